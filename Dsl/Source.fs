@@ -1,0 +1,53 @@
+namespace CnnCluster.Dsl
+
+/// A place in a script. Lines and columns count from 1; a column is one UTF-16 unit.
+[<Struct>]
+type Position =
+    { Offset: int; Line: int; Column: int }
+
+/// A stretch of one file, from `Start` up to, but without, `End`.
+[<Struct>]
+type Span =
+    { File: string
+      Start: Position
+      End: Position }
+
+module Span =
+    let nowhere =
+        { File = ""
+          Start = { Offset = 0; Line = 1; Column = 1 }
+          End = { Offset = 0; Line = 1; Column = 1 } }
+
+    let merge first last =
+        { File = first.File
+          Start = first.Start
+          End = last.End }
+
+/// The text of one script, kept so that messages can show the line they speak of.
+type Source = { File: string; Text: string }
+
+type Severity =
+    | Error
+    | Warning
+
+/// One thing that is wrong with a script. `Uses` is the chain of block uses that led to it, innermost first.
+type Diagnostic =
+    { Severity: Severity
+      Span: Span
+      Message: string
+      Expected: string option
+      Suggestion: string option
+      Uses: (string * Span) list }
+
+module Diagnostic =
+    let error span message =
+        { Severity = Error
+          Span = span
+          Message = message
+          Expected = None
+          Suggestion = None
+          Uses = [] }
+
+    let warning span message =
+        { error span message with
+            Severity = Warning }

@@ -1,0 +1,39 @@
+namespace CnnCluster.Kernels;
+
+public enum SettingKind
+{
+    /// <summary>Any real number in the range.</summary>
+    Real,
+
+    /// <summary>A whole number in the range.</summary>
+    Whole,
+
+    /// <summary>yes or no; 1 or 0 as a value.</summary>
+    Flag,
+}
+
+/// <summary>One setting of an optimizer, a schedule, an augmentation or a data set, as scripts name it.</summary>
+/// <param name="Name">The word scripts use, such as <c>momentum</c>.</param>
+/// <param name="Kind">What values it takes.</param>
+/// <param name="Default">The value when none is given; null if one must be given.</param>
+/// <param name="Minimum">The least value allowed, inclusive.</param>
+/// <param name="Maximum">The greatest value allowed, inclusive.</param>
+/// <param name="Doc">One sentence for <c>cnn help</c> and the reference.</param>
+public sealed record Setting(string Name, SettingKind Kind, double? Default, double Minimum, double Maximum, string Doc)
+{
+    public static Setting Real(string name, double? defaultValue, double minimum, double maximum, string doc) =>
+        new(name, SettingKind.Real, defaultValue, minimum, maximum, doc);
+
+    public static Setting Whole(string name, double? defaultValue, double minimum, double maximum, string doc) =>
+        new(name, SettingKind.Whole, defaultValue, minimum, maximum, doc);
+
+    public static Setting Flag(string name, string doc) => new(name, SettingKind.Flag, 0, 0, 1, doc);
+}
+
+/// <summary>The checked values of an entry's settings, by name; every setting of the entry has one.</summary>
+public sealed class SettingValues(IReadOnlyDictionary<string, double> values)
+{
+    public IReadOnlyDictionary<string, double> Values { get; } = values;
+    public double this[string name] => Values[name];
+    public bool IsSet(string flag) => Values[flag] != 0;
+}

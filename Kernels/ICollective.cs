@@ -1,0 +1,40 @@
+using static TorchSharp.torch;
+
+namespace CnnCluster.Kernels;
+
+/// <summary>
+/// Operations that every rank of a generation enters in the same order. A tensor passed here is one-dimensional
+/// and contiguous, has the same length and type (float32 or float64) on every rank, and lives on any device.
+/// </summary>
+/// <remarks>
+/// Every call returns in bounded time: when a peer is gone, late beyond the time-out, or <see cref="Abort"/> was
+/// called, it throws <see cref="CollectiveException"/>, and so does every later call.
+/// One thread at a time calls the operations; <see cref="Abort"/> may come from any thread.
+/// </remarks>
+public interface ICollective : IDisposable
+{
+    Rank Rank { get; }
+    WorldSize WorldSize { get; }
+
+    /// <summary>
+    /// Replaces the buffer on every rank by the element-wise sum over ranks. The sum is taken along one fixed
+    /// binary tree over the ranks (leaves in rank order), so every rank and every run has the same bits.
+    /// </summary>
+    void AllReduceSum(Tensor buffer);
+
+    /// <summary>Replaces the buffer on every rank by <paramref name="root"/>'s.</summary>
+    void Broadcast(Tensor buffer, Rank root);
+
+    /// <summary>Returns when every rank has entered.</summary>
+    void Barrier();
+
+    /// <summary>Makes the operation in progress and every later one fail with this reason.</summary>
+    void Abort(string reason);
+}
+
+/// <summary>A collective could not be completed: a peer is gone or late, or the operation was aborted.</summary>
+public sealed class CollectiveException(string message, Rank? peer = null, Exception? inner = null) : Exception(message, inner)
+{
+    /// <summary>The peer that failed, where one is known.</summary>
+    public Rank? Peer { get; } = peer;
+}

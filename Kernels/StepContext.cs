@@ -1,0 +1,26 @@
+namespace CnnCluster.Kernels;
+
+/// <summary>What a layer may know of the step it computes, beyond its inputs.</summary>
+/// <remarks>
+/// Set by the training thread before each forward pass; layers only read it. Together with a layer's path it
+/// names every random number the step needs, whatever the world (<see cref="CounterRandom"/>).
+/// </remarks>
+public sealed class StepContext(ulong seed, ICollective collective)
+{
+    public ulong Seed { get; } = seed;
+
+    /// <summary>Joins this worker with its peers, for statistics of the whole batch (batch normalisation).</summary>
+    public ICollective Collective { get; } = collective;
+
+    /// <summary>True in training: dropout drops, batch normalisation uses the batch's statistics.</summary>
+    public bool Training { get; set; }
+
+    /// <summary>The number of steps committed before this one.</summary>
+    public long Step { get; set; }
+
+    /// <summary>The place in the global batch of this slice's first sample.</summary>
+    public long FirstSample { get; set; }
+
+    /// <summary>Samples in the global batch, over all workers; at least 1.</summary>
+    public long GlobalBatch { get; set; } = 1;
+}
