@@ -1,1 +1,2 @@
-Console.WriteLine(TorchSharp.torch.zeros(3).ToString());
+CnnCluster.Kernels.Native.TorchLibrary.EnsureLoaded();
+Console.WriteLine(TorchSharp.torch.zeros(3).sum().item<float>());

@@ -4,4 +4,5 @@ open Expecto
 
 [<EntryPoint>]
 let main argv =
+    CnnCluster.Kernels.Native.TorchLibrary.EnsureLoaded()
     runTestsInAssemblyWithCLIArgs [] argv

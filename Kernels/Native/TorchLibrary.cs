@@ -1,0 +1,84 @@
+using System.Runtime.InteropServices;
+
+namespace CnnCluster.Kernels.Native;
+
+/// <summary>The native libtorch cannot be used on this machine; the message says why and what helps.</summary>
+public sealed class TorchLibraryException(string message, Exception? inner = null) : Exception(message, inner);
+
+/// <summary>Makes TorchSharp's native library loadable, then loads it.</summary>
+public static class TorchLibrary
+{
+    private const string FileName = "libLibTorchSharp.so";
+    private static readonly Lazy<bool> Loaded = new(Load);
+
+    /// <summary>
+    /// Call before the first use of TorchSharp. On Linux whose libstdc++ is older than GCC 13's, the copy of
+    /// <c>libLibTorchSharp.so</c> in the program's own folder is rewritten once (<see cref="LibTorchSharpRewrite"/>).
+    /// </summary>
+    /// <exception cref="TorchLibraryException">The library is unknown, cannot be rewritten, or does not load.</exception>
+    public static void EnsureLoaded() => _ = Loaded.Value;
+
+    private static bool Load()
+    {
+        if (OperatingSystem.IsLinux() && RuntimeInformation.ProcessArchitecture == Architecture.X64 && !SystemHasSymbol())
+        {
+            Rewrite(Find(AppContext.BaseDirectory));
+        }
+
+        try
+        {
+            TorchSharp.torch.InitializeDeviceType(TorchSharp.DeviceType.CPU);
+        }
+        catch (Exception e) when (e is DllNotFoundException or NotSupportedException or TypeInitializationException)
+        {
+            throw new TorchLibraryException($"libtorch does not load on this machine: {e.GetBaseException().Message}", e);
+        }
+
+        return true;
+    }
+
+    /// <summary>Whether this system's libstdc++ has the one symbol that GCC 13 added.</summary>
+    private static bool SystemHasSymbol() =>
+        NativeLibrary.TryLoad("libstdc++.so.6", out var library)
+        && NativeLibrary.TryGetExport(library, "_ZSt21ios_base_library_initv", out _);
+
+    private static string Find(string folder)
+    {
+        string[] places = [Path.Combine(folder, "runtimes", "linux-x64", "native", FileName), Path.Combine(folder, FileName)];
+        return Array.Find(places, File.Exists)
+            ?? throw new TorchLibraryException($"{FileName} is not beside the program (looked for {string.Join(" and ", places)}).");
+    }
+
+    /// <summary>Rewrites the file in place, atomically: several processes may start at once.</summary>
+    internal static void Rewrite(string path)
+    {
+        var image = File.ReadAllBytes(path);
+        if (LibTorchSharpRewrite.HashOf(image) == LibTorchSharpRewrite.RewrittenHash)
+        {
+            return;
+        }
+
+        var temporary = $"{path}.{Guid.NewGuid():N}.tmp";
+        try
+        {
+            // A new file, not a write into the old one: build output may be a hard link into the package cache.
+            File.WriteAllBytes(temporary, LibTorchSharpRewrite.Apply(image));
+            File.Move(temporary, path, overwrite: true);
+        }
+        catch (InvalidDataException e)
+        {
+            throw new TorchLibraryException(
+                $"{path} needs a newer libstdc++ (GLIBCXX_3.4.32, from GCC 13) than this system has. {e.Message}", e);
+        }
+        catch (Exception e) when (e is UnauthorizedAccessException or IOException)
+        {
+            throw new TorchLibraryException(
+                $"{path} must be adapted once to this system's libstdc++, but its folder cannot be written: {e.Message}. " +
+                "Run `cnn describe` on any script once as a user who may write there.", e);
+        }
+        finally
+        {
+            File.Delete(temporary);
+        }
+    }
+}
