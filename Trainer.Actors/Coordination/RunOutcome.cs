@@ -1,0 +1,63 @@
+using CnnCluster.Trainer.Protocol;
+
+namespace CnnCluster.Trainer.Coordination;
+
+/// <summary>Why a run ended.</summary>
+public enum StopReason
+{
+    EarlyStop,
+    Epochs,
+    Steps,
+    Interrupted,
+    Failed,
+}
+
+/// <summary>How a run ended.</summary>
+/// <param name="Reason">Why.</param>
+/// <param name="Message">What a person should read, where the reason alone does not say it; else empty.</param>
+/// <param name="Step">Steps committed.</param>
+/// <param name="Best">What early stopping remembers: the best epoch and its value.</param>
+/// <param name="Final">The figures of the weights the run ends with; null if no epoch was validated.</param>
+/// <param name="WeightsHash">Their <c>weights_sha256</c>; empty where the run failed or was interrupted.</param>
+/// <param name="Checkpoint">The name of the last checkpoint written; null if there is none.</param>
+public sealed record RunOutcome(
+    StopReason Reason, string Message, long Step, EarlyStoppingState Best, EpochMetrics? Final, string WeightsHash, string? Checkpoint);
+
+/// <summary>What the coordinator must know of a run; checked before it starts.</summary>
+public sealed record RunSettings
+{
+    public required int World { get; init; }
+    public required Job Job { get; init; }
+    public required byte[] JoinToken { get; init; }
+
+    /// <summary>The first epoch to train, from 1; more than 1 when a run is resumed.</summary>
+    public int FirstEpoch { get; init; } = 1;
+
+    public required int Epochs { get; init; }
+
+    /// <summary>The monitored figure, such as <c>val_loss</c>.</summary>
+    public required string Monitor { get; init; }
+
+    public required EarlyStoppingSettings EarlyStopping { get; init; }
+    public EarlyStoppingState EarlyStoppingState { get; init; } = EarlyStoppingRule.Initial;
+
+    /// <summary>Whether the run ends with the best epoch's weights rather than the last's.</summary>
+    public required bool RestoreBest { get; init; }
+
+    public required IReadOnlyList<string> MetricNames { get; init; }
+    public required long Parameters { get; init; }
+
+    /// <summary>Where workers send states.</summary>
+    public required Endpoint StateReceiver { get; init; }
+
+    public required byte[] StateToken { get; init; }
+
+    /// <summary>How long workers may take to come and to build their replicas.</summary>
+    public TimeSpan FormingPatience { get; init; } = TimeSpan.FromSeconds(120);
+
+    /// <summary>How long a worker may be silent in training, validation or the end before the run is given up.</summary>
+    public TimeSpan Silence { get; init; } = TimeSpan.FromSeconds(180);
+
+    /// <summary>How long survivors may take to stop at a whole step, and then to save it.</summary>
+    public TimeSpan HaltPatience { get; init; } = TimeSpan.FromSeconds(4);
+}

@@ -1,0 +1,104 @@
+using System.Net;
+using Akka.Actor;
+using Akka.Cluster;
+using Akka.Cluster.Hosting;
+using Akka.Cluster.Hosting.SBR;
+using Akka.Configuration;
+using Akka.Hosting;
+using Akka.Remote.Hosting;
+using CnnCluster.Trainer.Protocol;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace CnnCluster.Trainer.Hosting;
+
+/// <summary>This process as a member of the training cluster: the ActorSystem, its remoting and its membership.</summary>
+public sealed class ClusterNode : IAsyncDisposable
+{
+    public const string SystemName = "cnn";
+
+    /// <summary>The role of the process that started the run: <c>cnn train</c>.</summary>
+    public const string HomeRole = "home";
+
+    /// <summary>The role of a process that offers devices.</summary>
+    public const string WorkerRole = "worker";
+
+    // Membership settles in a few ticks; with the default of one second a tick, forming takes seconds.
+    // Heartbeats are answered on Akka's own dispatcher, so training threads cannot starve them.
+    // The default JSON serializer would build whatever types a peer names: it is replaced by a refusal.
+    private const string Settings = """
+        akka {
+          loglevel = WARNING
+          stdout-loglevel = OFF
+          coordinated-shutdown.exit-clr = off
+          coordinated-shutdown.run-by-clr-shutdown-hook = off
+          coordinated-shutdown.default-phase-timeout = 2 s
+          cluster {
+            gossip-interval = 200 ms
+            leader-actions-interval = 200 ms
+            periodic-tasks-initial-delay = 100 ms
+            retry-unsuccessful-join-after = 1 s
+            shutdown-after-unsuccessful-join-seed-nodes = 30 s
+            run-coordinated-shutdown-when-down = on
+          }
+          actor {
+            serializers.json = "CnnCluster.Trainer.Protocol.RefusingSerializer, CnnCluster.Trainer.Actors"
+            serializers.control-plane = "CnnCluster.Trainer.Protocol.ProtobufMessageSerializer, CnnCluster.Trainer.Actors"
+          }
+          actor.serialization-bindings {
+            "Google.Protobuf.IMessage, Google.Protobuf" = control-plane
+          }
+        }
+        """;
+
+    private readonly IHost host;
+
+    private ClusterNode(IHost host) => this.host = host;
+
+    public ActorSystem System => host.Services.GetRequiredService<ActorSystem>();
+
+    /// <summary>Where other processes reach this one.</summary>
+    public Address Address => Cluster.Get(System).SelfAddress;
+
+    /// <summary>Starts a cluster of one, which others may join.</summary>
+    /// <param name="address">The address to bind and to be known by; the system gives the port.</param>
+    /// <param name="cancellation">Gives up starting.</param>
+    public static async Task<ClusterNode> StartHomeAsync(IPAddress address, CancellationToken cancellation)
+    {
+        var node = await StartAsync(address, HomeRole, seed: null, cancellation);
+        await Cluster.Get(node.System).JoinAsync(node.Address, cancellation);
+        return node;
+    }
+
+    /// <summary>Starts this process and joins the cluster of a run's home.</summary>
+    public static Task<ClusterNode> JoinAsync(IPAddress address, Address home, CancellationToken cancellation) =>
+        StartAsync(address, WorkerRole, home, cancellation);
+
+    public async ValueTask DisposeAsync()
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(5));
+        await host.StopAsync(patience.Token);
+        host.Dispose();
+    }
+
+    private static async Task<ClusterNode> StartAsync(IPAddress address, string role, Address? seed, CancellationToken cancellation)
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        builder.Services.AddAkka(SystemName, akka => akka
+            .AddHocon(ConfigurationFactory.ParseString(Settings), HoconAddMode.Prepend)
+            .WithRemoting(new RemoteOptions { HostName = address.ToString(), Port = 0 })
+            .WithClustering(new ClusterOptions
+            {
+                Roles = [role],
+                SeedNodes = seed is null ? [] : [seed.ToString()],
+
+                // The home is the oldest member, and the side that has it is the one that may go on (docs/adr/0003).
+                SplitBrainResolver = new KeepOldestOption { DownIfAlone = false },
+            }));
+        var host = builder.Build();
+        await host.StartAsync(cancellation);
+        return new ClusterNode(host);
+    }
+}

@@ -1,0 +1,103 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace CnnCluster.Trainer.StateChannel;
+
+/// <summary>Takes states that workers send to the run's home, one connection at a time, on a thread of its own.</summary>
+/// <remarks>
+/// A connection must show the run's token within two seconds; a stranger is dropped without an answer. Content is
+/// handed on as a stream, never held whole; a sender that stalls for over 30 s is dropped.
+/// </remarks>
+public sealed class StateReceiver : IDisposable
+{
+    private const int HelloPatience = 2_000;
+    private const int ContentPatience = 30_000;
+    private readonly TcpListener listener;
+    private readonly byte[] token;
+    private readonly Action<string, Stream> receive;
+    private readonly Thread thread;
+    private volatile bool closed;
+
+    /// <param name="address">The address to listen on; the system gives the port.</param>
+    /// <param name="token">The run's 16-byte token.</param>
+    /// <param name="receive">Called with each content's name and stream; what it throws is told to the sender.</param>
+    public StateReceiver(IPAddress address, byte[] token, Action<string, Stream> receive)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(token.Length, StateFrames.TokenBytes);
+        this.token = token;
+        this.receive = receive;
+        listener = new TcpListener(address, 0);
+        listener.Start();
+        thread = new Thread(Serve) { IsBackground = true, Name = "state receiver" };
+        thread.Start();
+    }
+
+    public int Port => ((IPEndPoint)listener.LocalEndpoint).Port;
+
+    public void Dispose()
+    {
+        closed = true;
+        listener.Stop();
+        thread.Join(TimeSpan.FromSeconds(5));
+        listener.Dispose();
+    }
+
+    private void Serve()
+    {
+        while (!closed)
+        {
+            try
+            {
+                using var client = listener.AcceptTcpClient();
+                ServeOne(client.GetStream());
+            }
+            catch (Exception e) when (e is IOException or SocketException or InvalidDataException or ObjectDisposedException or InvalidOperationException)
+            {
+                // A stranger, or a sender that died: the sender's own side reports it, and the run goes on.
+            }
+        }
+    }
+
+    private void ServeOne(NetworkStream stream)
+    {
+        stream.ReadTimeout = stream.WriteTimeout = HelloPatience;
+        var name = ReadHello(stream);
+        stream.ReadTimeout = stream.WriteTimeout = ContentPatience;
+        using var content = new ChunkReader(stream);
+        var refusal = Accept(name, content);
+        StateFrames.WriteFrame(stream, Encoding.UTF8.GetBytes(refusal));
+    }
+
+    /// <summary>Hands the content on; returns the reason if it was refused.</summary>
+    private string Accept(string name, ChunkReader content)
+    {
+        try
+        {
+            receive(name, content);
+            content.CopyTo(Stream.Null);
+            return "";
+        }
+        catch (Exception e) when (e is not (EndOfStreamException or InvalidDataException))
+        {
+            content.CopyTo(Stream.Null);
+            return e.Message;
+        }
+    }
+
+    private string ReadHello(NetworkStream stream)
+    {
+        var hello = new byte[StateFrames.Magic.Length + StateFrames.TokenBytes];
+        stream.ReadExactly(hello);
+        if (!hello.AsSpan(0, StateFrames.Magic.Length).SequenceEqual(StateFrames.Magic)
+            || !CryptographicOperations.FixedTimeEquals(hello.AsSpan(StateFrames.Magic.Length), token))
+        {
+            throw new InvalidDataException("a connection without the run's token");
+        }
+
+        var name = new byte[StateFrames.ReadLength(stream, StateFrames.LongestName)];
+        stream.ReadExactly(name);
+        return Encoding.UTF8.GetString(name);
+    }
+}

@@ -1,0 +1,52 @@
+using System.Net.Sockets;
+using System.Text;
+
+namespace CnnCluster.Trainer.StateChannel;
+
+/// <summary>Sends one named content, such as a checkpoint, to the run's home.</summary>
+public static class StateSender
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    /// <summary>Connects, sends, and waits until the receiver has it safe.</summary>
+    /// <param name="host">The receiver's host name or address.</param>
+    /// <param name="port">The receiver's port.</param>
+    /// <param name="token">The run's 16-byte token.</param>
+    /// <param name="name">What the receiver is to call it, at most 200 bytes of UTF-8.</param>
+    /// <param name="write">Writes the content.</param>
+    /// <exception cref="IOException">The receiver is gone, late by over 30 s, or refused the content.</exception>
+    public static void Send(string host, int port, ReadOnlySpan<byte> token, string name, Action<Stream> write)
+    {
+        try
+        {
+            using var client = new TcpClient { NoDelay = true };
+            if (!client.ConnectAsync(host, port).Wait(Patience))
+            {
+                throw new IOException($"no connection to {host}:{port} within {Patience.TotalSeconds:0} s");
+            }
+
+            var stream = client.GetStream();
+            stream.ReadTimeout = stream.WriteTimeout = (int)Patience.TotalMilliseconds;
+            stream.Write(StateFrames.Hello(token, name));
+            using var chunks = new ChunkWriter(stream);
+            write(chunks);
+            chunks.Complete();
+            ThrowIfRefused(stream);
+        }
+        catch (Exception e) when (e is SocketException or AggregateException or EndOfStreamException)
+        {
+            throw new IOException($"The state channel to {host}:{port} failed: {e.GetBaseException().Message}", e);
+        }
+    }
+
+    private static void ThrowIfRefused(Stream stream)
+    {
+        var length = StateFrames.ReadLength(stream, 10_000);
+        if (length > 0)
+        {
+            var reason = new byte[length];
+            stream.ReadExactly(reason);
+            throw new IOException($"The state was refused: {Encoding.UTF8.GetString(reason)}");
+        }
+    }
+}
