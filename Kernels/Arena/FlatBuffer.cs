@@ -1,0 +1,69 @@
+using static TorchSharp.torch;
+
+namespace CnnCluster.Kernels.Arena;
+
+/// <summary>A named stretch of an arena, as long as its shape says.</summary>
+/// <param name="Name">The parameter's or buffer's name, such as <c>conv1/kernel</c>.</param>
+/// <param name="Shape">Its sides; no side means one element.</param>
+/// <param name="L1">The factor λ of its regularization loss λ·Σ|P|; at least 0.</param>
+/// <param name="L2">The factor λ of its regularization loss λ·ΣP²; at least 0.</param>
+public sealed record ArenaSegment(string Name, IReadOnlyList<long> Shape, double L1 = 0, double L2 = 0)
+{
+    public long Length { get; } = Shape.Aggregate(1L, static (product, side) => checked(product * side));
+}
+
+/// <summary>One contiguous tensor and views into it, segment after segment, without padding.</summary>
+public sealed class FlatBuffer : IDisposable
+{
+    /// <param name="segments">What lies in it, in order.</param>
+    /// <param name="type">float32 or float64.</param>
+    /// <param name="device">Where it lies.</param>
+    /// <param name="extra">Further elements behind the segments.</param>
+    public FlatBuffer(IReadOnlyList<ArenaSegment> segments, ScalarType type, Device device, long extra = 0)
+    {
+        Segments = segments;
+        Length = segments.Sum(static s => s.Length);
+        Whole = zeros(Length + extra, dtype: type, device: device).DetachFromDisposeScope();
+        Flat = Whole.narrow(0, 0, Length).DetachFromDisposeScope();
+        Extras = Whole.narrow(0, Length, extra).DetachFromDisposeScope();
+        var offset = 0L;
+        var views = new List<Tensor>();
+        foreach (var segment in segments)
+        {
+            using var stretch = Flat.narrow(0, offset, segment.Length);
+            views.Add(stretch.view([.. segment.Shape]).DetachFromDisposeScope());
+            offset += segment.Length;
+        }
+
+        Views = views;
+    }
+
+    public IReadOnlyList<ArenaSegment> Segments { get; }
+
+    /// <summary>The segments' elements, without the extra ones.</summary>
+    public long Length { get; }
+
+    /// <summary>Segments and extra elements, one-dimensional.</summary>
+    public Tensor Whole { get; }
+
+    /// <summary>The segments, one-dimensional.</summary>
+    public Tensor Flat { get; }
+
+    /// <summary>The extra elements.</summary>
+    public Tensor Extras { get; }
+
+    /// <summary>One view for each segment, in its shape.</summary>
+    public IReadOnlyList<Tensor> Views { get; }
+
+    public void Dispose()
+    {
+        foreach (var view in Views)
+        {
+            view.Dispose();
+        }
+
+        Extras.Dispose();
+        Flat.Dispose();
+        Whole.Dispose();
+    }
+}

@@ -1,0 +1,29 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace CnnCluster.Kernels.Collectives;
+
+/// <summary>Lets a collective that works on host memory take tensors of any device and of either type.</summary>
+internal static class HostStaging
+{
+    /// <summary>Calls the operation for the element type with a CPU tensor: the buffer itself, or a copy that is copied back.</summary>
+    public static void Run(Tensor buffer, Action<Tensor> onFloat, Action<Tensor> onDouble)
+    {
+        var operation = buffer.dtype switch
+        {
+            ScalarType.Float32 => onFloat,
+            ScalarType.Float64 => onDouble,
+            var other => throw new ArgumentException($"Collectives take float32 and float64; this buffer is {other}.", nameof(buffer)),
+        };
+        if (buffer.device_type == DeviceType.CPU)
+        {
+            operation(buffer);
+            return;
+        }
+
+        using var gradless = no_grad();
+        using var host = buffer.cpu();
+        operation(host);
+        buffer.copy_(host);
+    }
+}

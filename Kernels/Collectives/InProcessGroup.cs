@@ -1,0 +1,77 @@
+namespace CnnCluster.Kernels.Collectives;
+
+/// <summary>What the ranks of one process share: each other's buffers, and a barrier that waits no longer than agreed.</summary>
+public sealed class InProcessGroup
+{
+    private readonly Lock gate = new();
+    private readonly ManualResetEventSlim[] turns = [new(), new()];
+    private readonly TimeSpan patience;
+    private volatile int phase;
+    private int arrived;
+    private volatile string? failure;
+
+    /// <param name="world">How many ranks.</param>
+    /// <param name="patience">How long a rank waits for the others in one operation.</param>
+    public InProcessGroup(WorldSize world, TimeSpan patience)
+    {
+        World = world;
+        this.patience = patience;
+        Buffers = new nint[world.Value];
+        Lengths = new long[world.Value];
+    }
+
+    public WorldSize World { get; }
+
+    /// <summary>Each rank's buffer in the operation under way.</summary>
+    internal nint[] Buffers { get; }
+
+    /// <summary>Their lengths in bytes.</summary>
+    internal long[] Lengths { get; }
+
+    /// <summary>One collective for each rank, in rank order.</summary>
+    public IReadOnlyList<ICollective> Collectives() => [.. World.Ranks.Select(rank => new InProcessCollective(this, rank))];
+
+    /// <summary>Makes every rank's operation fail, now and later.</summary>
+    internal void Fail(string reason)
+    {
+        failure ??= reason;
+        turns[0].Set();
+        turns[1].Set();
+    }
+
+    /// <summary>Returns when all ranks have come.</summary>
+    /// <exception cref="CollectiveException">A rank failed, or did not come in time.</exception>
+    internal void Meet()
+    {
+        ThrowIfFailed();
+        ManualResetEventSlim turn;
+        lock (gate)
+        {
+            turn = turns[phase & 1];
+            if (++arrived == World.Value)
+            {
+                // The other phase's gate closes before this one opens: no rank can be two phases ahead.
+                arrived = 0;
+                turns[(phase + 1) & 1].Reset();
+                phase++;
+                turn.Set();
+                return;
+            }
+        }
+
+        if (!turn.Wait(patience))
+        {
+            Fail($"a rank did not come within {patience.TotalSeconds:0.#} s");
+        }
+
+        ThrowIfFailed();
+    }
+
+    private void ThrowIfFailed()
+    {
+        if (failure is { } reason)
+        {
+            throw new CollectiveException(reason);
+        }
+    }
+}

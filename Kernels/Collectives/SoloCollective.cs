@@ -1,0 +1,33 @@
+using static TorchSharp.torch;
+
+namespace CnnCluster.Kernels.Collectives;
+
+/// <summary>The collective of a world of one: every operation leaves the buffer as it is.</summary>
+public sealed class SoloCollective : ICollective
+{
+    private string? aborted;
+
+    public Rank Rank => new(0);
+
+    public WorldSize WorldSize { get; } = new(1);
+
+    public void AllReduceSum(Tensor buffer) => ThrowIfAborted();
+
+    public void Broadcast(Tensor buffer, Rank root) => ThrowIfAborted();
+
+    public void Barrier() => ThrowIfAborted();
+
+    public void Abort(string reason) => aborted ??= reason;
+
+    public void Dispose()
+    {
+    }
+
+    private void ThrowIfAborted()
+    {
+        if (aborted is { } reason)
+        {
+            throw new CollectiveException(reason);
+        }
+    }
+}

@@ -1,0 +1,22 @@
+using System.Runtime.InteropServices;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace CnnCluster.Kernels;
+
+/// <summary>The memory behind a tensor.</summary>
+public static class TensorMemory
+{
+    /// <summary>The elements of a contiguous CPU tensor, where they lie; valid as long as the tensor lives.</summary>
+    /// <exception cref="ArgumentException">The tensor is on another device, of another type, or not contiguous.</exception>
+    public static Span<T> Span<T>(Tensor tensor)
+        where T : unmanaged
+    {
+        if (tensor.device_type != DeviceType.CPU || tensor.ElementSize != Marshal.SizeOf<T>() || !tensor.is_contiguous())
+        {
+            throw new ArgumentException($"A contiguous CPU tensor of {typeof(T).Name} is needed; this one is {tensor.dtype} on {tensor.device}.", nameof(tensor));
+        }
+
+        return tensor.numel() == 0 ? [] : MemoryMarshal.Cast<byte, T>(tensor.bytes);
+    }
+}

@@ -1,0 +1,40 @@
+using Akka.Actor;
+
+namespace CnnCluster.Trainer.Coordination;
+
+/// <summary>Reads a run's events, one after the other: the console, a file, TensorBoard.</summary>
+public interface IRunReader : IDisposable
+{
+    void Read(IRunEvent message);
+}
+
+/// <summary>One stream of events, several readers. A reader that fails is left out from then on, with a message.</summary>
+public sealed class RunEventHub : ReceiveActor
+{
+    private readonly List<IRunReader> readers;
+
+    public RunEventHub(IEnumerable<IRunReader> readers)
+    {
+        this.readers = [.. readers];
+        Receive<IRunEvent>(Tell);
+    }
+
+    protected override void PostStop() => readers.ForEach(static reader => reader.Dispose());
+
+    private void Tell(IRunEvent message)
+    {
+        foreach (var reader in readers.ToList())
+        {
+            try
+            {
+                reader.Read(message);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                readers.Remove(reader);
+                reader.Dispose();
+                Console.Error.WriteLine($"cnn: {reader.GetType().Name} has stopped: {e.Message}");
+            }
+        }
+    }
+}
