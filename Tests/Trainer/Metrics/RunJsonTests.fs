@@ -50,7 +50,9 @@ let tests =
                   "\"train_loss\":null,\"val_loss\":null,"
                   "null"
           }
-          test "progress within an epoch gives no line" { Expect.isEmpty (lines (StepProgress(1, 7L, 100.0, 0.5))) "none" }
+          test "progress within an epoch gives no line" {
+              Expect.isEmpty (lines (StepProgress(1, 7L, 100.0, 0.5))) "none"
+          }
           for reason, name in
               [ StopReason.EarlyStop, "early-stop"
                 StopReason.Epochs, "epochs"
@@ -82,5 +84,6 @@ let tests =
           test "a run without accuracy has none at its end" {
               let final = metrics 1 [ "val_loss", 0.5 ]
               let ended = RunOutcome(StopReason.Epochs, "", 3L, EarlyStoppingState(), final, "ab12", null)
-              Expect.stringContains (List.last (lines (RunEnded ended))) "\"val_accuracy\":null,\"val_loss\":0.5," "null"
+              let last = List.last (lines (RunEnded ended))
+              Expect.stringContains last "\"val_accuracy\":null,\"val_loss\":0.5," "null"
           } ]
