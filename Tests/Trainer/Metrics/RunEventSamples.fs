@@ -1,0 +1,34 @@
+/// Events as a run of two workers tells them.
+module CnnCluster.Tests.Trainer.Metrics.RunEventSamples
+
+open System.Collections.Generic
+open Akka.Actor
+open CnnCluster.Trainer.Coordination
+open CnnCluster.Trainer.Protocol
+
+let started =
+    RunStarted(
+        61706L,
+        [| RosterEntry(ActorRefs.Nobody, 0, "alpha", 4711, "cpu")
+           RosterEntry(ActorRefs.Nobody, 2, "beta", 4712, "cuda:0") |]
+    )
+
+let metrics epoch values =
+    EpochMetrics(epoch, int64 epoch * 235L, Dictionary(dict values), 0.03125, 1234.5, 0.001)
+
+let epochEnded keepAsBest metrics =
+    EpochEnded(metrics, EarlyStoppingDecision(keepAsBest, false, EarlyStoppingState()))
+
+let usualValues =
+    [ "train_loss", 0.5; "train_accuracy", 0.75; "val_loss", 0.25; "val_accuracy", 0.875 ]
+
+let outcome reason message =
+    RunOutcome(
+        reason,
+        message,
+        470L,
+        EarlyStoppingState(Best = 0.25, BestEpoch = 2),
+        metrics 2 usualValues,
+        "ab12",
+        "best-step-00000470"
+    )

@@ -1,0 +1,89 @@
+module CnnCluster.Tests.Trainer.Metrics.RunJsonTests
+
+open System
+open Expecto
+open CnnCluster.Tests.Trainer.Metrics.RunEventSamples
+open CnnCluster.Trainer.Coordination
+open CnnCluster.Trainer.Metrics
+open CnnCluster.Trainer.Protocol
+
+let private time = DateTimeOffset(2031, 3, 9, 12, 5, 7, 89, TimeSpan.FromHours 2.0)
+
+let private lines message =
+    List.ofSeq (RunJson.Lines(message, time, "runs/lenet", TimeSpan.FromSeconds 12.3456))
+
+let private at = "\"time\":\"2031-03-09T10:05:07.089Z\""
+
+let private endLine =
+    "{\"event\":\"end\","
+    + at
+    + ",\"run\":\"runs/lenet\",\"val_accuracy\":0.875,\"val_loss\":0.25,\"weights_sha256\":\"ab12\",\"seconds\":12.346}"
+
+[<Tests>]
+let tests =
+    testList
+        "Metrics.RunJson"
+        [ test "the start lists the workers by rank" {
+              Expect.equal
+                  (lines started)
+                  [ "{\"event\":\"start\","
+                    + at
+                    + ",\"world\":2,\"parameters\":61706,\"workers\":["
+                    + "{\"rank\":0,\"pid\":4711,\"host\":\"alpha\",\"device\":\"cpu\"},"
+                    + "{\"rank\":1,\"pid\":4712,\"host\":\"beta\",\"device\":\"cuda:0\"}]}" ]
+                  "one line"
+          }
+          test "an epoch has all its figures, the losses first" {
+              Expect.equal
+                  (lines (epochEnded true (metrics 2 usualValues)))
+                  [ "{\"event\":\"epoch\","
+                    + at
+                    + ",\"epoch\":2,\"step\":470,\"train_loss\":0.5,\"val_loss\":0.25,\"train_accuracy\":0.75,"
+                    + "\"val_accuracy\":0.875,\"images_per_second\":1234.5,\"learning_rate\":0.001,\"best\":true}" ]
+                  "one line"
+          }
+          test "what is not finite is null" {
+              let values = [ "train_loss", nan; "val_loss", infinity ]
+
+              Expect.stringContains
+                  (List.exactlyOne (lines (epochEnded false (metrics 1 values))))
+                  "\"train_loss\":null,\"val_loss\":null,"
+                  "null"
+          }
+          test "progress within an epoch gives no line" {
+              Expect.isEmpty (lines (StepProgress(1, 7L, 100.0, 0.5))) "none"
+          }
+          for reason, name in
+              [ StopReason.EarlyStop, "early-stop"
+                StopReason.Epochs, "epochs"
+                StopReason.Steps, "steps" ] do
+              test $"a run that ends by {name} has a stop and an end" {
+                  Expect.equal
+                      (lines (RunEnded(outcome reason "")))
+                      [ "{\"event\":\"stop\"," + at + $",\"reason\":\"{name}\",\"best_epoch\":2}}"; endLine ]
+                      "two lines"
+              }
+          for reason, name in [ StopReason.Interrupted, "interrupted"; StopReason.Failed, "failed" ] do
+              test $"a run that is {name} has a stop with its message, and no end" {
+                  let message = "\"reason\":\"" + name + "\",\"best_epoch\":2,\"message\":\"worker 1 is gone\"}"
+
+                  Expect.equal
+                      (lines (RunEnded(outcome reason "worker 1 is gone")))
+                      [ "{\"event\":\"stop\"," + at + "," + message ]
+                      "one line"
+              }
+          test "without a validated epoch there is no best epoch and no figure" {
+              let ended = RunOutcome(StopReason.Steps, "", 3L, EarlyStoppingState(), null, "ab12", null)
+
+              match lines (RunEnded ended) with
+              | [ stop; last ] ->
+                  Expect.stringEnds stop "\"best_epoch\":null}" "no best"
+                  Expect.stringContains last "\"val_accuracy\":null,\"val_loss\":null," "no figures"
+              | other -> failtest $"two lines, not %A{other}"
+          }
+          test "a run without accuracy has none at its end" {
+              let final = metrics 1 [ "val_loss", 0.5 ]
+              let ended = RunOutcome(StopReason.Epochs, "", 3L, EarlyStoppingState(), final, "ab12", null)
+              let last = List.last (lines (RunEnded ended))
+              Expect.stringContains last "\"val_accuracy\":null,\"val_loss\":0.5," "null"
+          } ]

@@ -1,0 +1,108 @@
+module CnnCluster.Tests.Trainer.Storage.CheckpointStoreTests
+
+open System
+open System.IO
+open System.Text
+open Expecto
+open CnnCluster.Tests.Trainer.Storage.TemporaryFolder
+open CnnCluster.Trainer
+open CnnCluster.Trainer.Storage
+
+let private receive (store: CheckpointStore) (name: string) (text: string) =
+    use content = new MemoryStream(Encoding.UTF8.GetBytes text)
+    store.Receive(name, content)
+
+/// Receives states in turn, each with its own name as the content.
+let private receiveAll store received =
+    for name in received do
+        receive store name name
+
+let private within act =
+    inFolder (fun folder -> act folder (CheckpointStore(Path.Combine(folder, "checkpoints"))))
+
+let private kept folder = names (Path.Combine(folder, "checkpoints"))
+
+[<Tests>]
+let tests =
+    testList
+        "Storage.CheckpointStore"
+        [ test "an empty store has no latest, best or final state" {
+              within (fun _ store -> Expect.allEqual [ store.Latest; store.Best; store.Final ] null "none")
+          }
+          test "the last three steps are kept, and the best and the final state besides" {
+              within (fun folder store ->
+                  receiveAll store [ "best-step-00000001"; "step-00000002"; "step-00000003"; "step-00000004" ]
+                  receiveAll store [ "final"; "step-00000005" ]
+
+                  Expect.equal
+                      (kept folder)
+                      [ "best.safetensors"
+                        "final.safetensors"
+                        "step-00000003.safetensors"
+                        "step-00000004.safetensors"
+                        "step-00000005.safetensors" ]
+                      "kept"
+
+                  Expect.equal (File.ReadAllText store.Best) "best-step-00000001" "the best outlives its step"
+                  Expect.equal (File.ReadAllText store.Latest) "step-00000005" "latest"
+                  Expect.equal (File.ReadAllText store.Final) "final" "final")
+          }
+          test "a new best replaces the one before" {
+              within (fun folder store ->
+                  receiveAll store [ "best-step-00000001"; "best-step-00000002" ]
+                  Expect.equal (File.ReadAllText store.Best) "best-step-00000002" "the second"
+
+                  Expect.equal
+                      (kept folder)
+                      [ "best.safetensors"; "step-00000001.safetensors"; "step-00000002.safetensors" ]
+                      "both steps too")
+          }
+          test "steps are ordered by number, also beyond eight digits" {
+              within (fun _ store ->
+                  receiveAll store [ "step-99999999"; "step-100000000" ]
+                  Expect.equal (Path.GetFileName store.Latest) "step-100000000.safetensors" "the greater number")
+          }
+          test "a store opened again knows what is there" {
+              within (fun folder store ->
+                  receiveAll store [ "best-step-00000007" ]
+                  let again = CheckpointStore(Path.Combine(folder, "checkpoints"))
+                  Expect.equal again.Latest store.Latest "latest"
+                  Expect.equal again.Best store.Best "best")
+          }
+          test "content that breaks off changes nothing" {
+              within (fun folder store ->
+                  receiveAll store [ "best-step-00000001" ]
+
+                  let broken =
+                      { new MemoryStream(Array.zeroCreate 10) with
+                          override _.CopyTo(_, _) = raise (EndOfStreamException "the sender is gone") }
+
+                  Expect.throwsT<EndOfStreamException> (fun () -> store.Receive("best-step-00000002", broken)) "told"
+                  Expect.equal (kept folder) [ "best.safetensors"; "step-00000001.safetensors" ] "as before"
+                  Expect.equal (File.ReadAllText store.Best) "best-step-00000001" "as before")
+          }
+          for name in
+              [ ""
+                "best"
+                "best-final"
+                "step-1"
+                "step-000000001"
+                "step-0000000a"
+                "step-00000001\n"
+                "Step-00000001"
+                "step-00000001.safetensors"
+                "../step-00000001"
+                "step-00000001/../../x"
+                "/etc/passwd"
+                "histograms-00000001"
+                "step-٠٠٠٠٠٠٠١" ] do
+              test $"the name %A{name} is refused" {
+                  within (fun folder store ->
+                      Expect.throwsT<UserException> (fun () -> receive store name "x") "no checkpoint's name"
+                      Expect.isEmpty (kept folder) "nothing written")
+              }
+          test "fewer than one step cannot be kept" {
+              inFolder (fun folder ->
+                  let act () = CheckpointStore(folder, 0) |> ignore
+                  Expect.throwsT<ArgumentOutOfRangeException> act "0")
+          } ]

@@ -1,0 +1,134 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using CnnCluster.Trainer.Coordination;
+
+namespace CnnCluster.Trainer.Metrics;
+
+/// <summary>
+/// A run's events as JSON objects, each on one line: what <c>--json</c> prints and <c>metrics.jsonl</c> keeps. Every
+/// object has <c>event</c> (start, epoch, stop, end) and <c>time</c> (ISO 8601, UTC); JSON knows neither NaN nor
+/// infinity, for which null stands.
+/// </summary>
+public static class RunJson
+{
+    private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>The lines that an event gives, without line ends; none for progress within an epoch.</summary>
+    /// <param name="message">The event.</param>
+    /// <param name="time">When it happened.</param>
+    /// <param name="runFolder">Where the run keeps its files.</param>
+    /// <param name="elapsed">Since the run's start.</param>
+    public static IReadOnlyList<string> Lines(IRunEvent message, DateTimeOffset time, string runFolder, TimeSpan elapsed) =>
+        message switch
+        {
+            RunStarted started => [Line("start", time, json => WriteStart(json, started))],
+            EpochEnded ended => [Line("epoch", time, json => WriteEpoch(json, ended))],
+            RunEnded { Outcome: { Reason: StopReason.Interrupted or StopReason.Failed } outcome } =>
+                [Line("stop", time, json => WriteStop(json, outcome))],
+            RunEnded { Outcome: var outcome } =>
+            [
+                Line("stop", time, json => WriteStop(json, outcome)),
+                Line("end", time, json => WriteEnd(json, outcome, runFolder, elapsed)),
+            ],
+            _ => [],
+        };
+
+    private static string Line(string name, DateTimeOffset time, Action<Utf8JsonWriter> writeFields)
+    {
+        using var text = new MemoryStream();
+        using (var json = new Utf8JsonWriter(text, Options))
+        {
+            json.WriteStartObject();
+            json.WriteString("event", name);
+            json.WriteString("time", time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture));
+            writeFields(json);
+            json.WriteEndObject();
+        }
+
+        return Encoding.UTF8.GetString(text.GetBuffer(), 0, (int)text.Length);
+    }
+
+    private static void WriteStart(Utf8JsonWriter json, RunStarted started)
+    {
+        json.WriteNumber("world", started.Workers.Count);
+        json.WriteNumber("parameters", started.Parameters);
+        json.WriteStartArray("workers");
+        foreach (var (rank, worker) in started.Workers.Index())
+        {
+            json.WriteStartObject();
+            json.WriteNumber("rank", rank);
+            json.WriteNumber("pid", worker.ProcessId);
+            json.WriteString("host", worker.Host);
+            json.WriteString("device", worker.Device);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void WriteEpoch(Utf8JsonWriter json, EpochEnded ended)
+    {
+        var metrics = ended.Metrics;
+        json.WriteNumber("epoch", metrics.Epoch);
+        json.WriteNumber("step", metrics.Step);
+        foreach (var (name, value) in metrics.Values.OrderBy(static figure => figure.Key is "train_loss" or "val_loss" ? 0 : 1))
+        {
+            WriteFigure(json, name, value);
+        }
+
+        WriteFigure(json, "images_per_second", metrics.ImagesPerSecond);
+        WriteFigure(json, "learning_rate", metrics.LearningRate);
+        json.WriteBoolean("best", ended.Decision.KeepAsBest);
+    }
+
+    private static void WriteStop(Utf8JsonWriter json, RunOutcome outcome)
+    {
+        json.WriteString("reason", NameOf(outcome.Reason));
+        if (outcome.Best.BestEpoch > 0)
+        {
+            json.WriteNumber("best_epoch", outcome.Best.BestEpoch);
+        }
+        else
+        {
+            json.WriteNull("best_epoch");
+        }
+
+        if (outcome.Message.Length > 0)
+        {
+            json.WriteString("message", outcome.Message);
+        }
+    }
+
+    private static void WriteEnd(Utf8JsonWriter json, RunOutcome outcome, string runFolder, TimeSpan elapsed)
+    {
+        json.WriteString("run", runFolder);
+        WriteFigure(json, "val_accuracy", outcome.Final?.Values.GetValueOrDefault("val_accuracy", double.NaN));
+        WriteFigure(json, "val_loss", outcome.Final?.Values.GetValueOrDefault("val_loss", double.NaN));
+        json.WriteString("weights_sha256", outcome.WeightsHash);
+        json.WriteNumber("seconds", Math.Round(elapsed.TotalSeconds, 3));
+    }
+
+    private static void WriteFigure(Utf8JsonWriter json, string name, double? value)
+    {
+        if (value is { } figure && double.IsFinite(figure))
+        {
+            json.WriteNumber(name, figure);
+        }
+        else
+        {
+            json.WriteNull(name);
+        }
+    }
+
+    private static string NameOf(StopReason reason) => reason switch
+    {
+        StopReason.EarlyStop => "early-stop",
+        StopReason.Epochs => "epochs",
+        StopReason.Steps => "steps",
+        StopReason.Interrupted => "interrupted",
+        StopReason.Failed => "failed",
+        _ => throw new ArgumentOutOfRangeException(nameof(reason), reason, null),
+    };
+}

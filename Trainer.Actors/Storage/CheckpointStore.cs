@@ -1,0 +1,93 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace CnnCluster.Trainer.Storage;
+
+/// <summary>A run's checkpoints: the last few steps, the best state so far and the final one.</summary>
+/// <remarks>Not safe for several threads; a run's states arrive one after the other.</remarks>
+public sealed partial class CheckpointStore
+{
+    private const string Extension = ".safetensors";
+    private const string FinalName = "final";
+    private readonly string folder;
+    private readonly int keepLast;
+
+    /// <param name="folder">Made if it is missing.</param>
+    /// <param name="keepLast">How many steps to keep, at least 1; the best and the final state are kept besides.</param>
+    public CheckpointStore(string folder, int keepLast = 3)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(keepLast, 1);
+        this.folder = folder;
+        this.keepLast = keepLast;
+        Directory.CreateDirectory(folder);
+    }
+
+    /// <summary>The file of the highest step; null if there is none.</summary>
+    public string? Latest => Steps().FirstOrDefault();
+
+    /// <summary>The file of the best state so far; null if there is none.</summary>
+    public string? Best => Existing("best");
+
+    /// <summary>The file of the state that the run ended with; null if it has not.</summary>
+    public string? Final => Existing(FinalName);
+
+    /// <summary>Keeps a state; each file is whole or not there.</summary>
+    /// <param name="name"><c>step-00000123</c>, <c>best-step-00000123</c> for one that is also the best so far, or <c>final</c>.</param>
+    /// <param name="content">The state, read to its end; not looked into.</param>
+    /// <exception cref="UserException">The name is none of these.</exception>
+    public void Receive(string name, Stream content)
+    {
+        if (name == FinalName)
+        {
+            AtomicFile.Write(PathOf(FinalName), content.CopyTo);
+            return;
+        }
+
+        // Names come from other processes: what is not spelled exactly so could be a path out of the folder.
+        var match = StepName().Match(name);
+        if (!match.Success)
+        {
+            throw new UserException($"\"{name}\" is no checkpoint's name; those are step-00000123, best-step-00000123 and {FinalName}");
+        }
+
+        var step = PathOf(match.Groups["step"].Value);
+        AtomicFile.Write(step, content.CopyTo);
+        if (match.Groups["best"].Success)
+        {
+            CopyToBest(step);
+        }
+
+        DeleteOldSteps();
+    }
+
+    /// <summary>A copy, since the step's own file is deleted after a while, and not every file system has hard links.</summary>
+    private void CopyToBest(string step)
+    {
+        using var source = File.OpenRead(step);
+        AtomicFile.Write(PathOf("best"), source.CopyTo);
+    }
+
+    private void DeleteOldSteps()
+    {
+        foreach (var path in Steps().Skip(keepLast))
+        {
+            File.Delete(path);
+        }
+    }
+
+    /// <summary>The files of steps, the highest step first.</summary>
+    private IEnumerable<string> Steps() =>
+        Directory.EnumerateFiles(folder, "step-*" + Extension)
+            .Select(static path => (Path: path, Match: StepName().Match(Path.GetFileNameWithoutExtension(path))))
+            .Where(static file => file.Match.Success)
+            .OrderByDescending(static file => long.Parse(file.Match.Groups["number"].ValueSpan, CultureInfo.InvariantCulture))
+            .Select(static file => file.Path);
+
+    private string? Existing(string name) => File.Exists(PathOf(name)) ? PathOf(name) : null;
+
+    private string PathOf(string name) => Path.Combine(folder, name + Extension);
+
+    /// <summary>Steps have at least eight digits, and no zero in front of more, so that each has one name.</summary>
+    [GeneratedRegex(@"\A(?<best>best-)?(?<step>step-(?<number>[0-9]{8}|[1-9][0-9]{8,17}))\z", RegexOptions.CultureInvariant)]
+    private static partial Regex StepName();
+}

@@ -1,0 +1,105 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+
+namespace CnnCluster.Trainer.Storage;
+
+/// <summary>The folder of one run: its script, settings, figures and checkpoints.</summary>
+public sealed class RunFolder
+{
+    private const string Runs = "runs";
+
+    private RunFolder(string path) => Location = path;
+
+    /// <summary>The folder itself, as an absolute path.</summary>
+    public string Location { get; }
+
+    /// <summary>The script as it ran, imports inlined.</summary>
+    public string Script => Path.Combine(Location, "script.cnn");
+
+    public string Settings => Path.Combine(Location, "run.json");
+    public string Metrics => Path.Combine(Location, "metrics.jsonl");
+    public string Checkpoints => Path.Combine(Location, "checkpoints");
+    public string TensorBoard => Path.Combine(Location, "tb");
+
+    /// <summary>Makes the folder of a new run; nothing that is there is ever overwritten.</summary>
+    /// <param name="requested">The user's choice; null for <c>runs/NETWORK-yyyyMMdd-HHmmss</c>, numbered if that is taken.</param>
+    /// <param name="network">The network's name.</param>
+    /// <param name="now">The time for the name, as the user's clock shows it.</param>
+    /// <exception cref="UserException">The requested folder has content, or no folder can be made.</exception>
+    public static RunFolder Create(string? requested, string network, DateTimeOffset now)
+    {
+        var path = Path.GetFullPath(requested ?? FreeName(network, now));
+        try
+        {
+            if (File.Exists(path) || (Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any()))
+            {
+                throw new UserException(
+                    $"{path} is there already and not empty. Nothing is overwritten: name another folder, or delete this one.");
+            }
+
+            var run = new RunFolder(path);
+            Directory.CreateDirectory(run.Checkpoints);
+            Directory.CreateDirectory(run.TensorBoard);
+            return run;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserException($"The run's folder {path} cannot be made: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Opens an earlier run's folder.</summary>
+    /// <exception cref="UserException">It is none.</exception>
+    public static RunFolder Open(string path)
+    {
+        var run = new RunFolder(Path.GetFullPath(path));
+        foreach (var file in new[] { run.Settings, run.Script })
+        {
+            if (!File.Exists(file))
+            {
+                throw new UserException($"{path} is not the folder of a run: it has no {Path.GetFileName(file)}");
+            }
+        }
+
+        return run;
+    }
+
+    public void WriteScript(string text) => AtomicFile.Write(Script, stream => stream.Write(Encoding.UTF8.GetBytes(text)));
+
+    public string ReadScript() => ReadText(Script);
+
+    public void WriteSettings(RunDescription description) =>
+        AtomicFile.Write(Settings, stream => stream.Write(Encoding.UTF8.GetBytes(description.ToJson() + "\n")));
+
+    /// <exception cref="UserException">The file is missing or damaged.</exception>
+    public RunDescription ReadSettings()
+    {
+        try
+        {
+            return RunDescription.FromJson(ReadText(Settings));
+        }
+        catch (JsonException e)
+        {
+            throw new UserException($"{Settings} is not a run's settings: {e.Message}", e);
+        }
+    }
+
+    private static string ReadText(string path)
+    {
+        try
+        {
+            return File.ReadAllText(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserException($"{path} cannot be read: {e.Message}", e);
+        }
+    }
+
+    private static string FreeName(string network, DateTimeOffset now)
+    {
+        var name = Path.Combine(Runs, $"{network}-{now.ToString("yyyyMMdd-HHmmss", CultureInfo.InvariantCulture)}");
+        return Enumerable.Range(2, int.MaxValue - 2).Select(number => $"{name}-{number}").Prepend(name).First(path => !Path.Exists(path));
+    }
+}
