@@ -1,3 +1,5 @@
+using System.Runtime.ExceptionServices;
+
 namespace CnnCluster.Kernels;
 
 /// <summary>What a layer may know of the step it computes, beyond its inputs.</summary>
@@ -7,6 +9,8 @@ namespace CnnCluster.Kernels;
 /// </remarks>
 public sealed class StepContext(ulong seed, ICollective collective)
 {
+    private ExceptionDispatchInfo? failure;
+
     public ulong Seed { get; } = seed;
 
     /// <summary>Joins this worker with its peers, for statistics of the whole batch (batch normalisation).</summary>
@@ -23,4 +27,10 @@ public sealed class StepContext(ulong seed, ICollective collective)
 
     /// <summary>Samples in the global batch, over all workers; at least 1.</summary>
     public long GlobalBatch { get; set; } = 1;
+
+    /// <summary>Keeps what went wrong inside a backward pass, which native code runs and no exception may cross.</summary>
+    internal void Fail(Exception exception) => failure ??= ExceptionDispatchInfo.Capture(exception);
+
+    /// <summary>Throws what went wrong inside the backward pass, if anything did.</summary>
+    public void ThrowIfFailed() => failure?.Throw();
 }

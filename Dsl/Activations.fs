@@ -1,0 +1,65 @@
+namespace CnnCluster.Dsl
+
+open TorchSharp
+
+type private Functional = torch.nn.functional
+
+/// A catalogue entry: an activation, alone on a line or behind a layer. Arguments with their defaults.
+type ActivationDefinition =
+    { Name: string
+      Summary: string
+      Arguments: (string * float) list
+      Apply: float list -> torch.Tensor -> torch.Tensor }
+
+/// An activation with its arguments' values.
+type Activation =
+    { Definition: ActivationDefinition
+      Values: float list }
+
+    member activation.Apply x =
+        activation.Definition.Apply activation.Values x
+
+module Activation =
+    let private plain name summary (apply: torch.Tensor -> torch.Tensor) =
+        { Name = name
+          Summary = summary
+          Arguments = []
+          Apply = fun _ -> apply }
+
+    let private one name summary argument (apply: float -> torch.Tensor -> torch.Tensor) =
+        { Name = name
+          Summary = summary
+          Arguments = [ argument ]
+          Apply = List.head >> apply }
+
+    let private scalar (value: float) = Scalar.op_Implicit value
+
+    /// The activations that scripts can name; defaults as in Keras 3.
+    let all =
+        [ plain "linear" "x" id
+          plain "relu" "max(0, x)" (fun x -> x.relu ())
+          plain "relu6" "min(6, max(0, x))" (fun x -> x.clamp (scalar 0.0, scalar 6.0))
+          one "leakyrelu" "x where x > 0, else slope·x" ("slope", 0.3) (fun slope x -> Functional.leaky_relu (x, slope))
+          one "elu" "x where x > 0, else alpha·(eˣ − 1)" ("alpha", 1.0) (fun alpha x -> Functional.elu (x, alpha))
+          plain "selu" "elu, scaled to keep mean 0 and variance 1 (Klambauer et al. 2017)" (fun x ->
+              Functional.selu (x, false))
+          plain "gelu" "x·Φ(x) (Hendrycks, Gimpel 2016)" (fun x -> Functional.gelu x)
+          plain "silu" "x·σ(x)" (fun x -> x * x.sigmoid ())
+          plain "swish" "The same as silu." (fun x -> x * x.sigmoid ())
+          plain "mish" "x·tanh(ln(1 + eˣ)) (Misra 2019)" (fun x -> x * Functional.softplus(x).tanh ())
+          plain "softplus" "ln(1 + eˣ)" (fun x -> Functional.softplus x)
+          plain "softsign" "x / (1 + |x|)" (fun x -> x / (x.abs () + scalar 1.0))
+          plain "tanh" "tanh x" (fun x -> x.tanh ())
+          plain "sigmoid" "1 / (1 + e⁻ˣ)" (fun x -> x.sigmoid ())
+          plain "hardsigmoid" "min(1, max(0, x/6 + 1/2))" (fun x ->
+              (x / scalar 6.0 + scalar 0.5).clamp (scalar 0.0, scalar 1.0))
+          plain "hardswish" "x·hardsigmoid(x)" (fun x -> x * (x / scalar 6.0 + scalar 0.5).clamp (scalar 0.0, scalar 1.0))
+          plain "exponential" "eˣ" (fun x -> x.exp ())
+          plain "softmax" "eˣ / Σ eˣ over the channels" (fun x -> x.softmax 1L)
+          plain "logsoftmax" "ln softmax" (fun x -> Functional.log_softmax (x, 1L)) ]
+
+    /// `(name, values)` as printed: `relu`, `leakyrelu(0.1)`.
+    let text (activation: Activation) =
+        match activation.Values with
+        | [] -> activation.Definition.Name
+        | values -> activation.Definition.Name + "(" + String.concat ", " (List.map Printer.number values) + ")"

@@ -1,0 +1,81 @@
+/// Gives the settings of an optimizer, a schedule, a data set and the like their values.
+module internal CnnCluster.Dsl.Checking.SettingBinder
+
+open System.Collections.Generic
+open CnnCluster.Dsl
+open CnnCluster.Dsl.Syntax
+open CnnCluster.Dsl.Checking.Scope
+open CnnCluster.Kernels
+
+let private range (setting: Setting) =
+    let below = setting.Maximum < 1e15
+
+    match setting.Kind with
+    | SettingKind.Flag -> "yes or no"
+    | SettingKind.Whole when below -> $"a whole number from {Printer.number setting.Minimum} to {Printer.number setting.Maximum}"
+    | SettingKind.Whole -> $"a whole number of at least {Printer.number setting.Minimum}"
+    | _ when below -> $"a number from {Printer.number setting.Minimum} to {Printer.number setting.Maximum}"
+    | _ -> $"a number of at least {Printer.number setting.Minimum}"
+
+let private convert sink (setting: Setting) (expression: Expression) =
+    match setting.Kind with
+    | SettingKind.Flag ->
+        Binder.yesNo sink Scope.empty expression
+        |> Option.map (fun yes -> if yes then 1.0 else 0.0)
+    | kind ->
+        number sink Scope.empty expression
+        |> Option.bind (fun value ->
+            let whole = kind <> SettingKind.Whole || value = floor value
+
+            if whole && value >= setting.Minimum && value <= setting.Maximum then
+                Some value
+            else
+                expected sink expression.Span $"{Printer.number value} is no value for '{setting.Name}'" (range setting))
+
+let private unknown sink owner (settings: Setting seq) (name: string) span =
+    let names = settings |> Seq.map _.Name |> List.ofSeq
+
+    { Diagnostic.error span $"'{owner}' has no setting '{name}'" with
+        Expected =
+            match names with
+            | [] -> None
+            | _ -> Some(Suggestion.listed names) }
+    |> Suggestion.among names name
+    |> report sink
+
+/// The values of all settings; `None` if anything is wrong with them, which is noted.
+let bind (sink: Sink) owner (ownerSpan: Span) (settings: IReadOnlyList<Setting>) (arguments: Argument list) =
+    let before = sink.Count
+    let values = Dictionary<string, float>()
+
+    let give (name: string) span (value: Setting -> float option) =
+        match settings |> Seq.tryFind (fun s -> s.Name = name) with
+        | None -> unknown sink owner settings name span
+        | Some setting when values.ContainsKey setting.Name ->
+            report sink (Diagnostic.error span $"'{name}' has a value already")
+        | Some setting -> value setting |> Option.iter (fun v -> values[setting.Name] <- v)
+
+    for argument in arguments do
+        match argument with
+        | Keyword(key, expression) -> give key.Text key.Span (fun setting -> convert sink setting expression)
+        | Positional({ Kind = Word word } as expression) ->
+            give word expression.Span (fun setting ->
+                if setting.Kind = SettingKind.Flag then
+                    Some 1.0
+                else
+                    expected sink expression.Span $"'{word}' needs a value" $"{word}=…, {range setting}")
+        | Positional expression ->
+            report
+                sink
+                { Diagnostic.error expression.Span $"'{owner}' takes its values by name" with
+                    Expected = Some(settings |> Seq.map (fun s -> s.Name + "=…") |> Suggestion.listed) }
+        | Branch body -> report sink (Diagnostic.error body.Span $"'{owner}' takes no braces")
+
+    for setting in settings do
+        if not (values.ContainsKey setting.Name) then
+            if setting.Default.HasValue then
+                values[setting.Name] <- setting.Default.Value
+            elif sink.Count = before then
+                expected sink ownerSpan $"'{owner}' needs '{setting.Name}'" setting.Doc |> ignore
+
+    if sink.Count > before then None else Some(SettingValues values)

@@ -1,0 +1,97 @@
+/// Batch normalisation (Ioffe, Szegedy, ICML 2015): y = scale·(x − μ)/√(σ² + ε) + shift, channel by channel.
+module internal CnnCluster.Dsl.Layers.BatchNorm
+
+open TorchSharp
+open CnnCluster.Dsl
+open CnnCluster.Kernels
+open CnnCluster.Kernels.Collectives
+
+let private scalar (value: float) = Scalar.op_Implicit value
+
+/// All axes but the channels'.
+let private axes (x: torch.Tensor) =
+    Array.append [| 0L |] [| for axis in 2L .. x.dim () - 1L -> axis |]
+
+/// A vector of channels, as it is broadcast over x.
+let private along (x: torch.Tensor) (channels: torch.Tensor) =
+    channels.reshape (Array.append [| 1L; -1L |] (Array.create (int (x.dim ()) - 2) 1L))
+
+/// The sum over the whole batch: over all workers, unless each is to keep to itself.
+let private batchSum sync (step: StepContext) (x: torch.Tensor) =
+    let local = x.sum (axes x)
+    if sync then DifferentiableSum.Of(local, step) else local
+
+/// Mean and biased variance of the batch. The mean comes first, then the squares about it: the difference of two
+/// large sums would lose the digits that matter.
+let private statistics sync (step: StepContext) (x: torch.Tensor) =
+    let perSample = x.shape |> Array.skip 2 |> Array.fold (*) 1L
+    let samples = if sync then step.GlobalBatch else x.size 0
+    let count = scalar (float (samples * perSample))
+    let mean = batchSum sync step x / count
+    let centred = x - along x mean
+    centred, mean, batchSum sync step (centred * centred) / count
+
+let private remember momentum (current: torch.Tensor) (next: torch.Tensor) (fresh: torch.Tensor) =
+    use _ = torch.no_grad ()
+    next.copy_ (current * scalar momentum + fresh.detach () * scalar (1.0 - momentum)) |> ignore
+
+let private normalise (values: ArgumentValues) (call: LayerCall) =
+    let x, epsilon = call.Input, values.Real "epsilon"
+    let mean, variance = call.Current[0], call.Current[1]
+
+    let centred, variance =
+        if not call.Step.Training then
+            x - along x mean, variance
+        elif not (values.Flag "sync") && x.size 0 = 0L then
+            // An empty slice of a worker that keeps to itself has no statistics to add.
+            x - along x mean, variance
+        else
+            let centred, batchMean, batchVariance = statistics (values.Flag "sync") call.Step x
+            remember (values.Real "momentum") mean call.Next[0] batchMean
+            remember (values.Real "momentum") variance call.Next[1] batchVariance
+            centred, batchVariance
+
+    let normal = centred / along x ((variance + scalar epsilon).sqrt ())
+
+    match values.Flag "scale", values.Flag "shift", call.Weights with
+    | true, true, [ scale; shift ] -> normal * along x scale + along x shift
+    | true, false, [ scale ] -> normal * along x scale
+    | false, true, [ shift ] -> normal + along x shift
+    | _ -> normal
+
+let private weight channels name (initial: float) =
+    { Name = name
+      Shape = [ int64 channels ]
+      Initialiser = Constant initial
+      Fans = { In = 1.0; Out = 1.0 }
+      Regularizer = Regularizer.none }
+
+let private buffer channels name initial : BufferDefinition =
+    { Name = name
+      Shape = [ int64 channels ]
+      Initial = initial }
+
+let private plan (site: LayerSite) =
+    let channels, values = site.Input.Channels, site.Arguments
+
+    Ok
+        { LayerPlan.pointwise site (normalise values) with
+            Weights =
+                [ if values.Flag "scale" then
+                      weight channels "scale" 1.0
+                  if values.Flag "shift" then
+                      weight channels "shift" 0.0 ]
+            Buffers = [ buffer channels "mean" 0.0; buffer channels "variance" 1.0 ]
+            MultiplyAdds = site.Input.Elements }
+
+let definition =
+    { Name = "batchnorm"
+      Summary = "Brings each channel to mean 0 and variance 1 over the batch, then scales and shifts it."
+      Arguments =
+        [ Arguments.keyword "momentum" (RealNumber(0.0, 1.0)) (RealValue 0.99) "How much of the running statistics a step keeps."
+          Arguments.keyword "epsilon" (RealNumber(0.0, 1.0)) (RealValue 1e-3) "Added to the variance, under the root."
+          Arguments.keyword "scale" YesNo (FlagValue true) "Whether a scale is learned."
+          Arguments.keyword "shift" YesNo (FlagValue true) "Whether a shift is learned."
+          Arguments.keyword "sync" YesNo (FlagValue true) "Statistics of the global batch; `no` takes each worker's own slice." ]
+      Ranks = [ 0; 1; 2; 3 ]
+      Plan = plan }

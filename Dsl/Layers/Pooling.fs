@@ -1,0 +1,87 @@
+/// Pooling: the greatest or the mean element of a window, channel by channel.
+module internal CnnCluster.Dsl.Layers.Pooling
+
+open System
+open TorchSharp
+open CnnCluster.Dsl
+open CnnCluster.Dsl.Layers.Window
+
+let private arguments =
+    [ Arguments.positional "size" (SizeOf 1) (Otherwise(SizeValue [ 2 ])) "The window's sides: one number, or one for each axis."
+      { Arguments.positional "stride" (SizeOf 1) (As "size") "How far the window moves." with
+          Positional = false }
+      Arguments.keyword "pad" PaddingOf (PaddingValue Valid) "same, valid, a number, one for each axis, or [begin end; begin end]."
+      Arguments.keyword "ceil" YesNo (FlagValue false) "Whether a last window that reaches over the edge counts." ]
+
+let private maximum (window: Window) (x: torch.Tensor) =
+    // Padding must never win.
+    let padded = pad window Double.NegativeInfinity x
+    let kernel, stride = imageAxes window.Kernel, imageAxes window.Stride
+
+    match window.Kernel.Length with
+    | 3 -> torch.nn.functional.max_pool3d (padded, kernel, stride)
+    | rank -> onImage rank padded (fun image -> torch.nn.functional.max_pool2d (image, kernel, stride))
+
+let private meanOf (window: Window) (x: torch.Tensor) =
+    let kernel, stride = imageAxes window.Kernel, imageAxes window.Stride
+
+    match window.Kernel.Length with
+    | 3 -> torch.nn.functional.avg_pool3d (x, kernel, stride)
+    | rank -> onImage rank x (fun image -> torch.nn.functional.avg_pool2d (image, kernel, stride))
+
+/// The mean over the elements of the input that the window covers: padding counts neither above nor below the line.
+let private average (window: Window) (x: torch.Tensor) =
+    let padded = pad window 0.0 x
+    let mean = meanOf window padded
+
+    if Object.ReferenceEquals(padded, x) then
+        mean
+    else
+        let sides = Array.skip 2 x.shape
+        let ones = torch.ones (Array.append [| 1L; 1L |] sides, dtype = x.dtype, device = x.device)
+        mean / meanOf window (pad window 0.0 ones)
+
+let private tooMuchPadding (window: Window) =
+    match window.Padding with
+    | Sides paddings ->
+        let kernels =
+            if paddings.Length = 1 then [ List.min window.Kernel ] else window.Kernel
+
+        List.zip paddings kernels
+        |> List.tryFind (fun ((before, after), k) -> before >= k || after >= k)
+    | Same
+    | Valid -> None
+
+let private plan operation (site: LayerSite) =
+    let input, values, rank = site.Input, site.Arguments, site.Input.Rank
+
+    let window =
+        { Kernel = values.Size("size", rank)
+          Stride = values.Size("stride", rank)
+          Dilation = List.replicate rank 1
+          Padding = values.Padding "pad"
+          Ceil = values.Flag "ceil" }
+
+    check window input [ "size"; "stride"; "size" ] (fun sides ->
+        match tooMuchPadding window with
+        | Some(_, k) -> LayerFault.at "pad" $"padding must be less than the window's side, {k}: else a window sees nothing"
+        | None ->
+            Ok
+                { Output = { input with Sides = sides }
+                  Field = site.Field |> ReceptiveField.slide window.Kernel window.Stride
+                  Weights = []
+                  Buffers = []
+                  MultiplyAdds = Some 0L
+                  Forward = fun call -> operation window call.Input })
+
+let private definition name summary operation =
+    { Name = name
+      Summary = summary
+      Arguments = arguments
+      Ranks = [ 1; 2; 3 ]
+      Plan = plan operation }
+
+let maxpool = definition "maxpool" "The greatest element of each window." maximum
+
+let avgpool =
+    definition "avgpool" "The mean of each window; padding is not counted." average

@@ -1,0 +1,124 @@
+/// Settings of a train part said on the command line: `batch=64`, `optimizer.lr=0.1`, `optimizer="adam lr=1e-3"`.
+/// They edit the tree, so that the canonical script is what ran.
+module internal CnnCluster.Dsl.Overrides
+
+open CnnCluster.Dsl.Syntax
+
+/// What was said, as a source of its own, so that errors in it have a place.
+type Override =
+    { Key: string
+      Part: string option
+      Value: string
+      Source: Source }
+
+let private bodyOf (source: Source) =
+    match Parser.parse source with
+    | { Declarations = [ { Kind = Train(_, body) } ] }, [] -> Some body
+    | _ -> None
+
+let read (text: string) : Result<Override, Diagnostic> =
+    match text.IndexOf '=' with
+    | at when at > 0 ->
+        let key, value = text.Substring(0, at).Trim(), text.Substring(at + 1).Trim()
+        let word, part =
+            match key.IndexOf '.' with
+            | dot when dot > 0 -> key.Substring(0, dot), Some(key.Substring(dot + 1))
+            | _ -> key, None
+
+        let setting = part |> Option.map (fun name -> name + "=") |> Option.defaultValue ""
+
+        Ok
+            { Key = word
+              Part = part
+              Value = value
+              Source =
+                { File = $"--set {text}"
+                  Text = $"train x {{\n{word} {setting}{value}\n}}" } }
+    | _ ->
+        Result.Error
+            { Diagnostic.error { Span.nowhere with File = $"--set {text}" } $"'{text}' sets nothing" with
+                Expected = Some "NAME=VALUE, such as batch=64, optimizer.lr=0.1 or optimizer=\"adam lr=1e-3\"" }
+
+/// The statement that replaces the one of this word.
+let private statementOf (change: Override) =
+    match bodyOf change.Source with
+    | Some { Statements = [ { Kind = Use _ } as statement ] } -> Some statement
+    | _ -> None
+
+let private arguments (statement: Statement) =
+    match statement.Kind with
+    | Use(_, arguments, _) -> arguments
+    | _ -> []
+
+let private isKey part =
+    function
+    | Keyword(name, _) -> name.Text = part
+    | Positional { Kind = Word word } -> word = part
+    | _ -> false
+
+let private withPart part (fresh: Statement) (statement: Statement) =
+    match statement.Kind with
+    | Use(word, given, label) ->
+        // The first argument names the entry: `optimizer sgd`.
+        let first, rest = List.splitAt (min 1 given.Length) given
+        let kept = rest |> List.filter (isKey part >> not)
+
+        { statement with
+            Kind = Use(word, first @ kept @ arguments fresh, label) }
+    | _ -> statement
+
+let private wordOf (statement: Statement) =
+    match statement.Kind with
+    | Use(word, _, _) -> word.Text
+    | _ -> ""
+
+let private malformed (change: Override) =
+    { Diagnostic.error { Span.nowhere with File = change.Source.File } $"'{change.Value}' is no value for '{change.Key}'" with
+        Expected = Some "what would stand in the script" }
+
+/// The body with one change made.
+let private apply (body: Body) (change: Override) : Result<Body, Diagnostic> =
+    let mine statement = wordOf statement = change.Key
+
+    match statementOf change, change.Part with
+    | None, _ -> Result.Error(malformed change)
+    | Some fresh, None ->
+        let others = body.Statements |> List.filter (mine >> not)
+        let at = body.Statements |> List.tryFindIndex mine |> Option.defaultValue others.Length
+
+        Ok
+            { body with
+                Statements = List.insertAt (min at others.Length) fresh others }
+    | Some fresh, Some part when List.exists mine body.Statements ->
+        let edit statement =
+            if mine statement then withPart part fresh statement else statement
+
+        Ok
+            { body with
+                Statements = List.map edit body.Statements }
+    | Some _, Some _ ->
+        Result.Error(
+            Diagnostic.error
+                { Span.nowhere with File = change.Source.File }
+                $"the train part has no '{change.Key}' whose '{change.Part.Value}' could be set"
+        )
+
+/// The script with the changes made to one train part, in order; the last one said wins.
+let applyTo (part: string) (changes: Override list) (script: Script) : Result<Script, Diagnostic> =
+    let edit declaration =
+        match declaration.Kind with
+        | Train(name, body) when name.Text = part ->
+            (Ok body, changes)
+            ||> List.fold (fun result change -> result |> Result.bind (fun body -> apply body change))
+            |> Result.map (fun body ->
+                { declaration with
+                    Kind = Train(name, body) })
+        | _ -> Ok declaration
+
+    (script.Declarations, Ok [])
+    ||> List.foldBack (fun declaration rest ->
+        match edit declaration, rest with
+        | Ok edited, Ok rest -> Ok(edited :: rest)
+        | Result.Error e, _ -> Result.Error e
+        | _, Result.Error e -> Result.Error e)
+    |> Result.map (fun declarations -> { script with Declarations = declarations })

@@ -1,0 +1,165 @@
+/// Names, literals and expressions.
+module internal CnnCluster.Dsl.Parsing.ExpressionParser
+
+open System
+open System.Globalization
+open FParsec
+open CnnCluster.Dsl
+open CnnCluster.Dsl.Syntax
+open CnnCluster.Dsl.Parsing.ParserState
+
+/// Where blanks may stand in an expression.
+type Blanks =
+    /// An argument: none, so that blanks separate arguments.
+    | Tight
+    /// A statement's own expression: on its line.
+    | Loose
+    /// Inside parentheses: anywhere, line ends too.
+    | Enclosed
+
+let private around =
+    function
+    | Tight -> preturn ()
+    | Loose -> blanks
+    | Enclosed -> gap
+
+// A hyphen joins two words only between letters, so that `n-1` subtracts.
+let private nameText: Parser<string> =
+    fun stream ->
+        let rec length (n: int) =
+            let c = stream.Peek n
+
+            if isWordCharacter c then length (n + 1)
+            elif c = '-' && isLetter (stream.Peek(n - 1)) && isLetter (stream.Peek(n + 1)) then length (n + 1)
+            else n
+
+        if isLetter (stream.Peek()) then
+            Reply(stream.Read(length 1))
+        else
+            Reply(FParsec.Primitives.Error, expected "a name")
+
+let name: Parser<Name> =
+    spanned nameText |>> fun (text, span) -> { Text = text; Span = span }
+
+let private keyword text : Parser<unit> =
+    attempt (nameText >>= fun word -> if word = text then preturn () else fail "")
+
+let private sizeKind =
+    regex @"(\d+|\?)(x(\d+|\?))+"
+    |>> fun text ->
+        text.Split 'x'
+        |> Array.map (fun side -> if side = "?" then None else Some(int side))
+        |> List.ofArray
+        |> Size
+
+let private numberKind =
+    regex @"\d+(\.\d+)?([eE][+-]?\d+)?"
+    |>> fun text -> Number(Double.Parse(text, CultureInfo.InvariantCulture))
+
+let private notGlued =
+    notFollowedBy (satisfy isWordCharacter)
+    <|> refuse "a number or a size ends here, and something is glued to it: 5, 0.01, 1e-4 and 5x5 are well formed"
+
+let private tooLarge =
+    refuse "a side has at most nine digits"
+
+let private numeric =
+    (followedBy (regex @"(\d{10,}|\?)x|\d*x\d{10,}") >>. tooLarge)
+    <|> attempt (sizeKind .>> notFollowedBy (satisfy isWordCharacter))
+    <|> (numberKind .>> notGlued)
+
+let quoted: Parser<string> =
+    let escaped = skipChar '\\' >>. (anyOf "\"\\" <?> "\\\" or \\\\")
+    let plain = satisfy (fun c -> c <> '"' && c <> '\\' && c <> '\n')
+    between (skipChar '"') (skipChar '"' <?> "a closing \"") (manyChars (plain <|> escaped))
+
+let private kindToExpression (parser: Parser<ExpressionKind>) : Parser<Expression> =
+    spanned parser |>> fun (kind, span) -> { Kind = kind; Span = span }
+
+let private enclosed, private enclosedRef = createParserForwardedToRef<Expression, State> ()
+let private tightSum, private tightSumRef = createParserForwardedToRef<Expression, State> ()
+
+let private parenthesised =
+    skipChar '(' >>. gap >>. enclosed .>> gap .>> (skipChar ')' <?> "')'") |>> Parenthesised
+
+/// Entries with blanks between them; a line end or `;` starts a new row.
+let private matrix =
+    let rowEnd = skipNewline <|> skipChar ';' <|> comment
+    let entry = tightSum .>> blanks
+    let row = many1 entry
+    let rowEnds = skipMany1 (rowEnd .>> blanks)
+
+    skipChar '[' >>. blanks >>. optional rowEnds >>. sepEndBy row rowEnds .>> (skipChar ']' <?> "']'")
+    |>> Matrix
+
+let private call =
+    between
+        (skipChar '(' >>. gap)
+        (skipChar ')' <?> "')'")
+        (sepBy (enclosed .>> gap) (skipChar ',' >>. gap))
+
+let private named =
+    let memberName = attempt (skipChar '.' >>. followedBy (satisfy isLetter) >>. name)
+
+    name
+    >>= fun first ->
+        (memberName |>> fun second -> Member(first, second))
+        <|> (call |>> fun arguments -> Call(first, arguments))
+        <|> preturn (Word first.Text)
+
+let private atom =
+    kindToExpression (choice [ numeric; quoted |>> Text; parenthesised; matrix; named ])
+    <?> "a value"
+
+let private unary =
+    let negated = skipChar '-' >>. atom |>> fun operand -> Unary(Negate, operand)
+    let inverted = keyword "not" >>. gap >>. atom |>> fun operand -> Unary(Not, operand)
+    kindToExpression (negated <|> inverted) <|> atom
+
+let private binary operator left right =
+    { Kind = Binary(operator, left, right)
+      Span = Span.merge left.Span right.Span }
+
+/// Operands joined by operators of one rank, grouped from the left.
+let private chain (operators: (Parser<unit> * BinaryOperator) list) blanks operand =
+    let operator =
+        choice [ for parser, operator in operators -> attempt (around blanks >>. parser) >>% operator ]
+        .>> around blanks
+
+    let rec rest left =
+        (operator >>= fun op -> operand >>= fun right -> rest (binary op left right)) <|> preturn left
+
+    operand >>= rest
+
+let private symbols list =
+    [ for text: string, operator in list -> skipString text, operator ]
+
+let private minus = skipChar '-' .>> notFollowedBy (skipChar '-')
+
+let private sum blanks =
+    unary
+    |> chain (symbols [ "*", Multiply; "/", Divide ]) blanks
+    |> chain [ skipChar '+', Add; minus, Subtract ] blanks
+
+let private condition blanks =
+    sum blanks
+    |> chain
+        (symbols
+            [ "==", Equal
+              "!=", NotEqual
+              "<=", LessOrEqual
+              ">=", GreaterOrEqual
+              "<", Less
+              ">", Greater ])
+        blanks
+    |> chain [ keyword "and", And ] blanks
+    |> chain [ keyword "or", Or ] blanks
+
+tightSumRef.Value <- sum Tight
+enclosedRef.Value <- condition Enclosed
+
+/// An argument's value.
+let tight: Parser<Expression> = tightSum
+
+/// A statement's own expression, such as a condition.
+let expression: Parser<Expression> = condition Loose

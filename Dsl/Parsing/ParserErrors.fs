@@ -1,0 +1,72 @@
+/// Turns FParsec's errors into diagnostics.
+module internal CnnCluster.Dsl.Parsing.ParserErrors
+
+open FParsec
+open CnnCluster.Dsl
+open CnnCluster.Dsl.Parsing.ParserState
+
+type private Parts =
+    { Messages: string list
+      Expected: string list }
+
+let rec private collect parts (error: ErrorMessage) =
+    match error with
+    | Message text -> { parts with Messages = text :: parts.Messages }
+    | Expected label -> { parts with Expected = label :: parts.Expected }
+    | ExpectedString text
+    | ExpectedStringCI text -> { parts with Expected = $"'{text}'" :: parts.Expected }
+    | CompoundError(label, _, _, _) -> { parts with Expected = label :: parts.Expected }
+    | NestedError(_, _, inner) -> collectAll parts inner
+    | _ -> parts
+
+and private collectAll parts (errors: ErrorMessageList) =
+    ErrorMessageList.ToSortedArray errors |> Array.fold collect parts
+
+/// The word, or the one character, that stands where the parser stopped.
+let private tokenAt (stream: Stream) =
+    let rec width (n: int) =
+        if isWordCharacter (stream.Peek n) then width (n + 1) else n
+
+    let token = stream.PeekString(max 1 (width 0))
+
+    match token with
+    | ""
+    | "\n"
+    | "\r" -> "the end of the line", 1
+    | text when stream.IsEndOfStream -> "the end of the file", max 1 text.Length
+    | text -> $"'{text}'", text.Length
+
+let toDiagnostic (stream: Stream) (errors: ErrorMessageList) =
+    let token, width = tokenAt stream
+    let start = place stream
+    let parts = collectAll { Messages = []; Expected = [] } errors
+
+    let where: Span =
+        { File = stream.UserState.File
+          Start = start
+          End =
+            { start with
+                Offset = start.Offset + width
+                Column = start.Column + width } }
+
+    match parts.Messages with
+    | message :: _ -> Diagnostic.error where message
+    | [] ->
+        { Diagnostic.error where $"{token} is not expected here" with
+            Expected =
+                match List.distinct (List.sort parts.Expected) with
+                | [] -> None
+                | expected -> Some(Suggestion.listed expected) }
+
+/// Runs a parser; where it fails, notes the error, skips the statement and goes on.
+let recovering (parser: Parser<'T>) : Parser<'T option> =
+    fun stream ->
+        let reply = parser stream
+
+        if reply.Status = Ok then
+            Reply(Some reply.Result)
+        else
+            let diagnostic = toDiagnostic stream reply.Error
+            stream.UserState.Note diagnostic
+            skipStatement stream
+            Reply None

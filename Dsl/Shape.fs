@@ -1,0 +1,48 @@
+namespace CnnCluster.Dsl
+
+/// The shape of one sample's value: channels and sides, in height-width order; `None` is a side left open.
+/// A value without sides is a vector of `Channels` features. Memory is channel-first: (N, C, sides…).
+type Shape =
+    { Channels: int
+      Sides: int option list }
+
+    member shape.Rank = shape.Sides.Length
+
+    /// Elements of one sample; `None` if a side is open.
+    member shape.Elements =
+        (Some(int64 shape.Channels), shape.Sides)
+        ||> List.fold (fun product side -> Option.map2 (fun p s -> p * int64 s) product side)
+
+module Shape =
+    let vector features = { Channels = features; Sides = [] }
+
+    /// As scripts write it: `28x28x1`, or `84` for a vector.
+    let text (shape: Shape) =
+        (shape.Sides |> List.map (Option.map string >> Option.defaultValue "?"))
+        @ [ string shape.Channels ]
+        |> String.concat "x"
+
+/// How far into the input one element of a value sees, and how far apart neighbours see, an axis each.
+/// R(i) = R(i−1) + (k(i) − 1)·∏ s(j<i).
+type Sight = { Size: int; Jump: int }
+
+/// What an element of a value sees of the network's input.
+type ReceptiveField =
+    | Window of Sight list
+    /// Everything: behind `flatten` or a pooling of the whole image.
+    | Whole
+
+module ReceptiveField =
+    let start rank =
+        Window(List.replicate rank { Size = 1; Jump = 1 })
+
+    /// A window of these kernel sizes and strides, slid over a value.
+    let slide kernel stride =
+        function
+        | Whole -> Whole
+        | Window sights ->
+            List.zip3 sights kernel stride
+            |> List.map (fun (sight, k, s) ->
+                { Size = sight.Size + (k - 1) * sight.Jump
+                  Jump = sight.Jump * s })
+            |> Window

@@ -1,0 +1,54 @@
+/// Finds the known word that a misspelt one was probably meant to be.
+module CnnCluster.Dsl.Suggestion
+
+open System
+
+/// Insertions, deletions, replacements and swaps of neighbours that turn one word into the other
+/// (Damerau 1964, the restricted form in which no stretch is edited twice).
+let distance (a: string) (b: string) =
+    let cost = Array2D.init (a.Length + 1) (b.Length + 1) (fun i j -> if i = 0 then j elif j = 0 then i else 0)
+
+    for i in 1 .. a.Length do
+        for j in 1 .. b.Length do
+            let replaced = cost[i - 1, j - 1] + (if a[i - 1] = b[j - 1] then 0 else 1)
+            let best = min replaced (1 + min cost[i - 1, j] cost[i, j - 1])
+
+            cost[i, j] <-
+                if i > 1 && j > 1 && a[i - 1] = b[j - 2] && a[i - 2] = b[j - 1] then
+                    min best (cost[i - 2, j - 2] + 1)
+                else
+                    best
+
+    cost[a.Length, b.Length]
+
+/// How a word is compared: case, hyphens and underscores are what people get wrong without meaning another word.
+let private normalised (word: string) =
+    word.ToLowerInvariant().Replace("-", "").Replace("_", "")
+
+/// The closest candidate, if it is close enough to be what was meant.
+let closest (word: string) (candidates: string seq) =
+    let written = normalised word
+
+    let near =
+        candidates
+        |> Seq.map (fun candidate -> candidate, distance written (normalised candidate))
+        |> Seq.filter (fun (candidate, d) -> d <= max 1 (min written.Length candidate.Length / 3))
+        |> Seq.toList
+
+    match near with
+    | [] -> None
+    | _ -> Some(near |> List.minBy snd |> fst)
+
+/// A diagnostic with the word that was probably meant.
+let among candidates (word: string) (diagnostic: Diagnostic) =
+    { diagnostic with
+        Suggestion = closest word candidates }
+
+/// `a, b or c`
+let listed (words: string seq) =
+    match List.ofSeq words with
+    | [] -> "nothing"
+    | [ one ] -> one
+    | several ->
+        let last = List.last several
+        String.Join(", ", List.take (several.Length - 1) several) + " or " + last
