@@ -38,4 +38,16 @@ let tests =
                       Expect.equal (set.Train.Count, set.Validation.Count) (60_000, 10_000) "items"
                       Expect.equal set.Train.Pixels.Length (60_000 * 28 * 28) "pixels"
                       Expect.equal (set.Train.Labels[..9] |> Seq.map int |> List.ofSeq) first "the first ten labels"
-              } ]
+              }
+          test "digits takes its sizes and its seed from its settings" {
+              let settings = SettingValues(Map [ "train", 30.0; "test", 20.0; "seed", 4.0 ])
+              let set = (definition "digits").Load.Invoke(DataRequest(null, settings))
+              Expect.equal (set.Train.Count, set.Validation.Count) (30, 20) "sizes"
+              Expect.equal set.Train.Pixels (Digits.DigitSet.Generate(30, 20, 4uL)).Train.Pixels "seed 4"
+          }
+          test "a folder given for digits is an error rather than ignored" {
+              let load () =
+                  (definition "digits").Load.Invoke(DataRequest("some/folder", noSettings)) |> ignore
+
+              Expect.throwsT<CnnCluster.Trainer.UserException> load "it is drawn, not read"
+          } ]
