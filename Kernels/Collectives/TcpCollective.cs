@@ -201,6 +201,11 @@ internal sealed class TcpCollective : ICollective
             return new Span<T>(memory, count);
         }
 
-        public void Dispose() => NativeMemory.Free(memory);
+        public void Dispose()
+        {
+            NativeMemory.Free(memory);
+            memory = null;
+            size = 0;
+        }
     }
 }

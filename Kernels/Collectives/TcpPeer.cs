@@ -24,6 +24,7 @@ internal sealed class TcpPeer : IDisposable
     private readonly ManualResetEventSlim idle = new(true);
     private readonly Thread sender;
     private readonly TimeSpan patience;
+    private int disposed;
     private int sent;
     private int received;
     private volatile Exception? sendFailure;
@@ -108,6 +109,11 @@ internal sealed class TcpPeer : IDisposable
 
     public void Dispose()
     {
+        if (Interlocked.Exchange(ref disposed, 1) == 1)
+        {
+            return;
+        }
+
         outbox.CompleteAdding();
         socket.Close();
         if (sender.Join(TimeSpan.FromSeconds(5)))
