@@ -46,13 +46,13 @@ public static class CounterRandom
     {
         var (c0, c1, c2, c3) = ((uint)low, (uint)(low >> 32), (uint)high, (uint)(high >> 32));
         var (k0, k1) = ((uint)key.Value, (uint)(key.Value >> 32));
-        for (var round = 0; round < 10; round++)
+        for (var round = 0; round < PhiloxConstants.Rounds; round++)
         {
-            var p0 = 0xD2511F53UL * c0;
-            var p1 = 0xCD9E8D57UL * c2;
+            var p0 = (ulong)PhiloxConstants.Multiplier0 * c0;
+            var p1 = (ulong)PhiloxConstants.Multiplier1 * c2;
             (c0, c1, c2, c3) = ((uint)(p1 >> 32) ^ c1 ^ k0, (uint)p1, (uint)(p0 >> 32) ^ c3 ^ k1, (uint)p0);
-            k0 += 0x9E3779B9U;
-            k1 += 0xBB67AE85U;
+            k0 += PhiloxConstants.Weyl0;
+            k1 += PhiloxConstants.Weyl1;
         }
 
         return (c0, c1, c2, c3);
@@ -64,7 +64,14 @@ public static class CounterRandom
     /// <summary>Fills with the words of a row: element e is word e mod 4 of block (row, e div 4).</summary>
     public static void Fill(RandomKey key, ulong row, Span<uint> destination)
     {
-        for (var i = 0; i < destination.Length; i += 4)
+        var filled = PhiloxVectors.Fill(key, row, destination);
+        FillFrom(key, row, filled, destination);
+    }
+
+    /// <summary>The plain reference of <see cref="Fill"/>, from an element on that starts a block.</summary>
+    internal static void FillFrom(RandomKey key, ulong row, int start, Span<uint> destination)
+    {
+        for (var i = start; i < destination.Length; i += 4)
         {
             var (w0, w1, w2, w3) = Block(key, row, (ulong)i >> 2);
             destination[i] = w0;

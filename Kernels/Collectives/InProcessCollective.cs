@@ -28,6 +28,13 @@ internal sealed class InProcessCollective(InProcessGroup group, Rank rank) : ICo
         where T : unmanaged, INumber<T>
     {
         var length = Publish<T>(buffer);
+        group.Work(() => SumChunk<T>(length));
+        group.Meet();
+    }
+
+    private void SumChunk<T>(int length)
+        where T : unmanaged, INumber<T>
+    {
         var (start, count) = Chunks.Of(rank.Value, WorldSize.Value, length);
         var own = Of<T>(rank.Value, length).Slice(start, count);
         SumTree.Sum(WorldSize.Value, leaf => Of<T>(leaf, length).Slice(start, count), own);
@@ -38,8 +45,6 @@ internal sealed class InProcessCollective(InProcessGroup group, Rank rank) : ICo
                 own.CopyTo(Of<T>(other, length).Slice(start, count));
             }
         }
-
-        group.Meet();
     }
 
     private void Copy<T>(Tensor buffer, Rank root)
@@ -48,7 +53,7 @@ internal sealed class InProcessCollective(InProcessGroup group, Rank rank) : ICo
         var length = Publish<T>(buffer);
         if (rank != root)
         {
-            Of<T>(root.Value, length).CopyTo(Of<T>(rank.Value, length));
+            group.Work(() => Of<T>(root.Value, length).CopyTo(Of<T>(rank.Value, length)));
         }
 
         group.Meet();
@@ -65,16 +70,16 @@ internal sealed class InProcessCollective(InProcessGroup group, Rank rank) : ICo
             group.Buffers[rank.Value] = (nint)first;
         }
 
-        var length = memory.Length;
-        group.Lengths[rank.Value] = length;
+        var bytes = (long)memory.Length * sizeof(T);
+        group.Lengths[rank.Value] = bytes;
         group.Meet();
-        if (Array.TrueForAll(group.Lengths, l => l == length))
+        if (Array.Exists(group.Lengths, other => other != bytes))
         {
-            return length;
+            group.Fail($"the ranks entered with buffers of different lengths: {string.Join(", ", group.Lengths)} bytes");
+            group.ThrowIfFailed();
         }
 
-        group.Fail($"the ranks entered with buffers of different lengths: {string.Join(", ", group.Lengths)}");
-        throw new InvalidOperationException("Every rank must enter a collective with a buffer of the same length.");
+        return memory.Length;
     }
 
     private unsafe Span<T> Of<T>(int other, int length)

@@ -3,11 +3,12 @@ namespace CnnCluster.Kernels.Collectives;
 /// <summary>What the ranks of one process share: each other's buffers, and a barrier that waits no longer than agreed.</summary>
 public sealed class InProcessGroup
 {
-    private readonly Lock gate = new();
+    private readonly object gate = new();
     private readonly ManualResetEventSlim[] turns = [new(), new()];
     private readonly TimeSpan patience;
     private volatile int phase;
     private int arrived;
+    private int working;
     private volatile string? failure;
 
     /// <param name="world">How many ranks.</param>
@@ -34,9 +35,36 @@ public sealed class InProcessGroup
     /// <summary>Makes every rank's operation fail, now and later.</summary>
     internal void Fail(string reason)
     {
-        failure ??= reason;
-        turns[0].Set();
-        turns[1].Set();
+        lock (gate)
+        {
+            failure ??= reason;
+            turns[0].Set();
+            turns[1].Set();
+        }
+    }
+
+    /// <summary>Runs what touches other ranks' buffers, none of which leaves its operation meanwhile.</summary>
+    /// <exception cref="CollectiveException">A rank has failed; nothing was touched.</exception>
+    internal void Work(Action work)
+    {
+        lock (gate)
+        {
+            ThrowIfFailed();
+            working++;
+        }
+
+        try
+        {
+            work();
+        }
+        finally
+        {
+            lock (gate)
+            {
+                working--;
+                Monitor.PulseAll(gate);
+            }
+        }
     }
 
     /// <summary>Returns when all ranks have come.</summary>
@@ -67,11 +95,28 @@ public sealed class InProcessGroup
         ThrowIfFailed();
     }
 
-    private void ThrowIfFailed()
+    /// <exception cref="CollectiveException">A rank has failed; no other rank touches this one's buffer any more.</exception>
+    internal void ThrowIfFailed()
     {
         if (failure is { } reason)
         {
+            AwaitWorkers();
             throw new CollectiveException(reason);
+        }
+    }
+
+    /// <summary>
+    /// A rank that leaves with an error may free its buffer, so the ranks that still work on it are waited for: they only
+    /// move memory, and after a failure none begins.
+    /// </summary>
+    private void AwaitWorkers()
+    {
+        lock (gate)
+        {
+            while (working > 0)
+            {
+                Monitor.Wait(gate);
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ namespace CnnCluster.Kernels.Collectives;
 /// <summary>The collective of a world of one: every operation leaves the buffer as it is.</summary>
 public sealed class SoloCollective : ICollective
 {
-    private string? aborted;
+    private volatile string? aborted;
 
     public Rank Rank => new(0);
 

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -39,12 +40,12 @@ internal sealed class TcpCollective : ICollective
     {
         foreach (var peer in Others)
         {
-            peer.Send([]);
+            peer.Send([], 0);
         }
 
         foreach (var peer in Others)
         {
-            peer.Receive([]);
+            peer.Receive([], 0);
         }
     });
 
@@ -69,26 +70,33 @@ internal sealed class TcpCollective : ICollective
 
     private void Run(Action operation)
     {
+        ThrowIfAborted(null);
         try
         {
-            if (aborted is null)
-            {
-                operation();
-            }
-        }
-        catch (CollectiveException) when (aborted is not null)
-        {
-            // The connections were closed under it: the reason to report is why.
+            operation();
         }
         catch (CollectiveException e)
         {
+            // Whoever catches this may free the buffer, so nothing may be sent from it any more.
+            foreach (var peer in Others)
+            {
+                peer.Settle();
+            }
+
+            // Where the connections were closed by an abort, its reason is what the caller should hear.
+            ThrowIfAborted(e);
             aborted = e.Message;
             throw;
         }
 
+        ThrowIfAborted(null);
+    }
+
+    private void ThrowIfAborted(Exception? cause)
+    {
         if (aborted is { } reason)
         {
-            throw new CollectiveException(reason);
+            throw new CollectiveException(reason, inner: cause);
         }
     }
 
@@ -96,28 +104,29 @@ internal sealed class TcpCollective : ICollective
         where T : unmanaged, INumber<T>
     {
         var all = TensorMemory.Span<T>(buffer);
+        var whole = (long)all.Length * Unsafe.SizeOf<T>();
         var (start, count) = Chunks.Of(Rank.Value, WorldSize.Value, all.Length);
         foreach (var peer in Others)
         {
-            peer.Send(Bytes(ChunkOf(peer, all)));
+            peer.Send(Bytes(ChunkOf(peer, all)), whole);
         }
 
         var parts = scratch.Take<T>((WorldSize.Value - 1) * count);
         var next = 0;
         foreach (var peer in Others)
         {
-            peer.Receive(Bytes(parts.Slice(next++ * count, count)));
+            peer.Receive(Bytes(parts.Slice(next++ * count, count)), whole);
         }
 
         SumOwn(all.Slice(start, count), parts, count);
         foreach (var peer in Others)
         {
-            peer.Send(Bytes(all.Slice(start, count)));
+            peer.Send(Bytes(all.Slice(start, count)), whole);
         }
 
         foreach (var peer in Others)
         {
-            peer.Receive(Bytes(ChunkOf(peer, all)));
+            peer.Receive(Bytes(ChunkOf(peer, all)), whole);
         }
 
         WaitUntilSent();
@@ -144,13 +153,13 @@ internal sealed class TcpCollective : ICollective
         var bytes = Bytes(TensorMemory.Span<T>(buffer));
         if (Rank != root)
         {
-            peers[root.Value]!.Receive(bytes);
+            peers[root.Value]!.Receive(bytes, bytes.Length);
             return;
         }
 
         foreach (var peer in Others)
         {
-            peer.Send(bytes);
+            peer.Send(bytes, bytes.Length);
         }
 
         WaitUntilSent();
@@ -192,6 +201,11 @@ internal sealed class TcpCollective : ICollective
             return new Span<T>(memory, count);
         }
 
-        public void Dispose() => NativeMemory.Free(memory);
+        public void Dispose()
+        {
+            NativeMemory.Free(memory);
+            memory = null;
+            size = 0;
+        }
     }
 }

@@ -5,21 +5,26 @@ using System.Net.Sockets;
 namespace CnnCluster.Kernels.Collectives;
 
 /// <summary>
-/// One peer's connection. A message carries its number and its length; long ones are sent by a thread of their own,
+/// One peer's connection. A message carries its number, its length and that of the whole buffer it is part of, so that
+/// ranks which entered with different buffers notice at the first message; long ones are sent by a thread of their own,
 /// so that two ranks that send to each other never wait for each other.
 /// </summary>
 internal sealed class TcpPeer : IDisposable
 {
-    private const int HeaderBytes = 12;
+    private const int HeaderBytes = 16;
 
     /// <summary>So few bytes fit into the socket's buffers whatever the peer does, and are sent at once.</summary>
     private const int SentAtOnce = 8 * 1024;
 
+    /// <summary>How long a failed operation lets what is under way to sound peers arrive.</summary>
+    private static readonly TimeSpan Grace = TimeSpan.FromMilliseconds(200);
+
     private readonly Socket socket;
-    private readonly BlockingCollection<(int Number, nint Start, int Length)> outbox = [];
+    private readonly BlockingCollection<(Header Header, nint Start)> outbox = [];
     private readonly ManualResetEventSlim idle = new(true);
     private readonly Thread sender;
     private readonly TimeSpan patience;
+    private int disposed;
     private int sent;
     private int received;
     private volatile Exception? sendFailure;
@@ -37,20 +42,27 @@ internal sealed class TcpPeer : IDisposable
 
     public Rank Rank { get; }
 
-    /// <summary>Sends bytes in native memory, which must stay as they are until <see cref="WaitUntilSent"/> returns.</summary>
-    public unsafe void Send(ReadOnlySpan<byte> message)
+    /// <summary>
+    /// Sends bytes in native memory, which must stay as they are until <see cref="WaitUntilSent"/> or
+    /// <see cref="Settle"/> returns.
+    /// </summary>
+    /// <param name="message">Part of the operation's buffer.</param>
+    /// <param name="whole">The buffer's length in bytes.</param>
+    public unsafe void Send(ReadOnlySpan<byte> message, long whole)
     {
         WaitUntilSent();
-        if (message.Length <= SentAtOnce)
-        {
-            Guarded(message, "could not be sent to", static (peer, bytes) => peer.Write(peer.sent++, bytes));
-            return;
-        }
-
+        var header = new Header(sent++, message.Length, whole);
         fixed (byte* start = message)
         {
-            idle.Reset();
-            outbox.Add((sent++, (nint)start, message.Length));
+            if (message.Length > SentAtOnce)
+            {
+                idle.Reset();
+                outbox.Add((header, (nint)start));
+                return;
+            }
+
+            var memory = (nint)start;
+            Guarded("could not be sent to", () => Write(header, memory));
         }
     }
 
@@ -68,18 +80,27 @@ internal sealed class TcpPeer : IDisposable
         }
     }
 
-    /// <summary>Receives the next message, which must have exactly this length.</summary>
-    public unsafe void Receive(Span<byte> message)
+    /// <summary>Receives the next message, which must have exactly this length and be part of a buffer of that one.</summary>
+    public unsafe void Receive(Span<byte> message, long whole)
     {
+        var header = new Header(received++, message.Length, whole);
         fixed (byte* start = message)
         {
-            Guarded(new ReadOnlySpan<byte>(start, message.Length), "did not answer", static (peer, bytes) =>
-            {
-                fixed (byte* destination = bytes)
-                {
-                    peer.Read(new Span<byte>(destination, bytes.Length));
-                }
-            });
+            var memory = (nint)start;
+            Guarded("did not answer", () => Read(header, memory));
+        }
+    }
+
+    /// <summary>
+    /// After a failure: returns when no memory is being sent from any more. What the peer does not take quickly is cut
+    /// off with the connection.
+    /// </summary>
+    public void Settle()
+    {
+        if (!idle.Wait(Grace))
+        {
+            Close();
+            idle.Wait();
         }
     }
 
@@ -88,6 +109,11 @@ internal sealed class TcpPeer : IDisposable
 
     public void Dispose()
     {
+        if (Interlocked.Exchange(ref disposed, 1) == 1)
+        {
+            return;
+        }
+
         outbox.CompleteAdding();
         socket.Close();
         if (sender.Join(TimeSpan.FromSeconds(5)))
@@ -97,13 +123,11 @@ internal sealed class TcpPeer : IDisposable
         }
     }
 
-    private delegate void Transfer(TcpPeer peer, ReadOnlySpan<byte> bytes);
-
-    private void Guarded(ReadOnlySpan<byte> bytes, string what, Transfer transfer)
+    private void Guarded(string what, Action transfer)
     {
         try
         {
-            transfer(this, bytes);
+            transfer();
         }
         catch (Exception e) when (e is SocketException or IOException or ObjectDisposedException)
         {
@@ -114,13 +138,13 @@ internal sealed class TcpPeer : IDisposable
     private CollectiveException Failure(string what, Exception? cause) =>
         new($"rank {Rank} {what}{(cause is null ? "" : $": {cause.Message}")}", Rank, cause);
 
-    private unsafe void SendFromOutbox()
+    private void SendFromOutbox()
     {
-        foreach (var (number, start, length) in outbox.GetConsumingEnumerable())
+        foreach (var (header, start) in outbox.GetConsumingEnumerable())
         {
             try
             {
-                Write(number, new ReadOnlySpan<byte>((void*)start, length));
+                Write(header, start);
             }
             catch (Exception e) when (e is SocketException or IOException or ObjectDisposedException)
             {
@@ -131,13 +155,12 @@ internal sealed class TcpPeer : IDisposable
         }
     }
 
-    private void Write(int number, ReadOnlySpan<byte> message)
+    private unsafe void Write(Header header, nint message)
     {
-        Span<byte> header = stackalloc byte[HeaderBytes];
-        BinaryPrimitives.WriteInt32LittleEndian(header, number);
-        BinaryPrimitives.WriteInt64LittleEndian(header[4..], message.Length);
-        WriteExactly(header);
-        WriteExactly(message);
+        Span<byte> bytes = stackalloc byte[HeaderBytes];
+        header.WriteTo(bytes);
+        WriteExactly(bytes);
+        WriteExactly(new ReadOnlySpan<byte>((void*)message, header.Length));
     }
 
     private void WriteExactly(ReadOnlySpan<byte> bytes)
@@ -148,17 +171,17 @@ internal sealed class TcpPeer : IDisposable
         }
     }
 
-    private void Read(Span<byte> message)
+    private unsafe void Read(Header due, nint message)
     {
-        Span<byte> header = stackalloc byte[HeaderBytes];
-        ReadExactly(header);
-        var (number, length) = (BinaryPrimitives.ReadInt32LittleEndian(header), BinaryPrimitives.ReadInt64LittleEndian(header[4..]));
-        if (number != received++ || length != message.Length)
+        Span<byte> bytes = stackalloc byte[HeaderBytes];
+        ReadExactly(bytes);
+        var came = Header.ReadFrom(bytes);
+        if (came != due)
         {
-            throw new IOException($"message {number} of {length} bytes came where {received - 1} of {message.Length} bytes was due");
+            throw new IOException($"the ranks do not take part in the same operation: {came} came where {due} was due");
         }
 
-        ReadExactly(message);
+        ReadExactly(new Span<byte>((void*)message, due.Length));
     }
 
     private void ReadExactly(Span<byte> bytes)
@@ -172,6 +195,23 @@ internal sealed class TcpPeer : IDisposable
             }
 
             bytes = bytes[count..];
+        }
+    }
+
+    private readonly record struct Header(int Number, int Length, long Whole)
+    {
+        public override string ToString() => $"message {Number} with {Length} of a buffer's {Whole} bytes";
+
+        public static Header ReadFrom(ReadOnlySpan<byte> bytes) => new(
+            BinaryPrimitives.ReadInt32LittleEndian(bytes),
+            BinaryPrimitives.ReadInt32LittleEndian(bytes[4..]),
+            BinaryPrimitives.ReadInt64LittleEndian(bytes[8..]));
+
+        public void WriteTo(Span<byte> bytes)
+        {
+            BinaryPrimitives.WriteInt32LittleEndian(bytes, Number);
+            BinaryPrimitives.WriteInt32LittleEndian(bytes[4..], Length);
+            BinaryPrimitives.WriteInt64LittleEndian(bytes[8..], Whole);
         }
     }
 }

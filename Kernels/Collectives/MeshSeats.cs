@@ -1,0 +1,72 @@
+using System.Net.Sockets;
+
+namespace CnnCluster.Kernels.Collectives;
+
+/// <summary>The connections of a mesh that is forming: one seat for each other rank.</summary>
+internal sealed class MeshSeats(Rank own, int world)
+{
+    private readonly Lock gate = new();
+    private readonly Socket?[] seats = new Socket?[world];
+    private readonly TaskCompletionSource full = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private int welcomed;
+
+    /// <summary>Completes when every other rank has been welcomed.</summary>
+    public Task Full => full.Task;
+
+    /// <summary>The ranks without a connection.</summary>
+    public IReadOnlyList<Rank> Missing
+    {
+        get
+        {
+            lock (gate)
+            {
+                return [.. Enumerable.Range(0, world).Where(r => r != own.Value && seats[r] is null).Select(static r => new Rank(r))];
+            }
+        }
+    }
+
+    /// <summary>Keeps a seat for a rank's connection; false if the rank has one already.</summary>
+    public bool TryReserve(Rank rank, Socket socket)
+    {
+        lock (gate)
+        {
+            if (seats[rank.Value] is not null)
+            {
+                return false;
+            }
+
+            seats[rank.Value] = socket;
+            return true;
+        }
+    }
+
+    /// <summary>Gives a reserved seat back, when its connection broke before it was welcomed.</summary>
+    public void Release(Rank rank)
+    {
+        lock (gate)
+        {
+            seats[rank.Value] = null;
+        }
+    }
+
+    /// <summary>Counts a reserved seat's connection as made.</summary>
+    public void Confirm()
+    {
+        if (Interlocked.Increment(ref welcomed) == world - 1)
+        {
+            full.SetResult();
+        }
+    }
+
+    /// <summary>The connections in rank order; call when all are made.</summary>
+    public TcpPeer?[] Peers(TimeSpan patience) =>
+        [.. seats.Select((socket, rank) => socket is null ? null : new TcpPeer(new Rank(rank), socket, patience))];
+
+    public void CloseAll()
+    {
+        lock (gate)
+        {
+            Array.ForEach(seats, static socket => socket?.Dispose());
+        }
+    }
+}

@@ -1,0 +1,100 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace CnnCluster.Kernels.Collectives;
+
+/// <summary>This process's listener for the other ranks, and the forming of a collective over TCP with them.</summary>
+/// <remarks>
+/// A connection that does not show this generation's token within two seconds is closed and disturbs nothing. The token
+/// goes over the wire in clear: it keeps out mistakes and strangers, not someone who can read the network.
+/// </remarks>
+public sealed class TcpMesh : IDisposable
+{
+    private const int Backlog = 512;
+    private readonly TcpListener listener;
+    private readonly CancellationTokenSource closing = new();
+
+    private TcpMesh(IPAddress address)
+    {
+        listener = new TcpListener(address, 0);
+        listener.Start(Backlog);
+        Port = ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    public int Port { get; }
+
+    /// <summary>Listens on an address, at a port that the system gives; peers can connect from now on.</summary>
+    /// <exception cref="SocketException">The address is not this machine's.</exception>
+    public static TcpMesh Listen(IPAddress address) => new(address);
+
+    /// <summary>Joins the other ranks of a generation: connects to every lower rank and accepts every higher one.</summary>
+    /// <param name="rank">This process's rank.</param>
+    /// <param name="endpoints">Every rank's listener, in rank order; their number is the world's size.</param>
+    /// <param name="generation">Connections of another generation are turned away.</param>
+    /// <param name="token">The run's 16 bytes; connections without it are turned away.</param>
+    /// <param name="connectPatience">How long the whole forming may take.</param>
+    /// <param name="operationPatience">How long the collective's operations wait for a peer.</param>
+    /// <exception cref="CollectiveException">Ranks did not come in time (the message names them), or this mesh was disposed.</exception>
+    public ICollective Connect(
+        Rank rank,
+        IReadOnlyList<(string Host, int Port)> endpoints,
+        long generation,
+        ReadOnlyMemory<byte> token,
+        TimeSpan connectPatience,
+        TimeSpan operationPatience)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(rank.Value);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(rank.Value, endpoints.Count);
+        ObjectDisposedException.ThrowIf(closing.IsCancellationRequested, this);
+        var forming = new MeshForming(listener, rank, endpoints, new MeshHello(generation, token.Span));
+        if (endpoints.Count == 1)
+        {
+            return new SoloCollective();
+        }
+
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(closing.Token);
+        deadline.CancelAfter(connectPatience);
+        Await(forming, connectPatience, deadline.Token);
+        return new TcpCollective(rank, forming.Seats.Peers(operationPatience));
+    }
+
+    /// <summary>Closes the listener. A <see cref="Connect"/> under way fails; collectives that were made live on.</summary>
+    public void Dispose()
+    {
+        closing.Cancel();
+        listener.Dispose();
+    }
+
+    private void Await(MeshForming forming, TimeSpan patience, CancellationToken deadline)
+    {
+        var formed = false;
+        try
+        {
+            // On the pool, so that no continuation waits for this thread.
+            Task.Run(() => forming.RunAsync(deadline), CancellationToken.None).GetAwaiter().GetResult();
+            formed = true;
+        }
+        catch (OperationCanceledException e)
+        {
+            throw closing.IsCancellationRequested
+                ? new CollectiveException("the listener was closed while the ranks were connecting", inner: e)
+                : NotFormed(forming, patience, e);
+        }
+        finally
+        {
+            if (!formed)
+            {
+                forming.Seats.CloseAll();
+            }
+        }
+    }
+
+    private static CollectiveException NotFormed(MeshForming forming, TimeSpan patience, Exception cause)
+    {
+        var missing = forming.Seats.Missing;
+        return new CollectiveException(
+            $"no connection within {patience.TotalSeconds:0.#} s with {forming.DescribeMissing()}",
+            missing.Count > 0 ? missing[0] : null,
+            cause);
+    }
+}

@@ -1,0 +1,71 @@
+/// Collectives of several ranks in one process, each rank on a thread of its own.
+module CnnCluster.Tests.Kernels.Collectives.Ranks
+
+open System
+open System.Net
+open System.Threading
+open CnnCluster.Kernels
+open CnnCluster.Kernels.Collectives
+
+/// No rank may take longer, whatever happens to its peers.
+let bound = TimeSpan.FromSeconds 20.0
+
+let token = Array.init 16 (fun i -> byte (200 + i))
+
+/// Runs work on one thread for each item; a failure is a result too.
+let onThreads (items: 'a[]) (work: 'a -> 'b) : Result<'b, exn>[] =
+    let results = Array.create items.Length (Error(TimeoutException "it did not return in time": exn))
+
+    let threads =
+        items
+        |> Array.mapi (fun i item ->
+            let run () =
+                results[i] <-
+                    try
+                        Ok(work item)
+                    with e ->
+                        Error e
+
+            let thread = Thread(run, IsBackground = true)
+            thread.Start()
+            thread)
+
+    let deadline = DateTime.UtcNow + bound
+
+    for thread in threads do
+        thread.Join(max TimeSpan.Zero (deadline - DateTime.UtcNow)) |> ignore
+
+    results
+
+/// The results of work that no rank may fail in.
+let all (results: Result<'a, exn>[]) =
+    results
+    |> Array.map (function
+        | Ok value -> value
+        | Error e -> raise (AggregateException e))
+
+let inProcess (world: int) patience =
+    InProcessGroup(WorldSize world, patience).Collectives() |> Seq.toArray
+
+let endpoints (meshes: TcpMesh[]) =
+    meshes |> Array.map (fun mesh -> struct ("127.0.0.1", mesh.Port))
+
+let connect (mesh: TcpMesh) rank endpoints connectPatience operationPatience =
+    mesh.Connect(Rank rank, endpoints, 7L, ReadOnlyMemory token, connectPatience, operationPatience)
+
+let tcp world patience =
+    let meshes = Array.init world (fun _ -> TcpMesh.Listen IPAddress.Loopback)
+
+    try
+        onThreads (Array.indexed meshes) (fun (rank, mesh) -> connect mesh rank (endpoints meshes) bound patience)
+        |> all
+    finally
+        for mesh in meshes do
+            mesh.Dispose()
+
+let disposing (collectives: ICollective[]) act =
+    try
+        act collectives
+    finally
+        for collective in collectives do
+            collective.Dispose()
