@@ -5,28 +5,36 @@ open Expecto
 open Expecto.Impl
 open CnnCluster.Tests.Suites
 
-/// Nothing may be skipped: an ignored test, one that is marked or left out by a focused one, counts as failed.
-let private report (summary: TestRunSummary) =
-    for test, _ in summary.ignored do
-        eprintfn $"""ignored, which counts as failed: {String.concat "." test.name}"""
+let private say (text: string) =
+    async { Console.Out.WriteLine(text.TrimEnd()) }
 
-    printfn $"{summary.passed.Length} passed, {summary.results.Length - summary.passed.Length} failed"
+/// Expecto's own printer writes escape sequences even into files; this one writes plain lines, and of failures only.
+let private printer =
+    { TestPrinters.silent with
+        ignored = fun name reason -> say $"ignored, which counts as failed: {name}: {reason}"
+        failed = fun name message _ -> say $"failed: {name}\n{message}"
+        exn = fun name error _ -> say $"failed: {name}\n{error}" }
+
+/// The closing line, and the exit code that goes with it. Nothing may be skipped: an ignored test, one that is
+/// marked so or left out by a focused one, counts as failed.
+let private close (summary: TestRunSummary) =
+    let passed = summary.passed.Length
+    let failed = summary.results.Length - passed
 
     if summary.results.IsEmpty then
-        eprintfn "no test was run: no name matches"
+        Console.Out.WriteLine "no test was run: no name matches"
 
-    if summary.successful && summary.ignored.IsEmpty && not summary.results.IsEmpty then
-        0
-    else
-        1
+    Console.Out.WriteLine $"{passed} passed, {failed} failed"
+    if summary.successful && failed = 0 && passed > 0 then 0 else 1
 
 /// Runs with Expecto's own arguments, some of which (`--list-tests`, `--version`) run nothing and so report nothing.
 let private run arguments tests =
     let results = ref None
-    let plain = if Console.IsOutputRedirected then [ Colours 0; No_Spinner ] else []
     let keep = SummaryHandler(fun summary -> results.Value <- Some summary)
-    let code = runTestsWithCLIArgs (Append_Summary_Handler keep :: plain) arguments tests
-    results.Value |> Option.map report |> Option.defaultValue code
+    let plain = if Console.IsOutputRedirected then [ Colours 0; No_Spinner ] else []
+    let settings = Printer printer :: Append_Summary_Handler keep :: plain
+    let code = runTestsWithCLIArgs settings arguments tests
+    results.Value |> Option.map close |> Option.defaultValue code
 
 /// `--long` runs the long suite instead of the fast one.
 [<EntryPoint>]
