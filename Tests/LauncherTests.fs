@@ -8,7 +8,20 @@ open Expecto
 
 /// All that the launcher may use beside dotnet: tools that every POSIX system has.
 let private tools =
-    [ "sh"; "cat"; "dirname"; "find"; "ln"; "mkdir"; "mv"; "readlink"; "rm"; "rmdir"; "sed"; "sleep"; "sort"; "uname" ]
+    [ "sh"
+      "cat"
+      "dirname"
+      "find"
+      "ln"
+      "mkdir"
+      "mv"
+      "readlink"
+      "rm"
+      "rmdir"
+      "sed"
+      "sleep"
+      "sort"
+      "uname" ]
 
 /// A build makes the program, unless a file named `broken` lies in the project, and first waits at `gate` if there
 /// is one. Anything else is a run, which shows its arguments and what comes in.
@@ -72,7 +85,10 @@ type private Checkout() =
 
     member _.Root = root
     member _.Path(name: string) = Path.Combine(home, name)
-    member _.Write (name: string) (text: string) = File.WriteAllText(Path.Combine(home, name), text)
+
+    member _.Write (name: string) (text: string) =
+        File.WriteAllText(Path.Combine(home, name), text)
+
     member _.RemoveDotnet() = File.Delete fake
     member _.Gate = Path.Combine(bin, "gate")
 
@@ -138,7 +154,10 @@ let private buildsAfter changes =
 let private building =
     [ test "builds before the first run, and passes on arguments, input and exit code" {
           use checkout = new Checkout()
-          let launched = checkout.Start(checkout.Path "cnn", [], [ "train"; "my net.cnn"; "" ])
+
+          let launched =
+              checkout.Start(checkout.Path "cnn", [], [ "train"; "my net.cnn"; "" ])
+
           launched.StandardInput.WriteLine "from standard input"
           let result = ended launched
 
@@ -152,7 +171,9 @@ let private building =
           Expect.equal checkout.Builds.Length 1 "one build"
           Expect.stringContains checkout.Builds[0] $"""{checkout.Path "Cli"} -c Release""" "of the program"
       }
-      test "does not build what is built" { Expect.equal (buildsAfter [ ignore; ignore ]) 1 "only the first start built" }
+      test "does not build what is built" {
+          Expect.equal (buildsAfter [ ignore; ignore ]) 1 "only the first start built"
+      }
       test "builds again after a source was changed" {
           Expect.equal (buildsAfter [ fun c -> c.Write "Kernels/Room.cs" "//" ]) 2 "a changed file"
       }
@@ -160,14 +181,19 @@ let private building =
           Expect.equal (buildsAfter [ (fun c -> c.Write "Dsl/New.fs" ""); ignore ]) 2 "a new file, built once"
       }
       test "builds again after a source was deleted" {
-          Expect.equal (buildsAfter [ (fun c -> File.Delete(c.Path "Dsl/Room.cs")); ignore ]) 2 "a file less, built once"
+          Expect.equal
+              (buildsAfter [ (fun c -> File.Delete(c.Path "Dsl/Room.cs")); ignore ])
+              2
+              "a file less, built once"
       }
       test "builds again after pinned versions or settings of the build changed" {
           let change name (c: Checkout) = c.Write name "changed"
           Expect.equal (buildsAfter [ change "global.json"; change "Directory.Build.props" ]) 3 "each of both"
       }
       test "builds again when the program is gone" {
-          let delete (c: Checkout) = File.Delete(c.Path "Cli/bin/Release/net10.0/cnn.dll")
+          let delete (c: Checkout) =
+              File.Delete(c.Path "Cli/bin/Release/net10.0/cnn.dll")
+
           Expect.equal (buildsAfter [ delete ]) 2 "there was nothing to run"
       }
       test "builds again for another backend" {
@@ -257,7 +283,10 @@ let private locking =
           let machine = gone.StandardOutput.ReadToEnd().Trim()
           gone.WaitForExit()
           Directory.CreateDirectory(checkout.Path ".cnn") |> ignore
-          File.CreateSymbolicLink(checkout.Path ".cnn/lock", $"{machine}:{gone.Id}") |> ignore
+
+          File.CreateSymbolicLink(checkout.Path ".cnn/lock", $"{machine}:{gone.Id}")
+          |> ignore
+
           Expect.equal (launch [] checkout).ExitCode 7 "built and run"
           Expect.isEmpty (Directory.EnumerateFileSystemEntries(checkout.Path ".cnn", "lock*")) "no lock is left"
       }

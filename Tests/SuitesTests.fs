@@ -9,7 +9,8 @@ let private tree =
     testList
         "all"
         [ pass "a"
-          testSequenced <| testList "whole runs (long)" [ pass "b"; testList "deep" [ pass "c" ] ]
+          testSequenced
+          <| testList "whole runs (long)" [ pass "b"; testList "deep" [ pass "c" ] ]
           testList "mixed" [ pass "d"; testSequenced <| testList "slow (long)" [ pass "e" ] ]
           testList "only slow ones" [ testList "in here (long)" [ pass "f" ] ] ]
 
