@@ -8,20 +8,7 @@ open Expecto
 
 /// All that the launcher may use beside dotnet: tools that every POSIX system has.
 let private tools =
-    [ "sh"
-      "cat"
-      "dirname"
-      "find"
-      "ln"
-      "mkdir"
-      "mv"
-      "readlink"
-      "rm"
-      "rmdir"
-      "sed"
-      "sleep"
-      "sort"
-      "uname" ]
+    "sh cat dirname find ln mkdir mv readlink rm rmdir sed sleep sort uname".Split ' '
 
 /// A build makes the program, unless a file named `broken` lies in the project, and first waits at `gate` if there
 /// is one. Anything else is a run, which shows its arguments and what comes in.
