@@ -2,8 +2,7 @@ namespace CnnCluster.Dsl
 
 /// A place in a script. Lines and columns count from 1; a column is one UTF-16 unit.
 [<Struct>]
-type Position =
-    { Offset: int; Line: int; Column: int }
+type Position = { Offset: int; Line: int; Column: int }
 
 /// A stretch of one file, from `Start` up to, but without, `End`.
 [<Struct>]

@@ -44,7 +44,9 @@ and ExpressionKind =
     | Parenthesised of Expression
 
 /// A comment's text without its `#`; `Before` stand on their own lines, `After` trails the statement.
-type Comments = { Before: string list; After: string option }
+type Comments =
+    { Before: string list
+      After: string option }
 
 type Argument =
     | Positional of Expression
@@ -52,10 +54,12 @@ type Argument =
     | Branch of Body
 
 and Body =
-    { Statements: Statement list
-      /// Comments that stand before the closing brace.
-      Closing: string list
-      Span: Span }
+    {
+        Statements: Statement list
+        /// Comments that stand before the closing brace.
+        Closing: string list
+        Span: Span
+    }
 
 and Statement =
     { Kind: StatementKind
@@ -91,6 +95,8 @@ and DeclarationKind =
     | Import of path: string * Span
 
 type Script =
-    { Declarations: Declaration list
-      /// Comments after the last declaration.
-      Closing: string list }
+    {
+        Declarations: Declaration list
+        /// Comments after the last declaration.
+        Closing: string list
+    }

@@ -1,8 +1,49 @@
 module CnnCluster.Tests.Main
 
+open System
 open Expecto
+open Expecto.Impl
+open CnnCluster.Tests.Suites
 
+let private say (text: string) =
+    async { Console.Out.WriteLine(text.TrimEnd()) }
+
+/// Expecto's own printer writes escape sequences even into files; this one writes plain lines, and of failures only.
+let private printer =
+    { TestPrinters.silent with
+        ignored = fun name reason -> say $"ignored, which counts as failed: {name}: {reason}"
+        failed = fun name message _ -> say $"failed: {name}\n{message}"
+        exn = fun name error _ -> say $"failed: {name}\n{error}" }
+
+/// The closing line, and the exit code that goes with it. Nothing may be skipped: an ignored test, one that is
+/// marked so or left out by a focused one, counts as failed.
+let private close (summary: TestRunSummary) =
+    let passed = summary.passed.Length
+    let failed = summary.results.Length - passed
+
+    if summary.results.IsEmpty then
+        Console.Out.WriteLine "no test was run: no name matches"
+
+    Console.Out.WriteLine $"{passed} passed, {failed} failed"
+    if summary.successful && failed = 0 && passed > 0 then 0 else 1
+
+/// Runs with Expecto's own arguments, some of which (`--list-tests`, `--version`) run nothing and so report nothing.
+let private run arguments tests =
+    let results = ref None
+    let keep = SummaryHandler(fun summary -> results.Value <- Some summary)
+    let plain = if Console.IsOutputRedirected then [ Colours 0; No_Spinner ] else []
+    let settings = Printer printer :: Append_Summary_Handler keep :: plain
+    let code = runTestsWithCLIArgs settings arguments tests
+    results.Value |> Option.map close |> Option.defaultValue code
+
+/// `--long` runs the long suite instead of the fast one.
 [<EntryPoint>]
 let main argv =
     CnnCluster.Kernels.Native.TorchLibrary.EnsureLoaded()
-    runTestsInAssemblyWithCLIArgs [] argv
+    let long, arguments = Array.partition ((=) "--long") argv
+    let suite = if Array.isEmpty long then Fast else Long
+
+    testFromThisAssembly ()
+    |> Option.bind (only suite)
+    |> Option.defaultValue (testList "" [])
+    |> run arguments

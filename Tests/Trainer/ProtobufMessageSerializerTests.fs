@@ -7,7 +7,9 @@ open Google.Protobuf
 open CnnCluster.Trainer.Protocol
 
 let private withSerializer act =
-    use system = ActorSystem.Create("serializer-test", "akka { loglevel = OFF, stdout-loglevel = OFF }")
+    use system =
+        ActorSystem.Create("serializer-test", "akka { loglevel = OFF, stdout-loglevel = OFF }")
+
     act (ProtobufMessageSerializer(system :?> ExtendedActorSystem), RefusingSerializer(system :?> ExtendedActorSystem))
 
 [<Tests>]
@@ -18,7 +20,10 @@ let tests =
               withSerializer (fun (serializer, _) ->
                   for descriptor in ClusterReflection.Descriptor.MessageTypes do
                       let message = descriptor.Parser.ParseFrom(ByteString.Empty)
-                      let back = serializer.FromBinary(serializer.ToBinary message, serializer.Manifest message)
+
+                      let back =
+                          serializer.FromBinary(serializer.ToBinary message, serializer.Manifest message)
+
                       Expect.equal back (box message) descriptor.Name)
           }
           test "values come back exactly" {
@@ -26,7 +31,10 @@ let tests =
                   let sums = EpochSums(Samples = 12345678901L, Loss = 0.1)
                   sums.Metrics.Add [| 1.0 / 3.0; nan |]
                   let message = EpochTrained(Generation = 7L, Rank = 3, Sums = sums)
-                  let back = serializer.FromBinary(serializer.ToBinary message, serializer.Manifest message)
+
+                  let back =
+                      serializer.FromBinary(serializer.ToBinary message, serializer.Manifest message)
+
                   Expect.equal back (box message) "the same message")
           }
           test "a type named by a peer is not deserialised" {

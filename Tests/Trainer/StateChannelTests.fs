@@ -17,7 +17,13 @@ let private receiving (handle: string -> Stream -> unit) act =
     act receiver.Port
 
 let private send (port: int) (key: byte[]) name (content: byte[]) =
-    StateSender.Send("127.0.0.1", port, ReadOnlySpan key, name, Action<_>(fun stream -> stream.Write(ReadOnlySpan content)))
+    StateSender.Send(
+        "127.0.0.1",
+        port,
+        ReadOnlySpan key,
+        name,
+        Action<_>(fun stream -> stream.Write(ReadOnlySpan content))
+    )
 
 let private readAll (stream: Stream) =
     use memory = new MemoryStream()
@@ -58,7 +64,10 @@ let tests =
               let arrived = ConcurrentQueue()
 
               receiving (fun name _ -> arrived.Enqueue name) (fun port ->
-                  Expect.throwsT<IOException> (fun () -> send port (Array.zeroCreate 16) "stranger" [| 1uy |]) "refused"
+                  Expect.throwsT<IOException>
+                      (fun () -> send port (Array.zeroCreate 16) "stranger" [| 1uy |])
+                      "refused"
+
                   send port token "friend" [||])
 
               Expect.sequenceEqual arrived [ "friend" ] "only the friend"
@@ -76,8 +85,7 @@ let tests =
               Expect.sequenceEqual arrived [ "after" ] "still serving"
           }
           test "a receiver that is gone is an error of the sender's" {
-              let port =
-                  receiving (fun _ _ -> ()) id
+              let port = receiving (fun _ _ -> ()) id
 
               Expect.throwsT<IOException> (fun () -> send port token "x" [||]) "no one listens"
           } ]

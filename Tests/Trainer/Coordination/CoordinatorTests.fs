@@ -19,7 +19,13 @@ let private settingsWith forming world epochs =
         Epochs = epochs,
         Monitor = "val_loss",
         EarlyStopping =
-            EarlyStoppingSettings(Higher = false, Patience = 2, MinDelta = 0.0, Baseline = Nullable(), StartFromEpoch = 0),
+            EarlyStoppingSettings(
+                Higher = false,
+                Patience = 2,
+                MinDelta = 0.0,
+                Baseline = Nullable(),
+                StartFromEpoch = 0
+            ),
         RestoreBest = true,
         MetricNames = [| "accuracy" |],
         Parameters = 10L,
@@ -57,7 +63,9 @@ type private Stage =
         stage.Workers |> List.mapi (fun rank _ -> stage.Heard<'T> rank)
 
 let private onStage (settings: RunSettings) act =
-    let system = ActorSystem.Create("coordinator-test", "akka { loglevel = OFF, stdout-loglevel = OFF }")
+    let system =
+        ActorSystem.Create("coordinator-test", "akka { loglevel = OFF, stdout-loglevel = OFF }")
+
     let outcome = TaskCompletionSource<RunOutcome>()
 
     let coordinator =
@@ -81,13 +89,22 @@ let private onStage (settings: RunSettings) act =
         system.Terminate().Wait patience |> ignore
 
 let private register slot processId : IMessage =
-    RegisterWorker(JoinToken = ByteString.CopyFrom token, Slot = slot, Host = "here", ProcessId = processId, Device = "cpu")
+    RegisterWorker(
+        JoinToken = ByteString.CopyFrom token,
+        Slot = slot,
+        Host = "here",
+        ProcessId = processId,
+        Device = "cpu"
+    )
 
 /// Brings the stage to the first epoch.
 let private form (stage: Stage) =
     stage.SayAll(fun rank -> register rank (100 + rank))
     stage.AllHeard<Prepare>() |> ignore
-    stage.SayAll(fun rank -> WorkerPrepared(Generation = 1L, Rank = rank, DataPlane = Endpoint(Host = "h", Port = rank + 1)))
+
+    stage.SayAll(fun rank ->
+        WorkerPrepared(Generation = 1L, Rank = rank, DataPlane = Endpoint(Host = "h", Port = rank + 1)))
+
     let formed = stage.AllHeard<FormGeneration>()
     stage.SayAll(fun rank -> WorkerReady(Generation = 1L, Rank = rank, Position = Position()))
     formed
@@ -102,7 +119,15 @@ let private train (stage: Stage) epoch step stop =
         Expect.equal heard.Epoch epoch "the epoch to train"
 
     stage.SayAll(fun rank ->
-        EpochTrained(Generation = 1L, Rank = rank, Epoch = epoch, Step = step, Sums = sums 1.0, Seconds = 2.0, Stop = stop))
+        EpochTrained(
+            Generation = 1L,
+            Rank = rank,
+            Epoch = epoch,
+            Step = step,
+            Sums = sums 1.0,
+            Seconds = 2.0,
+            Stop = stop
+        ))
 
 /// Takes all workers through one epoch with this validation loss.
 let private epoch (stage: Stage) number loss =
@@ -161,7 +186,10 @@ let tests =
                   form stage |> ignore
                   train stage 1 10L StopCause.NotStopped
                   stage.AllHeard<Validate>() |> ignore
-                  stage.SayAll(fun rank -> Validated(Generation = 1L, Rank = rank, Epoch = 1, Sums = sums (float rank)))
+
+                  stage.SayAll(fun rank ->
+                      Validated(Generation = 1L, Rank = rank, Epoch = 1, Sums = sums (float rank)))
+
                   let outcome = finish stage (fun _ -> "ab12")
                   Expect.floatClose Accuracy.veryHigh outcome.Final["val_loss"] 0.5 "mean of 0 and 1"
                   Expect.floatClose Accuracy.veryHigh outcome.Final["val_accuracy"] 0.5 "100 of 200"
@@ -170,7 +198,10 @@ let tests =
           test "early stopping ends the run, and all workers restore the best weights" {
               onStage (settings 2 80) (fun stage ->
                   form stage |> ignore
-                  let decisions = [ for number, loss in List.indexed [ 0.5; 0.3; 0.4; 0.6 ] -> epoch stage (number + 1) loss ]
+
+                  let decisions =
+                      [ for number, loss in List.indexed [ 0.5; 0.3; 0.4; 0.6 ] -> epoch stage (number + 1) loss ]
+
                   Expect.equal (decisions |> List.map _.KeepAsBest) [ true; true; false; false ] "two improvements"
 
                   for heard in stage.AllHeard<Finish>() do
@@ -178,6 +209,7 @@ let tests =
 
                   stage.SayAll(fun rank -> WorkerFinished(Generation = 1L, Rank = rank, WeightsSha256 = "ab12"))
                   stage.Say(0, WorkerReady()) // of no generation: left unanswered
+
                   for name in
                       [ for s in [ 10; 20; 30; 40 ] do
                             if s <= 20 then $"best-step-{s:D8}" else $"step-{s:D8}"
@@ -189,14 +221,21 @@ let tests =
                   let outcome = stage.Outcome.Result
                   Expect.equal outcome.Reason StopReason.EarlyStop "why"
                   Expect.equal outcome.Best.BestEpoch 2 "the best epoch"
-                  Expect.floatClose Accuracy.veryHigh outcome.Final["val_loss"] 0.3 "the figures of the restored weights")
+
+                  Expect.floatClose
+                      Accuracy.veryHigh
+                      outcome.Final["val_loss"]
+                      0.3
+                      "the figures of the restored weights")
           }
           test "weights that differ between workers fail the run" {
               onStage (settings 2 1) (fun stage ->
                   form stage |> ignore
                   epoch stage 1 0.5 |> ignore
                   stage.AllHeard<Finish>() |> ignore
-                  stage.SayAll(fun rank -> WorkerFinished(Generation = 1L, Rank = rank, WeightsSha256 = $"{rank}0000000"))
+
+                  stage.SayAll(fun rank ->
+                      WorkerFinished(Generation = 1L, Rank = rank, WeightsSha256 = $"{rank}0000000"))
 
                   for name in [ "best-step-00000010"; "histograms-00000010"; "final" ] do
                       stage.Say(0, StateDelivered(Generation = 1L, Rank = 0, Name = name))
@@ -228,7 +267,14 @@ let tests =
 
                   stage.Say(
                       0,
-                      WorkerFailed(Generation = 1L, Rank = 0, Step = 4L, LostPeer = 1, HasState = true, Reason = "rank 1 closed its connection")
+                      WorkerFailed(
+                          Generation = 1L,
+                          Rank = 0,
+                          Step = 4L,
+                          LostPeer = 1,
+                          HasState = true,
+                          Reason = "rank 1 closed its connection"
+                      )
                   )
 
                   let request = stage.Heard<DeliverState> 0
@@ -245,7 +291,15 @@ let tests =
                   stage.AllHeard<StopAtNextStep>() |> ignore
 
                   stage.SayAll(fun rank ->
-                      EpochTrained(Generation = 1L, Rank = rank, Epoch = 1, Step = 3L, Sums = sums 1.0, Seconds = 1.0, Stop = StopCause.StopRequested))
+                      EpochTrained(
+                          Generation = 1L,
+                          Rank = rank,
+                          Epoch = 1,
+                          Step = 3L,
+                          Sums = sums 1.0,
+                          Seconds = 1.0,
+                          Stop = StopCause.StopRequested
+                      ))
 
                   let request = stage.Heard<DeliverState> 0
                   Expect.equal request.Name "step-00000003" "where it stopped"

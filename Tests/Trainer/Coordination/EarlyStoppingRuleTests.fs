@@ -5,7 +5,13 @@ open Expecto
 open CnnCluster.Trainer.Coordination
 
 let private patient patience =
-    EarlyStoppingSettings(Higher = false, Patience = patience, MinDelta = 0.0, Baseline = Nullable(), StartFromEpoch = 0)
+    EarlyStoppingSettings(
+        Higher = false,
+        Patience = patience,
+        MinDelta = 0.0,
+        Baseline = Nullable(),
+        StartFromEpoch = 0
+    )
 
 /// The decisions on a whole sequence of values, epoch by epoch.
 let private decide settings values =

@@ -1,0 +1,38 @@
+module CnnCluster.Tests.SuitesTests
+
+open Expecto
+open CnnCluster.Tests.Suites
+
+let private pass name = testCase name ignore
+
+let private tree =
+    testList
+        "all"
+        [ pass "a"
+          testSequenced
+          <| testList "whole runs (long)" [ pass "b"; testList "deep" [ pass "c" ] ]
+          testList "mixed" [ pass "d"; testSequenced <| testList "slow (long)" [ pass "e" ] ]
+          testList "only slow ones" [ testList "in here (long)" [ pass "f" ] ] ]
+
+let private namesIn suite =
+    only suite tree
+    |> Option.map (Test.toTestCodeList >> List.map (fun t -> List.last t.name))
+
+[<Tests>]
+let tests =
+    testList
+        "Suites"
+        [ test "the fast suite leaves out every list that is marked as long" {
+              Expect.equal (namesIn Fast) (Some [ "a"; "d" ]) "the rest"
+          }
+          test "the long suite has all that is under such a list, however deep" {
+              Expect.equal (namesIn Long) (Some [ "b"; "c"; "e"; "f" ]) "the marked ones"
+          }
+          test "sequenced tests stay sequenced" {
+              let kept = only Long tree |> Option.get |> Test.toTestCodeList
+              let inParallel = kept |> List.filter (fun t -> t.sequenced = InParallel)
+              Expect.equal (inParallel |> List.map (fun t -> List.last t.name)) [ "f" ] "f alone was not"
+          }
+          test "a suite of nothing is nothing" {
+              Expect.isNone (only Long (testList "quick" [ pass "a" ])) "no long list"
+          } ]
