@@ -1,6 +1,8 @@
 namespace CnnCluster.Trainer.Data;
 
-/// <summary>A data file that cannot be used. The message starts with its path and ends with the place, where there is one.</summary>
+/// <summary>
+/// A data file that cannot be used. The message starts with its path and ends with the place, where there is one.
+/// </summary>
 public sealed class DataFileException(
     string path, string problem, long? offset = null, int? item = null, Exception? inner = null)
     : UserException($"{path}: {problem}{Place(offset, item)}", inner)

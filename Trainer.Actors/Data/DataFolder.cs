@@ -19,7 +19,7 @@ public static class DataFolder
     /// <param name="set">The data set.</param>
     /// <param name="given">The folder the user named, which then must hold the files; null for none.</param>
     /// <param name="environment">Looks up an environment variable.</param>
-    /// <exception cref="UserException">No place holds all four files; the message lists the places and what they lack.</exception>
+    /// <exception cref="UserException">No place holds all four files; lists the places and what they lack.</exception>
     public static IdxFiles Find(PublishedSet set, string? given, Func<string, string?> environment)
     {
         string[] places = given is not null

@@ -52,7 +52,7 @@ internal sealed class IdxContent : IDisposable
         }
     }
 
-    /// <summary>Reads what is left of the content, at most <paramref name="length"/> bytes; a shorter array where it ends early.</summary>
+    /// <summary>Reads the next <paramref name="length"/> bytes; a shorter array where the content ends early.</summary>
     public byte[] ReadUpTo(int length)
     {
         var expected = packed ? Math.Min(length, FirstChunk) : (int)Math.Min(length, file.Length - position);

@@ -103,10 +103,10 @@ let tests =
 
               let received = ResizeArray()
 
-              let failure =
-                  Expect.throwsC
-                      (fun () -> (loader (setOf 30) 8 0 1 [ Augmentation("fails", fails) ]).TrainEpoch(0, 0) |> Seq.iter received.Add)
-                      id
+              let batches =
+                  (loader (setOf 30) 8 0 1 [ Augmentation("fails", fails) ]).TrainEpoch(0, 0)
+
+              let failure = Expect.throwsC (fun () -> Seq.iter received.Add batches) id
 
               Expect.equal failure.Message "on the thread" "the thread's own exception"
               Expect.equal received.Count 2 "two batches of 8 in front of sample 20"

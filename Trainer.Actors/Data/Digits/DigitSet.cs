@@ -6,6 +6,13 @@ namespace CnnCluster.Trainer.Data.Digits;
 /// The generated data set: handwriting-like digits, 28×28 grey, drawn from strokes. Image i of a part is a pure
 /// function of (seed, part, i), so the beginning of a longer set is the shorter set.
 /// </summary>
+/// <remarks>
+/// Measured with PyTorch 1.13 on 12,000 training and 2,000 test images of seed 1, as shares of the test images.
+/// Softmax regression: 0.896 after 20 epochs of SGD (batch 64, rate 0.02, momentum 0.9); by L-BFGS 0.904 at best, and
+/// 0.817 at convergence, where it has learnt the training images by heart. LeNet-5 with ReLU and max pooling, batch
+/// 32, after 10 epochs: 0.998 by SGD (rate 0.02, momentum 0.9) and 0.995 by Adam (rate 0.001), above 0.97 from
+/// epoch 2. Drawing all 14,000 images takes 1.7 s on one core of a 2-core virtual machine.
+/// </remarks>
 public static class DigitSet
 {
     public const int Side = 28;

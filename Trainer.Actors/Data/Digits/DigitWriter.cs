@@ -7,7 +7,9 @@ internal sealed class DigitWriter(int side)
 {
     private const int PiecesPerCurve = 5;
 
-    // How differently the digits are written. Measured to leave a linear classifier well behind a convolutional one.
+    // How differently the digits are written: radians, a share, pixels, a share of the height, pixels, pixels, and a
+    // share of white. Chosen by the measurements at DigitSet; at 0.22, 0.25, 1.4 and heights from 17 to 22 a linear
+    // classifier reaches 0.977 of the test images, too near a convolutional one.
     private const double Turn = 0.25;
     private const double Slant = 0.28;
     private const double Shift = 2.1;
