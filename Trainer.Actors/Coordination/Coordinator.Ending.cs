@@ -15,13 +15,13 @@ public sealed partial class Coordinator
         var restores = restoreBest && best.BestEpoch > 0;
         if (reason == StopReason.Interrupted)
         {
-            Request(CheckpointName(isBest: false), StateContent.Checkpoint);
+            Request(StateNames.Checkpoint(step, isBest: false), StateContent.Checkpoint);
         }
 
         TellAll(new Finish { Generation = generation, RestoreBest = restores });
         if (reason != StopReason.Interrupted)
         {
-            Request("final", StateContent.Checkpoint);
+            Request(StateNames.Final, StateContent.Checkpoint);
         }
 
         Become(Finishing);
@@ -113,7 +113,7 @@ public sealed partial class Coordinator
         var (rank, atStep) = whole.MaxBy(static h => h.Value!.Value);
         step = atStep!.Value;
         deliveries.Clear();
-        Request(CheckpointName(isBest: false), StateContent.Checkpoint, rank);
+        Request(StateNames.Checkpoint(step, isBest: false), StateContent.Checkpoint, rank);
         Become(Saving);
 
         void Saving()
@@ -225,11 +225,8 @@ public sealed partial class Coordinator
     private void NoteDelivered(StateDelivered delivered)
     {
         deliveries.Remove(delivered.Name);
-        lastCheckpoint = delivered.Name.StartsWith("histograms", StringComparison.Ordinal) ? lastCheckpoint : delivered.Name;
+        lastCheckpoint = delivered.Name.StartsWith(StateNames.HistogramsPrefix, StringComparison.Ordinal) ? lastCheckpoint : delivered.Name;
     }
-
-    /// <summary>The name tells the checkpoint keeper whether the state is also the best so far.</summary>
-    private string CheckpointName(bool isBest) => isBest ? $"best-step-{step:D8}" : $"step-{step:D8}";
 
     private void TellAll(object message)
     {

@@ -186,8 +186,8 @@ public sealed partial class Coordinator : ReceiveActor, IWithTimers
             KeepAsBest = judged.Decision.KeepAsBest,
             EarlyStopping = judged.Decision.State,
         });
-        Request(CheckpointName(judged.Decision.KeepAsBest), StateContent.Checkpoint);
-        Request($"histograms-{step:D8}", StateContent.Histograms);
+        Request(StateNames.Checkpoint(step, judged.Decision.KeepAsBest), StateContent.Checkpoint);
+        Request(StateNames.Histograms(judged.Epoch), StateContent.Histograms);
         switch (judged.Decision.Stop, stop, judged.Epoch >= settings.Epochs)
         {
             case (true, _, _): Finish(StopReason.EarlyStop, settings.RestoreBest); break;

@@ -11,6 +11,14 @@ public sealed record ImageSet(int Count, int Channels, int Height, int Width, by
 {
     /// <summary>Bytes of one image: C·H·W.</summary>
     public int SampleSize => Channels * Height * Width;
+
+    /// <summary>A copy of some images that follow one another.</summary>
+    public ImageSet Range(int start, int count) => this with
+    {
+        Count = count,
+        Pixels = Pixels.AsSpan(start * SampleSize, count * SampleSize).ToArray(),
+        Labels = Labels.AsSpan(start, count).ToArray(),
+    };
 }
 
 /// <summary>What a run trains on and what it is measured on.</summary>

@@ -1,0 +1,16 @@
+namespace CnnCluster.Trainer.Coordination;
+
+/// <summary>What states are called on their way from a worker to the run's home.</summary>
+public static class StateNames
+{
+    /// <summary>The state a run ends with.</summary>
+    public const string Final = "final";
+
+    public const string HistogramsPrefix = "histograms-";
+
+    /// <summary>A checkpoint; its name tells the keeper whether it is also the best so far.</summary>
+    public static string Checkpoint(long step, bool isBest) => isBest ? $"best-step-{step:D8}" : $"step-{step:D8}";
+
+    /// <summary>Weights and gradients at the end of an epoch.</summary>
+    public static string Histograms(int epoch) => $"{HistogramsPrefix}{epoch:D8}";
+}

@@ -1,0 +1,46 @@
+using System.Globalization;
+using System.Net;
+using CnnCluster.Trainer.Coordination;
+using CnnCluster.Trainer.Metrics;
+using CnnCluster.Trainer.StateChannel;
+using CnnCluster.Trainer.Storage;
+
+namespace CnnCluster.Trainer.Hosting;
+
+/// <summary>Keeps what a run leaves behind: checkpoints, figures, histograms.</summary>
+public sealed class RunKeeper
+{
+    private readonly CheckpointStore checkpoints;
+    private readonly TensorBoardReader tensorBoard;
+
+    /// <param name="folder">The run's folder.</param>
+    /// <param name="others">Further readers of the run's events, such as the console.</param>
+    public RunKeeper(RunFolder folder, IEnumerable<IRunReader> others)
+    {
+        Folder = folder;
+        checkpoints = new CheckpointStore(folder.Checkpoints);
+        tensorBoard = new TensorBoardReader(folder.TensorBoard);
+        var lines = new JsonLinesReader(new StreamWriter(folder.Metrics), folder.Location, ownsWriter: true);
+        Readers = [lines, tensorBoard, .. others];
+    }
+
+    public RunFolder Folder { get; }
+
+    /// <summary>Readers of the run's events, disposed by the hub.</summary>
+    public IReadOnlyList<IRunReader> Readers { get; }
+
+    /// <summary>Takes states at an address, at a port the system gives.</summary>
+    public StateReceiver Receive(IPAddress address, byte[] token) => new(address, token, Keep);
+
+    private void Keep(string name, Stream content)
+    {
+        if (name.StartsWith(StateNames.HistogramsPrefix, StringComparison.Ordinal))
+        {
+            var epoch = long.Parse(name.AsSpan(StateNames.HistogramsPrefix.Length), NumberStyles.None, CultureInfo.InvariantCulture);
+            tensorBoard.AddHistograms(SafetensorsFile.Parse(content, name), epoch);
+            return;
+        }
+
+        checkpoints.Receive(name, content);
+    }
+}

@@ -1,0 +1,216 @@
+using CnnCluster.Dsl;
+using CnnCluster.Kernels;
+using CnnCluster.Kernels.Arena;
+using CnnCluster.Kernels.Optimization;
+using CnnCluster.Trainer.Data;
+using CnnCluster.Trainer.Protocol;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace CnnCluster.Trainer.Training;
+
+/// <summary>What one committed step did, over the global batch.</summary>
+/// <param name="Samples">Samples of the global batch.</param>
+/// <param name="Loss">The mean loss, without regularization.</param>
+/// <param name="Penalty">The regularization losses of the weights the step started from.</param>
+/// <param name="Metrics">Each metric's sum over the samples.</param>
+/// <param name="StopRequested">At least one worker was asked to stop: all workers see it at this same step.</param>
+public sealed record StepResult(long Samples, double Loss, double Penalty, IReadOnlyList<double> Metrics, bool StopRequested);
+
+/// <summary>
+/// One worker's copy of the network on its device: the module, whose parameters are views into the arena, and the
+/// update. All calls come from one thread.
+/// </summary>
+/// <remarks>
+/// Every worker back-propagates the sum of its losses over the global batch's size, so the reduction is a plain sum,
+/// slices of any size are exact, and an empty slice contributes zeros. Parameters, optimizer state and buffers change
+/// together, after the reduction: a step that throws before has changed nothing.
+/// </remarks>
+public sealed class Replica : IDisposable
+{
+    // Behind the gradients, one all-reduce carries what every worker must know of the step.
+    private const int LossExtra = 0;
+    private const int StopExtra = 1;
+    private const int FirstMetricExtra = 2;
+    private readonly TrainPlan plan;
+    private readonly StepContext context;
+    private readonly NetworkModule module;
+    private readonly OptimizerStep optimizer;
+
+    /// <param name="plan">The network and how it is trained.</param>
+    /// <param name="device">Where it computes.</param>
+    /// <param name="collective">Joins it with its peers.</param>
+    public Replica(TrainPlan plan, Device device, ICollective collective)
+    {
+        this.plan = plan;
+        Device = device;
+        Collective = collective;
+        ElementType = plan.Precision == Precision.Float64 ? ScalarType.Float64 : ScalarType.Float32;
+        context = new StepContext(plan.Seed, collective);
+        var rule = plan.CreateRule();
+        Arena = new ParameterArena(Segments(plan.Network.Weights), rule, ElementType, device, FirstMetricExtra + plan.Metrics.Count);
+        Buffers = new BufferArena([.. Segments(plan.Network.Buffers)], ElementType, device);
+        module = new NetworkModule(plan.Network, new NetworkTensors(Arena.ParameterViews, Arena.GradientViews, Buffers.CurrentViews, Buffers.NextViews))
+        {
+            Step = context,
+        };
+        module.Initialise(plan.Seed);
+        optimizer = new OptimizerStep(Arena, rule, plan.Clipping);
+    }
+
+    public Device Device { get; }
+
+    public ICollective Collective { get; }
+
+    public ScalarType ElementType { get; }
+
+    public ParameterArena Arena { get; }
+
+    public BufferArena Buffers { get; }
+
+    /// <summary>Steps committed so far.</summary>
+    public long Step { get; set; }
+
+    /// <summary>Called in each step when the gradient is reduced and nothing is changed yet.</summary>
+    public Action<Replica>? Reduced { get; set; }
+
+    /// <summary>Takes one step together with all other ranks, which must call it too, an empty slice or not.</summary>
+    /// <param name="batch">This rank's slice.</param>
+    /// <param name="learningRate">The same on every rank.</param>
+    /// <param name="stopRequested">Whether this rank has been asked to stop.</param>
+    /// <exception cref="CollectiveException">A peer is gone or late; nothing has changed.</exception>
+    /// <exception cref="NonFiniteGradientException">The loss has diverged; nothing has changed.</exception>
+    public StepResult Take(Batch batch, double learningRate, bool stopRequested)
+    {
+        using var scope = NewDisposeScope();
+        Arena.ZeroGradients();
+        Buffers.BeginStep();
+        context.Training = true;
+        context.Step = Step;
+        for (var part = 0; part < plan.Accumulate; part++)
+        {
+            BackPropagate(batch, part);
+        }
+
+        context.ThrowIfFailed();
+        if (stopRequested) Arena.Extras[StopExtra].fill_(1);
+        Collective.AllReduceSum(Arena.ReductionBuffer);
+        Reduced?.Invoke(this);
+        var extras = ToHost(Arena.Extras);
+        var penalty = optimizer.Apply(Step + 1, learningRate);
+        Buffers.Commit();
+        Step++;
+        return new StepResult(batch.GlobalCount, extras[LossExtra], penalty, extras[FirstMetricExtra..], extras[StopExtra] > 0);
+    }
+
+    /// <summary>This rank's sums over validation batches; ranks need not wait for each other.</summary>
+    public EpochSums Evaluate(IEnumerable<Batch> batches, Action? onBatch = null)
+    {
+        context.Training = false;
+        var sums = new EpochSums();
+        sums.Metrics.AddRange(plan.Metrics.Select(static _ => 0.0));
+        var penalty = optimizer.Penalty();
+        foreach (var batch in batches.Where(static b => b.Count > 0))
+        {
+            var (loss, metrics) = EvaluateOne(batch);
+            sums.Samples += batch.Count;
+            sums.Loss += loss;
+            sums.Penalty += penalty * batch.Count;
+            for (var i = 0; i < metrics.Count; i++)
+            {
+                sums.Metrics[i] += metrics[i];
+            }
+
+            onBatch?.Invoke();
+        }
+
+        return sums;
+    }
+
+    /// <summary>The network's output for a batch, in inference: (N, …), the caller's to dispose.</summary>
+    public Tensor Predict(Batch batch)
+    {
+        using var gradless = no_grad();
+        using var scope = NewDisposeScope();
+        context.Training = false;
+        return module.forward(Input(batch, 0, batch.Count)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Gives every rank rank 0's buffers: they differ only where batch normalisation keeps to each worker's own slice.</summary>
+    public void ShareBuffers()
+    {
+        if (Buffers.Segments.Count > 0)
+        {
+            Collective.Broadcast(Buffers.Current, new Rank(0));
+        }
+    }
+
+    public void Dispose()
+    {
+        module.Dispose();
+        Buffers.Dispose();
+        Arena.Dispose();
+    }
+
+    private static IEnumerable<ArenaSegment> Segments(IEnumerable<NamedTensor> tensors) =>
+        tensors.Select(static t => new ArenaSegment(t.Name, t.Shape, t.L1, t.L2));
+
+    /// <summary>Forward, loss and backward for one of the parts that the slice is accumulated from.</summary>
+    private void BackPropagate(Batch batch, int part)
+    {
+        using var scope = NewDisposeScope();
+        var (start, count) = Slices.Of(batch.Count, part, plan.Accumulate);
+        context.FirstSample = batch.FirstSample + start;
+        context.GlobalBatch = Math.Max(1, GlobalPart(batch, part));
+        var input = Input(batch, start, count);
+        var target = Target(batch, start, count, input);
+        var output = module.forward(input);
+        var loss = plan.SampleLoss(output, target).sum() / (double)batch.GlobalCount;
+        loss.backward();
+        using var gradless = no_grad();
+        Arena.Extras[LossExtra].add_(loss.detach());
+        for (var i = 0; i < plan.Metrics.Count; i++)
+        {
+            Arena.Extras[FirstMetricExtra + i].add_(plan.SampleMetric(i, output.detach(), target).sum());
+        }
+    }
+
+    /// <summary>Samples of one part over all ranks.</summary>
+    private long GlobalPart(Batch batch, int part)
+    {
+        var world = Collective.WorldSize.Value;
+        return Enumerable.Range(0, world).Sum(rank =>
+            (long)Slices.Of(Slices.Of((int)batch.GlobalCount, rank, world).Count, part, plan.Accumulate).Count);
+    }
+
+    private (double Loss, IReadOnlyList<double> Metrics) EvaluateOne(Batch batch)
+    {
+        using var scope = NewDisposeScope();
+        using var gradless = no_grad();
+        var input = Input(batch, 0, batch.Count);
+        var target = Target(batch, 0, batch.Count, input);
+        var output = module.forward(input);
+        var metrics = Enumerable.Range(0, plan.Metrics.Count)
+            .Select(i => plan.SampleMetric(i, output, target).sum(ScalarType.Float64).item<double>());
+        return (plan.SampleLoss(output, target).sum(ScalarType.Float64).item<double>(), [.. metrics]);
+    }
+
+    private Tensor Input(Batch batch, int start, int count)
+    {
+        var shape = plan.Network.Inputs.Head.Shape;
+        var sides = shape.Sides.Select(static side => (long)side.Value);
+        var size = batch.Count == 0 ? 0 : batch.Pixels.Length / batch.Count;
+        return tensor(batch.Pixels.AsSpan(start * size, count * size).ToArray(), dtype: ScalarType.Float32)
+            .reshape([count, shape.Channels, .. sides])
+            .to(ElementType, Device);
+    }
+
+    private Tensor Target(Batch batch, int start, int count, Tensor input) =>
+        plan.TargetIsInput ? input : tensor(batch.Labels.AsSpan(start, count).ToArray(), dtype: ScalarType.Int64).to(Device);
+
+    private static double[] ToHost(Tensor values)
+    {
+        using var host = values.to(ScalarType.Float64, CPU);
+        return host.data<double>().ToArray();
+    }
+}

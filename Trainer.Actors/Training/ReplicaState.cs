@@ -1,0 +1,111 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using CnnCluster.Trainer.Protocol;
+using CnnCluster.Trainer.Storage;
+using Google.Protobuf;
+using TorchSharp;
+using static TorchSharp.torch;
+using FlatTensor = (CnnCluster.Trainer.Storage.TensorEntry Entry, System.ReadOnlyMemory<byte> Data);
+
+namespace CnnCluster.Trainer.Training;
+
+/// <summary>A replica's state as safetensors files keep it, and back.</summary>
+/// <remarks>
+/// Weights and buffers go by their paths (<c>conv1/kernel</c>), optimizer states by <c>optimizer/STATE/PATH</c>, and
+/// where the run stands by <c>run/step</c> and the metadata entry <c>position</c>, a JSON object.
+/// </remarks>
+public static class ReplicaState
+{
+    public const string OptimizerPrefix = "optimizer/";
+    public const string StepName = "run/step";
+    public const string PositionKey = "position";
+
+    /// <summary>A whole checkpoint, copied from the replica, to be written at leisure.</summary>
+    public static Action<Stream> Checkpoint(Replica replica, Position position, string network)
+    {
+        var tensors = Weights(replica).ToList();
+        foreach (var (state, views) in replica.Arena.StateViews)
+        {
+            tensors.AddRange(Named(replica.Arena.Segments.Select(s => $"{OptimizerPrefix}{state}/{s.Name}"), views));
+        }
+
+        tensors.Add((new TensorEntry(StepName, Storage.ElementType.Int64, []), MemoryMarshal.AsBytes<long>(new[] { position.Step }).ToArray()));
+        var metadata = new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            ["network"] = network,
+            [PositionKey] = JsonFormatter.Default.Format(position),
+        };
+        return stream => SafetensorsWriter.Write(stream, tensors, metadata);
+    }
+
+    /// <summary>Weights and the last reduced gradient, for histograms.</summary>
+    public static Action<Stream> Histograms(Replica replica)
+    {
+        var segments = replica.Arena.Segments;
+        List<FlatTensor> tensors =
+        [
+            .. Named(segments.Select(static s => $"weights/{s.Name}"), replica.Arena.ParameterViews, ScalarType.Float32),
+            .. Named(segments.Select(static s => $"gradients/{s.Name}"), replica.Arena.GradientViews, ScalarType.Float32),
+        ];
+        return stream => SafetensorsWriter.Write(stream, tensors, new Dictionary<string, string>());
+    }
+
+    /// <summary>Weights and the step's reduced gradient, in the replica's own precision.</summary>
+    public static Action<Stream> StepRecord(Replica replica)
+    {
+        List<FlatTensor> tensors =
+        [
+            .. Named(replica.Arena.Segments.Select(static s => s.Name), replica.Arena.ParameterViews),
+            .. Named(replica.Arena.Segments.Select(static s => $"gradients/{s.Name}"), replica.Arena.GradientViews),
+        ];
+        return stream => SafetensorsWriter.Write(stream, tensors, new Dictionary<string, string>());
+    }
+
+    /// <summary>Gives a replica the weights and buffers of a file.</summary>
+    /// <exception cref="StateFileException">A tensor is missing, or its shape or type is another network's.</exception>
+    public static void LoadWeights(Replica replica, SafetensorsFile file, string name)
+    {
+        using var scope = NewDisposeScope();
+        using var gradless = no_grad();
+        foreach (var (segment, view) in replica.Arena.Segments.Concat(replica.Buffers.Segments)
+                     .Zip(replica.Arena.ParameterViews.Concat(replica.Buffers.CurrentViews)))
+        {
+            if (!file.Contains(segment.Name) || !file.Entry(segment.Name).Shape.SequenceEqual(segment.Shape))
+            {
+                throw new StateFileException($"{name} does not fit the script: it has no tensor '{segment.Name}' of shape [{string.Join(", ", segment.Shape)}].");
+            }
+
+            view.copy_(Read(file, segment.Name).reshape([.. segment.Shape]));
+        }
+    }
+
+    /// <summary>SHA-256 over the parameters' float32 bytes in declaration order, lower-case hexadecimal.</summary>
+    public static string WeightsHash(Replica replica)
+    {
+        using var host = replica.Arena.Parameters.to(ScalarType.Float32, CPU);
+        return Convert.ToHexStringLower(SHA256.HashData(host.bytes));
+    }
+
+    private static Tensor Read(SafetensorsFile file, string name) => file.Entry(name).Type switch
+    {
+        Storage.ElementType.Float64 => tensor(file.ReadFloat64(name)),
+        Storage.ElementType.Float32 => tensor(file.ReadFloat32(name)),
+        var other => throw new StateFileException($"'{name}' holds {other}: weights are floating-point numbers."),
+    };
+
+    private static IEnumerable<FlatTensor> Weights(Replica replica) =>
+        Named(replica.Arena.Segments.Select(static s => s.Name), replica.Arena.ParameterViews)
+            .Concat(Named(replica.Buffers.Segments.Select(static s => s.Name), replica.Buffers.CurrentViews));
+
+    private static IEnumerable<FlatTensor> Named(IEnumerable<string> names, IEnumerable<Tensor> views, ScalarType? type = null)
+    {
+        foreach (var (name, view) in names.Zip(views))
+        {
+            using var scope = NewDisposeScope();
+            using var gradless = no_grad();
+            var host = view.to(type ?? view.dtype, CPU).contiguous();
+            var element = host.dtype == ScalarType.Float64 ? Storage.ElementType.Float64 : Storage.ElementType.Float32;
+            yield return (new TensorEntry(name, element, host.shape), host.bytes.ToArray());
+        }
+    }
+}

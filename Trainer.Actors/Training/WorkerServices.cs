@@ -1,0 +1,24 @@
+using System.Collections.Concurrent;
+using CnnCluster.Kernels;
+using CnnCluster.Kernels.Collectives;
+
+namespace CnnCluster.Trainer.Training;
+
+/// <summary>What the workers of one process share.</summary>
+public sealed class WorkerServices(DataCache data)
+{
+    /// <summary>How long a rank waits for the others to come, and in one operation. A lost process is noticed at once.</summary>
+    public static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(30);
+
+    public static readonly TimeSpan OperationPatience = TimeSpan.FromSeconds(60);
+
+    private readonly ConcurrentDictionary<string, IReadOnlyList<ICollective>> groups = new(StringComparer.Ordinal);
+
+    public DataCache Data { get; } = data;
+
+    /// <summary>A rank's collective in the group of a generation, which its token names.</summary>
+    public ICollective InProcess(Rank rank, WorldSize world, ReadOnlySpan<byte> token) =>
+        world.Value == 1
+            ? new SoloCollective()
+            : groups.GetOrAdd(Convert.ToHexString(token), _ => new InProcessGroup(world, OperationPatience).Collectives())[rank.Value];
+}

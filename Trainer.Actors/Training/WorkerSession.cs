@@ -1,0 +1,146 @@
+using CnnCluster.Dsl;
+using CnnCluster.Kernels;
+using CnnCluster.Kernels.Optimization;
+using CnnCluster.Trainer.Coordination;
+using CnnCluster.Trainer.Data;
+using CnnCluster.Trainer.Protocol;
+using CnnCluster.Trainer.Storage;
+using static TorchSharp.torch;
+
+namespace CnnCluster.Trainer.Training;
+
+/// <summary>What a worker knows of its run: the plan, its replica, its data, and where it stands. One thread owns it.</summary>
+public sealed class WorkerSession : IDisposable
+{
+    private readonly Job job;
+    private readonly TrainPlan plan;
+    private readonly Replica replica;
+    private readonly BatchLoader training;
+    private readonly BatchLoader validation;
+    private readonly Schedule schedule;
+    private Tensor? bestParameters;
+    private Tensor? bestBuffers;
+
+    /// <param name="job">The script and the run's settings.</param>
+    /// <param name="plan">The script's train part.</param>
+    /// <param name="device">Where it computes.</param>
+    /// <param name="data">The samples, the same on every rank.</param>
+    /// <param name="collective">Joins it with its peers.</param>
+    public WorkerSession(Job job, TrainPlan plan, Device device, DataSet data, ICollective collective)
+    {
+        this.job = job;
+        this.plan = plan;
+        var (rank, world) = (collective.Rank.Value, collective.WorldSize.Value);
+        var samples = plan.Batch * plan.Accumulate;
+        training = new BatchLoader(data.Train, samples, rank, world, plan.Seed, TrainingCatalogues.AugmentationsOf(plan), samples);
+        validation = new BatchLoader(data.Validation, samples, rank, world, plan.Seed, [], samples);
+        schedule = plan.CreateSchedule();
+        replica = new Replica(plan, device, collective);
+        if (job.InitialState.Length > 0)
+        {
+            ReplicaState.LoadWeights(replica, SafetensorsFile.Open(job.InitialState), job.InitialState);
+        }
+
+        if (job.RecordFolder.Length > 0 && rank == 0)
+        {
+            replica.Reduced = Record;
+        }
+    }
+
+    /// <summary>Where the run stands, as of the last committed step.</summary>
+    public Position Position { get; } = new() { Epoch = 1, Sums = new EpochSums(), EarlyStopping = EarlyStoppingRule.Initial };
+
+    /// <summary>The rate of the last step.</summary>
+    public double LearningRate { get; private set; }
+
+    /// <summary>Trains an epoch, from where it was left, and returns why it ended before its last batch, if it did.</summary>
+    /// <param name="epoch">From 1.</param>
+    /// <param name="stopRequested">Asked before each step.</param>
+    /// <param name="onStep">Called after each step.</param>
+    public StopCause TrainEpoch(int epoch, Func<bool> stopRequested, Action<StepResult> onStep)
+    {
+        if (Position.Epoch != epoch)
+        {
+            Position.Epoch = epoch;
+            Position.StepInEpoch = 0;
+            Position.Sums = new EpochSums();
+        }
+
+        foreach (var batch in training.TrainEpoch(epoch, (int)Position.StepInEpoch))
+        {
+            LearningRate = schedule(
+                plan.CreateRule().LearningRate, new SchedulePoint(replica.Step, training.Steps, (long)training.Steps * plan.Epochs));
+            var result = replica.Take(batch, LearningRate, stopRequested());
+            Commit(result);
+            onStep(result);
+            if (result.StopRequested) return StopCause.StopRequested;
+            if (job.StepLimit > 0 && replica.Step >= job.StepLimit) return StopCause.StepLimit;
+        }
+
+        return StopCause.NotStopped;
+    }
+
+    /// <summary>This rank's sums over its part of the validation samples.</summary>
+    public EpochSums Validate(Action onBatch)
+    {
+        replica.ShareBuffers();
+        return replica.Evaluate(validation.InOrder(), onBatch);
+    }
+
+    /// <summary>Remembers what early stopping decided, and the weights if they are the best so far.</summary>
+    public void Decide(EpochDecided decision)
+    {
+        Position.EarlyStopping = decision.EarlyStopping;
+        if (decision.KeepAsBest && plan.EarlyStop.Restore == Restore.Best)
+        {
+            Keep(ref bestParameters, replica.Arena.Parameters);
+            Keep(ref bestBuffers, replica.Buffers.Current);
+        }
+    }
+
+    /// <summary>Copies a state, so that training can go on while it is written.</summary>
+    public Action<Stream> Capture(StateContent content) => content switch
+    {
+        StateContent.Histograms => ReplicaState.Histograms(replica),
+        StateContent.Checkpoint => ReplicaState.Checkpoint(replica, Position, plan.Network.Name),
+        _ => throw new ArgumentOutOfRangeException(nameof(content), content, "No such content."),
+    };
+
+    /// <summary>Takes the best weights back if asked to, and returns the hash of what the run ends with.</summary>
+    public string Finish(bool restoreBest)
+    {
+        if (restoreBest && bestParameters is { } parameters && bestBuffers is { } buffers)
+        {
+            replica.Arena.Parameters.copy_(parameters);
+            replica.Buffers.Current.copy_(buffers);
+        }
+
+        return ReplicaState.WeightsHash(replica);
+    }
+
+    public void Dispose()
+    {
+        bestParameters?.Dispose();
+        bestBuffers?.Dispose();
+        replica.Dispose();
+        replica.Collective.Dispose();
+    }
+
+    private static void Keep(ref Tensor? copy, Tensor current)
+    {
+        copy ??= empty_like(current).DetachFromDisposeScope();
+        copy.copy_(current);
+    }
+
+    private void Commit(StepResult result)
+    {
+        Position.Step = replica.Step;
+        Position.StepInEpoch++;
+        var sums = new EpochSums { Samples = result.Samples, Loss = result.Loss * result.Samples, Penalty = result.Penalty * result.Samples };
+        sums.Metrics.AddRange(result.Metrics);
+        EpochMetrics.Add(Position.Sums, sums);
+    }
+
+    private void Record(Replica at) =>
+        AtomicFile.Write(Path.Combine(job.RecordFolder, $"step-{at.Step:D6}.safetensors"), ReplicaState.StepRecord(at));
+}
