@@ -24,7 +24,7 @@ public static class Elementwise
     public static void Run<TRule>(in UpdateOperands operands, in Coefficients<double> k)
         where TRule : IElementwiseRule
     {
-        if (operands.Parameters.device_type != DeviceType.CPU)
+        if (operands.AsTensors || operands.Parameters.device_type != DeviceType.CPU)
         {
             RunTensors<TRule>(operands, k);
         }

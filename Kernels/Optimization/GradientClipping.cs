@@ -49,10 +49,25 @@ public sealed record GradientClipping(ClippingKind Kind, double Limit)
 
     private void Shorten(Tensor gradient)
     {
-        var norm = gradient.square().sum(ScalarType.Float64).sqrt().item<double>();
+        var norm = Norm(gradient);
         if (norm > Limit)
         {
             gradient.mul_(Limit / norm);
         }
     }
+
+    private static double Norm(Tensor gradient)
+    {
+        var norm = RootOfSquares(gradient);
+        if (!double.IsPositiveInfinity(norm))
+        {
+            return norm;
+        }
+
+        // The squares of large elements overflow; those of their shares of the largest do not.
+        var largest = gradient.abs().max().to(ScalarType.Float64).item<double>();
+        return largest * RootOfSquares(gradient / largest);
+    }
+
+    private static double RootOfSquares(Tensor values) => values.square().sum(ScalarType.Float64).sqrt().item<double>();
 }

@@ -9,7 +9,11 @@ namespace CnnCluster.Kernels.Optimization;
 /// <param name="Step">The number of this update, from 1.</param>
 /// <param name="LearningRate">The schedule's learning rate for this step.</param>
 public readonly record struct UpdateOperands(
-    Tensor Parameters, Tensor Gradients, IReadOnlyList<Tensor> States, long Step, double LearningRate);
+    Tensor Parameters, Tensor Gradients, IReadOnlyList<Tensor> States, long Step, double LearningRate)
+{
+    /// <summary>Has the CPU take the path of other devices, so that both can be compared anywhere.</summary>
+    internal bool AsTensors { get; init; }
+}
 
 /// <summary>An optimizer: its update rule alone, applied to the whole arena in one pass.</summary>
 public abstract class UpdateRule

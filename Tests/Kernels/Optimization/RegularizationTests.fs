@@ -1,0 +1,57 @@
+module CnnCluster.Tests.Kernels.Optimization.RegularizationTests
+
+open Expecto
+open TorchSharp
+open CnnCluster.Kernels.Arena
+open CnnCluster.Kernels.Optimization
+open CnnCluster.Tests.Kernels.Optimization.Arenas
+
+let private segments =
+    [ ArenaSegment("lasso", [| 2L |], L1 = 0.3)
+      ArenaSegment("ridge", [| 2L |], L2 = 0.05)
+      ArenaSegment("elastic", [| 1L; 2L |], L1 = 0.2, L2 = 0.7)
+      ArenaSegment("free", [| 2L |]) ]
+
+let private parameters = [ 1.5; -2.0; 0.5; 3.0; -1.0; 0.25; 9.0; -9.0 ]
+let private zeros = List.replicate 8 0.0
+
+let private arena parameters =
+    arenaOf torch.ScalarType.Float64 plain segments parameters zeros
+
+let private lossAt parameters =
+    use arena = arena parameters
+    Regularization.Loss arena
+
+let private close = { absolute = 1e-8; relative = 1e-8 }
+
+[<Tests>]
+let tests =
+    testList
+        "Kernels.Regularization"
+        [ test "the loss sums λ|P| and λP² over the segments that have a factor" {
+              let lasso = 0.3 * 3.5
+              let ridge = 0.05 * 9.25
+              let elastic = 0.2 * 1.25 + 0.7 * 1.0625
+              Expect.floatClose close (lossAt parameters) (lasso + ridge + elastic) "closed form"
+          }
+          test "the gradient is the loss' central difference" {
+              use arena = arena parameters
+              Regularization.AddGradients arena
+              let h = 1e-5
+
+              for i, gradient in List.indexed (values arena.Gradients) do
+                  let moved by = List.updateAt i (parameters[i] + by) parameters
+                  let slope = (lossAt (moved h) - lossAt (moved -h)) / (2.0 * h)
+                  Expect.floatClose { absolute = 1e-7; relative = 1e-7 } gradient slope $"element {i}"
+          }
+          test "at zero, λ|P| has no slope" {
+              use arena = arena zeros
+              Regularization.AddGradients arena
+              Expect.equal (values arena.Gradients) zeros "sign(0) = 0"
+          }
+          test "it adds to the gradients that are there" {
+              use arena = arenaOf torch.ScalarType.Float64 plain segments parameters (List.replicate 8 10.0)
+              Regularization.AddGradients arena
+              Expect.floatClose close (values arena.Gradients).Head 10.3 "10 + λ"
+              Expect.equal (List.skip 6 (values arena.Gradients)) [ 10.0; 10.0 ] "no factor, no change"
+          } ]
