@@ -1,2 +1,21 @@
-CnnCluster.Kernels.Native.TorchLibrary.EnsureLoaded();
-Console.WriteLine(TorchSharp.torch.zeros(3).sum().item<float>());
+using System.CommandLine;
+using CnnCluster.Cli;
+using CnnCluster.Cli.Commands;
+
+var root = new RootCommand("Describe a convolutional network in a few lines; train it on every device you have.")
+{
+    TrainCommand.Create(),
+    CheckCommand.Create(),
+    DescribeCommand.Create(),
+    EvalCommand.Create(),
+    NodeCommand.Create(),
+};
+
+// Commands that can be interrupted say themselves what Ctrl-C means.
+var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
+return await Guard.RunAsync(async () =>
+{
+    var parse = root.Parse(args);
+    var code = await parse.InvokeAsync(configuration);
+    return parse.Errors.Count > 0 ? ExitCode.WrongInput : code;
+});

@@ -22,6 +22,22 @@ module Shape =
         @ [ string shape.Channels ]
         |> String.concat "x"
 
+    /// Reads `224x224x3`; null if it is no shape.
+    let ofText (text: string) : Shape | null =
+        let sides =
+            text.Split 'x'
+            |> Array.map (fun part ->
+                match System.Int32.TryParse part with
+                | true, side when side > 0 -> Some side
+                | _ -> None)
+            |> List.ofArray
+
+        match List.rev sides with
+        | Some channels :: rest when rest |> List.forall Option.isSome ->
+            { Channels = channels
+              Sides = List.rev rest }
+        | _ -> null
+
 /// How far into the input one element of a value sees, and how far apart neighbours see, an axis each.
 /// R(i) = R(i−1) + (k(i) − 1)·∏ s(j<i).
 type Sight = { Size: int; Jump: int }

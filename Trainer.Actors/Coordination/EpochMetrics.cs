@@ -58,6 +58,14 @@ public sealed record EpochMetrics(
         }
     }
 
+    /// <summary>The means of sums, by name.</summary>
+    public static IReadOnlyDictionary<string, double> Means(string prefix, EpochSums sums, IReadOnlyList<string> metricNames)
+    {
+        var values = new Dictionary<string, double>(StringComparer.Ordinal);
+        AddMeans(values, prefix, sums, metricNames);
+        return values;
+    }
+
     private static void AddMeans(Dictionary<string, double> values, string prefix, EpochSums sums, IReadOnlyList<string> metricNames)
     {
         values[prefix + "loss"] = (sums.Loss + sums.Penalty) / sums.Samples;

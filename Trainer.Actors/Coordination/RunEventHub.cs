@@ -2,7 +2,7 @@ using Akka.Actor;
 
 namespace CnnCluster.Trainer.Coordination;
 
-/// <summary>Reads a run's events, one after the other: the console, a file, TensorBoard.</summary>
+/// <summary>Reads a run's events, one after the other: the console, a file, TensorBoard. Its maker disposes it.</summary>
 public interface IRunReader : IDisposable
 {
     void Read(IRunEvent message);
@@ -19,8 +19,6 @@ public sealed class RunEventHub : ReceiveActor
         Receive<IRunEvent>(Tell);
     }
 
-    protected override void PostStop() => readers.ForEach(static reader => reader.Dispose());
-
     private void Tell(IRunEvent message)
     {
         foreach (var reader in readers.ToList())
@@ -32,7 +30,6 @@ public sealed class RunEventHub : ReceiveActor
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
                 readers.Remove(reader);
-                reader.Dispose();
                 Console.Error.WriteLine($"cnn: {reader.GetType().Name} has stopped: {e.Message}");
             }
         }

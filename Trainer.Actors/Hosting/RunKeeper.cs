@@ -8,7 +8,7 @@ using CnnCluster.Trainer.Storage;
 namespace CnnCluster.Trainer.Hosting;
 
 /// <summary>Keeps what a run leaves behind: checkpoints, figures, histograms.</summary>
-public sealed class RunKeeper
+public sealed class RunKeeper : IDisposable
 {
     private readonly CheckpointStore checkpoints;
     private readonly TensorBoardReader tensorBoard;
@@ -26,11 +26,19 @@ public sealed class RunKeeper
 
     public RunFolder Folder { get; }
 
-    /// <summary>Readers of the run's events, disposed by the hub.</summary>
+    /// <summary>Readers of the run's events.</summary>
     public IReadOnlyList<IRunReader> Readers { get; }
 
     /// <summary>Takes states at an address, at a port the system gives.</summary>
     public StateReceiver Receive(IPAddress address, byte[] token) => new(address, token, Keep);
+
+    public void Dispose()
+    {
+        foreach (var reader in Readers)
+        {
+            reader.Dispose();
+        }
+    }
 
     private void Keep(string name, Stream content)
     {

@@ -198,7 +198,7 @@ public sealed class Replica : IDisposable
     private Tensor Input(Batch batch, int start, int count)
     {
         var shape = plan.Network.Inputs.Head.Shape;
-        var sides = shape.Sides.Select(static side => (long)side.Value);
+        var sides = shape.Sides.Select(static side => (long)side!.Value);
         var size = batch.Count == 0 ? 0 : batch.Pixels.Length / batch.Count;
         return tensor(batch.Pixels.AsSpan(start * size, count * size).ToArray(), dtype: ScalarType.Float32)
             .reshape([count, shape.Channels, .. sides])

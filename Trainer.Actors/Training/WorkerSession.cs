@@ -5,6 +5,7 @@ using CnnCluster.Trainer.Coordination;
 using CnnCluster.Trainer.Data;
 using CnnCluster.Trainer.Protocol;
 using CnnCluster.Trainer.Storage;
+using Position = CnnCluster.Trainer.Protocol.Position;
 using static TorchSharp.torch;
 
 namespace CnnCluster.Trainer.Training;

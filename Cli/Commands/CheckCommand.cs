@@ -1,0 +1,63 @@
+using System.CommandLine;
+using System.Text.Json;
+using CnnCluster.Dsl;
+using CnnCluster.Trainer.Training;
+
+namespace CnnCluster.Cli.Commands;
+
+/// <summary><c>cnn check FILE…</c>: every mistake, with its place; silent and 0 when right.</summary>
+internal static class CheckCommand
+{
+    private static readonly JsonSerializerOptions Format = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
+
+    public static Command Create()
+    {
+        var files = new Argument<string[]>("FILE") { Description = "Network scripts; - reads standard input", Arity = ArgumentArity.OneOrMore };
+        var json = CommonOptions.Json();
+        var command = new Command("check", "Report every mistake in scripts, with its place") { files, json };
+        command.SetAction(parse => Run(parse.GetValue(files)!, parse.GetValue(json)));
+        return command;
+    }
+
+    private static int Run(string[] files, bool json)
+    {
+        var wrong = false;
+        foreach (var file in files)
+        {
+            var result = Script.Check(ScriptFile.Read(file).Source, TrainingCatalogues.All);
+            wrong |= result.HasErrors;
+            if (json)
+            {
+                Print(result.Diagnostics);
+            }
+            else if (result.Diagnostics.Count > 0)
+            {
+                Console.Error.WriteLine(result.Text);
+            }
+        }
+
+        return wrong ? ExitCode.WrongInput : ExitCode.Success;
+    }
+
+    /// <summary>One object a line, as editors read it.</summary>
+    private static void Print(IEnumerable<Diagnostic> diagnostics)
+    {
+        foreach (var d in diagnostics)
+        {
+            Console.WriteLine(JsonSerializer.Serialize(
+                new
+                {
+                    d.Span.File,
+                    d.Span.Start.Line,
+                    d.Span.Start.Column,
+                    EndLine = d.Span.End.Line,
+                    EndColumn = d.Span.End.Column,
+                    Severity = d.Severity.IsError ? "error" : "warning",
+                    d.Message,
+                    Expected = d.Expected?.Value,
+                    Suggestion = d.Suggestion?.Value,
+                },
+                Format));
+        }
+    }
+}

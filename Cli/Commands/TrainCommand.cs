@@ -1,0 +1,140 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+using CnnCluster.Cli.Output;
+using CnnCluster.Dsl;
+using CnnCluster.Kernels.Native;
+using CnnCluster.Trainer;
+using CnnCluster.Trainer.Coordination;
+using CnnCluster.Trainer.Hosting;
+using CnnCluster.Trainer.Metrics;
+using CnnCluster.Trainer.Storage;
+using CnnCluster.Trainer.Training;
+
+namespace CnnCluster.Cli.Commands;
+
+/// <summary><c>cnn train FILE</c>: trains a network.</summary>
+internal sealed class TrainCommand
+{
+    private readonly Argument<string> script = CommonOptions.Script();
+    private readonly Option<string?> data = CommonOptions.Data();
+    private readonly Option<int> workers = new("--workers") { Description = "Workers (threads) in each process", DefaultValueFactory = _ => 1, HelpName = "N" };
+    private readonly Option<int> processes = new("--processes") { Description = "Local worker processes to start; without it, this process does the work", HelpName = "N" };
+    private readonly Option<string?> devices = CommonOptions.Devices();
+    private readonly Option<int?> threads = CommonOptions.Threads();
+    private readonly Option<int?> epochs = new("--epochs") { Description = "At most so many epochs: the same as --set epochs=N", HelpName = "N" };
+    private readonly Option<long> steps = new("--steps") { Description = "Stop after so many steps", HelpName = "N" };
+    private readonly Option<string[]> changes = new("--set") { Description = "Change a setting of the train part: batch=64, optimizer.lr=0.1, optimizer=\"adam lr=1e-3\"; the last one said wins", HelpName = "NAME=VALUE" };
+    private readonly Option<string?> initial = new("--init") { Description = "Start from the weights of a safetensors file", HelpName = "FILE" };
+    private readonly Option<string?> output = new("--out") { Description = "The run's folder (default: runs/NAME-TIME)", HelpName = "DIR" };
+    private readonly Option<bool> json = CommonOptions.Json();
+    private readonly Option<string?> record = new("--record-steps") { Description = "Write each step's weights and reduced gradient to a folder", Hidden = true };
+
+    public static Command Create()
+    {
+        var train = new TrainCommand();
+        var command = new Command("train", "Train a network, on one worker or many")
+        {
+            train.script, train.data, train.workers, train.processes, train.devices, train.threads, train.epochs,
+            train.steps, train.changes, train.initial, train.output, train.json, train.record,
+        };
+        command.SetAction((parse, _) => train.RunAsync(parse));
+        return command;
+    }
+
+    private async Task<int> RunAsync(ParseResult parse)
+    {
+        var request = Request(parse);
+        TorchLibrary.EnsureLoaded();
+        Devices.Check(request.Layout.Devices);
+        var cache = new DataCache();
+        var samples = request.LoadData(cache);
+        var folder = RunFolder.Create(parse.GetValue(output), request.Plan.Name, DateTimeOffset.Now);
+        folder.WriteScript(request.Training.Canonical);
+        folder.WriteSettings(RunDescriptions.Of(request, DateTimeOffset.Now));
+        var reader = parse.GetValue(json)
+            ? (IRunReader)new JsonLinesReader(Console.Out, folder.Location)
+            : new ConsoleProgress(Terminal.Error(), request.StepsPerEpoch(samples), request.Plan.Epochs);
+        using var keeper = new RunKeeper(folder, [reader]);
+        var outcome = await InterruptiblyAsync(stop => TrainingRun.RunAsync(request, keeper, cache, Console.Error.WriteLine, stop));
+        return Conclude(outcome, folder, parse.GetValue(json));
+    }
+
+    private RunRequest Request(ParseResult parse)
+    {
+        var file = ScriptFile.Read(parse.GetValue(script)!);
+        List<string> settings = [.. parse.GetValue(changes) ?? []];
+        if (parse.GetValue(epochs) is { } most)
+        {
+            settings.Add($"epochs={most}");
+        }
+
+        var training = ScriptFile.ValueOf(Script.Training(file.Source, file.Part, settings, TrainingCatalogues.All));
+        return new RunRequest
+        {
+            Training = training,
+            Layout = Layout(parse),
+            DataFolder = parse.GetValue(data),
+            StepLimit = AtLeast(0, parse.GetValue(steps), "--steps"),
+            RecordFolder = parse.GetValue(record),
+            InitialState = parse.GetValue(initial) is { } path ? Path.GetFullPath(path) : null,
+        };
+    }
+
+    private RunLayout Layout(ParseResult parse)
+    {
+        var perProcess = (int)AtLeast(1, parse.GetValue(workers), "--workers");
+        var started = (int)AtLeast(0, parse.GetValue(processes), "--processes");
+        var world = perProcess * Math.Max(started, 1);
+        if (world > Environment.ProcessorCount)
+        {
+            Console.Error.WriteLine($"cnn: warning: {world} workers share {Environment.ProcessorCount} cores");
+        }
+
+        var each = (int)AtLeast(1, parse.GetValue(threads) ?? RunLayout.ThreadsFor(world), "--threads");
+        return new RunLayout(perProcess, started, CommonOptions.SplitDevices(parse.GetValue(devices)), each);
+    }
+
+    private static long AtLeast(long least, long value, string option) => value >= least
+        ? value
+        : throw new UserException($"{option} must be at least {least}; it is {value}.");
+
+    /// <summary>The first Ctrl-C (or termination) asks the run to stop; a second one ends the process at once.</summary>
+    private static async Task<RunOutcome> InterruptiblyAsync(Func<CancellationToken, Task<RunOutcome>> run)
+    {
+        using var stop = new CancellationTokenSource();
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Ask);
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Ask);
+        return await run(stop.Token);
+
+        void Ask(PosixSignalContext context)
+        {
+            context.Cancel = !stop.IsCancellationRequested;
+            stop.Cancel();
+        }
+    }
+
+    private static int Conclude(RunOutcome outcome, RunFolder folder, bool json)
+    {
+        if (outcome.Reason == StopReason.Failed)
+        {
+            Console.Error.WriteLine($"cnn: the run failed: {outcome.Message}");
+        }
+
+        if (outcome.Reason is StopReason.Failed or StopReason.Interrupted && outcome.Checkpoint is { } checkpoint)
+        {
+            Console.Error.WriteLine($"cnn: the last state is {Path.Combine(folder.Checkpoints, $"{checkpoint}.safetensors")}; --init starts from its weights");
+        }
+
+        if (!json)
+        {
+            OutcomeOutput.Show(outcome, folder);
+        }
+
+        return outcome.Reason switch
+        {
+            StopReason.Failed => ExitCode.Failed,
+            StopReason.Interrupted => ExitCode.Interrupted,
+            _ => ExitCode.Success,
+        };
+    }
+}

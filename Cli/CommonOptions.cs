@@ -1,0 +1,41 @@
+using System.CommandLine;
+
+namespace CnnCluster.Cli;
+
+/// <summary>Options that several commands share, with one wording.</summary>
+internal static class CommonOptions
+{
+    public static Argument<string> Script() => new("FILE")
+    {
+        Description = "A network script (.cnn); FILE:NAME picks one of several networks or train parts",
+    };
+
+    public static Option<string?> Devices() => new("--devices")
+    {
+        Description = "What the workers take in turn: cpu, cuda:0, cuda:1, … separated by commas (default: cpu)",
+        HelpName = "LIST",
+    };
+
+    public static Option<int?> Threads() => new("--threads")
+    {
+        Description = "Intra-op threads of each worker (default: cores divided by workers)",
+        HelpName = "N",
+    };
+
+    public static Option<string?> Data() => new("--data")
+    {
+        Description = "The data set's folder, or its parent (default: CNN_DATA, then the user's cache)",
+        HelpName = "DIR",
+    };
+
+    public static Option<bool> Json() => new("--json") { Description = "Print JSON on standard output" };
+
+    /// <summary>A list as <c>--devices</c> takes it.</summary>
+    public static IReadOnlyList<string> SplitDevices(string? text)
+    {
+        var devices = (text ?? "cpu").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        return devices.Length > 0
+            ? devices
+            : throw new Trainer.UserException("--devices is empty: it takes a list such as cpu or cuda:0,cuda:1.");
+    }
+}

@@ -1,0 +1,96 @@
+using System.Globalization;
+using CnnCluster.Trainer.Coordination;
+using Spectre.Console;
+
+namespace CnnCluster.Cli.Output;
+
+/// <summary>Shows a run on the terminal: a line for each epoch, and below it, where the terminal can, a live bar.</summary>
+/// <remarks>Everything goes to standard error; standard output is for results.</remarks>
+internal sealed class ConsoleProgress : IRunReader
+{
+    private readonly IAnsiConsole console;
+    private readonly long stepsPerEpoch;
+    private readonly int epochs;
+    private readonly ProgressBar? bar;
+
+    /// <param name="console">Standard error.</param>
+    /// <param name="stepsPerEpoch">How far the bar goes.</param>
+    /// <param name="epochs">At most so many epochs.</param>
+    public ConsoleProgress(IAnsiConsole console, long stepsPerEpoch, int epochs)
+    {
+        this.console = console;
+        this.stepsPerEpoch = stepsPerEpoch;
+        this.epochs = epochs;
+        bar = console.Profile.Capabilities.Interactive ? new ProgressBar(console) : null;
+    }
+
+    public void Read(IRunEvent message)
+    {
+        switch (message)
+        {
+            case RunStarted started: Show(started); break;
+            case StepProgress progress: Show(progress); break;
+            case EpochEnded ended: Show(ended); break;
+            default: break;
+        }
+    }
+
+    public void Dispose() => bar?.Dispose();
+
+    private void Show(RunStarted started)
+    {
+        console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"{started.Parameters:N0} parameters, {started.Workers.Count} {(started.Workers.Count == 1 ? "worker" : "workers")}: {Places(started.Workers)}");
+        console.MarkupLine("[grey] epoch    train loss   val loss   val acc.   images/s   lr[/]");
+    }
+
+    private static string Places(IReadOnlyList<RosterEntry> workers) =>
+        string.Join(", ", workers.Select(static (w, rank) => $"{rank} on {w.Device} (process {w.ProcessId})"));
+
+    private void Show(StepProgress progress) =>
+        bar?.Show(
+            string.Create(CultureInfo.InvariantCulture, $"epoch {progress.Epoch}/{epochs}  loss {progress.Loss:F4}  {progress.ImagesPerSecond:N0} images/s"),
+            progress.Step - ((progress.Epoch - 1) * stepsPerEpoch), stepsPerEpoch);
+
+    private void Show(EpochEnded ended)
+    {
+        var m = ended.Metrics;
+        var accuracy = m.Values.TryGetValue("val_accuracy", out var value) ? value.ToString("P2", CultureInfo.InvariantCulture) : "";
+        var best = ended.Decision.KeepAsBest ? " [green]best[/]" : "";
+        console.MarkupLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{m.Epoch,6}    {m["train_loss"],10:F4} {m["val_loss"],10:F4} {accuracy,10} {m.ImagesPerSecond,10:N0}   {m.LearningRate:G4}{best}"));
+    }
+
+    /// <summary>The bar lives on a task of its own, as Spectre's progress owns the terminal while it runs.</summary>
+    private sealed class ProgressBar : IDisposable
+    {
+        private readonly TaskCompletionSource end = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly TaskCompletionSource<ProgressTask> task = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly Task display;
+
+        public ProgressBar(IAnsiConsole console) =>
+            display = console.Progress().AutoClear(true).Columns(new SpinnerColumn(), new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn()).StartAsync(
+                async context =>
+                {
+                    task.SetResult(context.AddTask("waiting for the first step"));
+                    await end.Task;
+                });
+
+        public void Show(string description, long done, long of)
+        {
+            if (task.Task.IsCompletedSuccessfully)
+            {
+                var bar = task.Task.Result;
+                bar.Description = description;
+                bar.MaxValue = of;
+                bar.Value = done;
+            }
+        }
+
+        public void Dispose()
+        {
+            end.TrySetResult();
+            display.Wait(TimeSpan.FromSeconds(2));
+        }
+    }
+}

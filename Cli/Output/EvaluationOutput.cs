@@ -1,0 +1,59 @@
+using System.Globalization;
+using System.Text.Json;
+using CnnCluster.Trainer.Training;
+using Spectre.Console;
+
+namespace CnnCluster.Cli.Output;
+
+/// <summary>An evaluation as a table and as JSON.</summary>
+internal static class EvaluationOutput
+{
+    public static void Show(IAnsiConsole console, Evaluation evaluation, string weights)
+    {
+        console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{weights}, {evaluation.Samples:N0} samples"));
+        foreach (var (name, value) in evaluation.Values)
+        {
+            console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name}: {value:F4}"));
+        }
+
+        if (evaluation.Confusion is { } confusion)
+        {
+            console.Write(Table(confusion));
+        }
+    }
+
+    public static string Json(Evaluation evaluation, string weights)
+    {
+        var result = new Dictionary<string, object> { ["weights"] = weights, ["samples"] = evaluation.Samples };
+        foreach (var (name, value) in evaluation.Values)
+        {
+            result[name] = value;
+        }
+
+        if (evaluation.Confusion is { } confusion)
+        {
+            result["confusion"] = confusion;
+        }
+
+        return JsonSerializer.Serialize(result);
+    }
+
+    private static Table Table(int[][] confusion)
+    {
+        var table = new Table { Border = TableBorder.Minimal, Title = new TableTitle("label (row) and prediction (column)") };
+        table.AddColumn("");
+        for (var prediction = 0; prediction < confusion.Length; prediction++)
+        {
+            table.AddColumn(new TableColumn(Text(prediction)).RightAligned());
+        }
+
+        foreach (var (label, row) in confusion.Index())
+        {
+            table.AddRow([Text(label), .. row.Select(static (count) => count == 0 ? "." : Text(count))]);
+        }
+
+        return table;
+    }
+
+    private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
+}

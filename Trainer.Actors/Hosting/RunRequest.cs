@@ -1,0 +1,70 @@
+using CnnCluster.Dsl;
+using CnnCluster.Trainer.Coordination;
+using CnnCluster.Trainer.Protocol;
+using CnnCluster.Trainer.Training;
+using DslTraining = CnnCluster.Dsl.Training;
+
+namespace CnnCluster.Trainer.Hosting;
+
+/// <summary>A run that was asked for and checked.</summary>
+public sealed record RunRequest
+{
+    public required DslTraining Training { get; init; }
+
+    public required RunLayout Layout { get; init; }
+
+    /// <summary>Where the user says the data is; null for the usual places.</summary>
+    public string? DataFolder { get; init; }
+
+    /// <summary>Steps after which to stop; 0 for no limit.</summary>
+    public long StepLimit { get; init; }
+
+    /// <summary>Where each step's weights and reduced gradient are written; null for nowhere.</summary>
+    public string? RecordFolder { get; init; }
+
+    /// <summary>A safetensors file of the weights to start from; null for fresh ones.</summary>
+    public string? InitialState { get; init; }
+
+    public TrainPlan Plan => Training.Plan;
+
+    /// <summary>What the coordinator must know.</summary>
+    /// <param name="joinToken">What workers must show to be let in.</param>
+    /// <param name="receiver">Where workers send states.</param>
+    /// <param name="stateToken">What they must show there.</param>
+    public RunSettings Settings(byte[] joinToken, Endpoint receiver, byte[] stateToken) => new()
+    {
+        World = Layout.World,
+        Job = Job(),
+        JoinToken = joinToken,
+        Epochs = Plan.Epochs,
+        Monitor = Plan.EarlyStop.Monitor,
+        EarlyStopping = new EarlyStoppingSettings(
+            Plan.EarlyStop.Higher, Plan.EarlyStop.Patience, Plan.EarlyStop.MinDelta, Plan.EarlyStop.Baseline, Plan.EarlyStop.StartFromEpoch),
+        RestoreBest = Plan.EarlyStop.Restore == Restore.Best,
+        MetricNames = Plan.MetricNames,
+        Parameters = Plan.Network.Parameters,
+        StateReceiver = receiver,
+        StateToken = stateToken,
+    };
+
+    /// <summary>Steps in an epoch of the run.</summary>
+    public long StepsPerEpoch(Data.DataSet data)
+    {
+        var samples = Plan.Batch * Plan.Accumulate;
+        return (data.Train.Count + samples - 1) / samples;
+    }
+
+    /// <summary>Reads the data, so that what is wrong with it is said before any worker starts.</summary>
+    public Data.DataSet LoadData(DataCache cache) => cache.Load(Plan, DataFolder);
+
+    private Job Job() => new()
+    {
+        Script = Training.Canonical,
+        TrainName = Plan.Name,
+        DataFolder = DataFolder ?? "",
+        Threads = Layout.Threads,
+        StepLimit = StepLimit,
+        RecordFolder = RecordFolder ?? "",
+        InitialState = InitialState ?? "",
+    };
+}
