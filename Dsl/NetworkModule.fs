@@ -28,7 +28,8 @@ type NetworkModule(plan: NetworkPlan, tensors: NetworkTensors) as this =
 
     let trained =
         [| for view, gradient in Seq.zip tensors.Weights tensors.Gradients do
-               let parameter = new Modules.Parameter(view, true)
+               // A parameter takes its tensor's handle over: it gets one of its own on the same memory.
+               let parameter = new Modules.Parameter(view.detach().DetachFromDisposeScope(), true)
                parameter.grad <- gradient
                parameter |]
 

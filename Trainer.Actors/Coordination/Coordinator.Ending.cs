@@ -137,7 +137,7 @@ public sealed partial class Coordinator
         hub.Tell(new RunEnded(outcome));
         TellAll(new Dismiss());
         conclude(outcome);
-        Become(static () => { });
+        Become(() => ReceiveAny(static _ => { }));
     }
 
     // ---- What every state before the end answers to ----

@@ -57,6 +57,14 @@ public sealed partial class Coordinator : ReceiveActor, IWithTimers
 
     public ITimerScheduler Timers { get; set; } = null!;
 
+    /// <summary>A coordinator that threw has lost its place: the run ends, and says why.</summary>
+    protected override void PreRestart(Exception reason, object message)
+    {
+        TellAll(new Dismiss());
+        conclude(Failed($"the coordinator failed on {message.GetType().Name}: {reason}"));
+        base.PreRestart(reason, message);
+    }
+
     private IEnumerable<int> Ranks => Enumerable.Range(0, settings.World);
 
     // ---- Forming: workers register, build their replicas, and connect ----

@@ -50,6 +50,12 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
 
     protected override void PreStart() => Timers.StartPeriodicTimer("register", Register.Now, TimeSpan.Zero, RegisterInterval);
 
+    protected override void PreRestart(Exception reason, object message)
+    {
+        ended(worker, $"the worker's actor failed on {message.GetType().Name}: {reason}");
+        base.PreRestart(reason, message);
+    }
+
     private void Registering()
     {
         Receive<Register>(_ =>
@@ -105,7 +111,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
 
     private void End(string reason)
     {
-        Become(static () => { });
+        Become(() => ReceiveAny(static _ => { }));
         ended(worker, reason);
         Context.Stop(Self);
     }

@@ -29,7 +29,6 @@ public sealed class ClusterNode : IAsyncDisposable
     // The default JSON serializer would build whatever types a peer names: it is replaced by a refusal.
     private const string Settings = """
         akka {
-          loglevel = WARNING
           stdout-loglevel = OFF
           coordinated-shutdown.exit-clr = off
           coordinated-shutdown.run-by-clr-shutdown-hook = off
@@ -51,6 +50,9 @@ public sealed class ClusterNode : IAsyncDisposable
           }
         }
         """;
+
+    /// <summary>The environment variable that makes the cluster talk: debug, info, warning or error.</summary>
+    public const string LogVariable = "CNN_LOG";
 
     private readonly IHost host;
 
@@ -87,7 +89,7 @@ public sealed class ClusterNode : IAsyncDisposable
         var builder = Host.CreateEmptyApplicationBuilder(null);
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
         builder.Services.AddAkka(SystemName, akka => akka
-            .AddHocon(ConfigurationFactory.ParseString(Settings), HoconAddMode.Prepend)
+            .AddHocon(ConfigurationFactory.ParseString(Settings + LogSetting()), HoconAddMode.Prepend)
             .WithRemoting(new RemoteOptions { HostName = address.ToString(), Port = 0 })
             .WithClustering(new ClusterOptions
             {
@@ -101,4 +103,10 @@ public sealed class ClusterNode : IAsyncDisposable
         await host.StartAsync(cancellation);
         return new ClusterNode(host);
     }
+
+    /// <summary>
+    /// Quiet unless asked: what matters of a lost process is said by the coordinator, once and in words.
+    /// </summary>
+    private static string LogSetting() =>
+        $"\nakka.loglevel = {(Environment.GetEnvironmentVariable(LogVariable) is { Length: > 0 } level ? level.ToUpperInvariant() : "OFF")}";
 }

@@ -13,6 +13,7 @@ public sealed record WorkerProcess(string Join, byte[] JoinToken, int FirstSlot,
 
 /// <summary>The worker processes that this run started on this machine. Disposing it ends them.</summary>
 /// <remarks>
+/// Dismissed workers leave by themselves; one that stays is asked to, and in the end killed.
 /// A child's standard input stays open as long as its home lives: a child that reads its end stops by itself, so
 /// no orphan stays behind even when the home is killed.
 /// </remarks>
@@ -21,7 +22,7 @@ public sealed class LocalProcesses : IDisposable
     /// <summary>The environment variable that hands the join token to a child.</summary>
     public const string TokenVariable = "CNN_JOIN_TOKEN";
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
     private readonly List<Process> processes = [];
 
     /// <param name="children">What to start.</param>
@@ -99,11 +100,14 @@ public sealed class LocalProcesses : IDisposable
 
     private static void End(Process process)
     {
-        process.StandardInput.Close();
         if (!process.WaitForExit(Patience))
         {
-            process.Kill();
-            process.WaitForExit(Patience);
+            process.StandardInput.Close();
+            if (!process.WaitForExit(Patience))
+            {
+                process.Kill();
+                process.WaitForExit(Patience);
+            }
         }
 
         process.Dispose();

@@ -1,6 +1,7 @@
 using System.Collections.Frozen;
 using System.Runtime.Serialization;
 using Akka.Actor;
+using Akka.Configuration;
 using Akka.Serialization;
 using Google.Protobuf;
 using Google.Protobuf.Reflection;
@@ -41,6 +42,10 @@ public sealed class ProtobufMessageSerializer(ExtendedActorSystem system) : Seri
 /// </summary>
 public sealed class RefusingSerializer(ExtendedActorSystem system) : Serializer(system)
 {
+    /// <summary>Akka hands a serializer its settings where the default configuration has some, as for this one's name.</summary>
+    public RefusingSerializer(ExtendedActorSystem system, Config settings)
+        : this(system) => _ = settings;
+
     /// <summary>The JSON serializer's own number, so that it is this one that answers to it.</summary>
     public override int Identifier => 1;
 
