@@ -31,9 +31,10 @@ let private statistics sync (step: StepContext) (x: torch.Tensor) =
     let centred = x - along x mean
     centred, mean, batchSum sync step (centred * centred) / count
 
-let private remember momentum (current: torch.Tensor) (next: torch.Tensor) (fresh: torch.Tensor) =
+/// The next statistics start as a copy of the current ones, so that several passes in one step add up.
+let private remember momentum (next: torch.Tensor) (fresh: torch.Tensor) =
     use _ = torch.no_grad ()
-    next.copy_ (current * scalar momentum + fresh.detach () * scalar (1.0 - momentum)) |> ignore
+    next.copy_ (next * scalar momentum + fresh.detach () * scalar (1.0 - momentum)) |> ignore
 
 let private normalise (values: ArgumentValues) (call: LayerCall) =
     let x, epsilon = call.Input, values.Real "epsilon"
@@ -47,8 +48,8 @@ let private normalise (values: ArgumentValues) (call: LayerCall) =
             x - along x mean, variance
         else
             let centred, batchMean, batchVariance = statistics (values.Flag "sync") call.Step x
-            remember (values.Real "momentum") mean call.Next[0] batchMean
-            remember (values.Real "momentum") variance call.Next[1] batchVariance
+            remember (values.Real "momentum") call.Next[0] batchMean
+            remember (values.Real "momentum") call.Next[1] batchVariance
             centred, batchVariance
 
     let normal = centred / along x ((variance + scalar epsilon).sqrt ())

@@ -25,6 +25,7 @@ public sealed class ClusterNode : IAsyncDisposable
     public const string WorkerRole = "worker";
 
     // Membership settles in a few ticks; with the default of one second a tick, forming takes seconds.
+    // A member that was killed cannot agree to anybody's leaving: a second is waited for it, no longer.
     // Heartbeats are answered on Akka's own dispatcher, so training threads cannot starve them.
     // The default JSON serializer would build whatever types a peer names: it is replaced by a refusal.
     private const string Settings = """
@@ -32,7 +33,9 @@ public sealed class ClusterNode : IAsyncDisposable
           stdout-loglevel = OFF
           coordinated-shutdown.exit-clr = off
           coordinated-shutdown.run-by-clr-shutdown-hook = off
-          coordinated-shutdown.default-phase-timeout = 2 s
+          coordinated-shutdown.default-phase-timeout = 1 s
+          coordinated-shutdown.phases.cluster-leave.timeout = 1 s
+          coordinated-shutdown.phases.cluster-exiting.timeout = 1 s
           cluster {
             gossip-interval = 200 ms
             leader-actions-interval = 200 ms

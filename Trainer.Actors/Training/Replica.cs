@@ -75,21 +75,24 @@ public sealed class Replica : IDisposable
     public Action<Replica>? Reduced { get; set; }
 
     /// <summary>Takes one step together with all other ranks, which must call it too, an empty slice or not.</summary>
-    /// <param name="batch">This rank's slice.</param>
+    /// <param name="batches">This rank's slices of the batches whose gradients make the step: one, or several where they accumulate.</param>
     /// <param name="learningRate">The same on every rank.</param>
     /// <param name="stopRequested">Whether this rank has been asked to stop.</param>
     /// <exception cref="CollectiveException">A peer is gone or late; nothing has changed.</exception>
     /// <exception cref="NonFiniteGradientException">The loss has diverged; nothing has changed.</exception>
-    public StepResult Take(Batch batch, double learningRate, bool stopRequested)
+    public StepResult Take(IReadOnlyList<Batch> batches, double learningRate, bool stopRequested)
     {
         using var scope = NewDisposeScope();
         Arena.ZeroGradients();
         Buffers.BeginStep();
         context.Training = true;
         context.Step = Step;
-        for (var part = 0; part < plan.Accumulate; part++)
+        var samples = batches.Sum(static b => b.GlobalCount);
+        var before = 0L;
+        foreach (var batch in batches)
         {
-            BackPropagate(batch, part);
+            BackPropagate(batch, before, samples);
+            before += batch.GlobalCount;
         }
 
         context.ThrowIfFailed();
@@ -100,7 +103,7 @@ public sealed class Replica : IDisposable
         var penalty = optimizer.Apply(Step + 1, learningRate);
         Buffers.Commit();
         Step++;
-        return new StepResult(batch.GlobalCount, extras[LossExtra], penalty, extras[FirstMetricExtra..], extras[StopExtra] > 0);
+        return new StepResult(samples, extras[LossExtra], penalty, extras[FirstMetricExtra..], extras[StopExtra] > 0);
     }
 
     /// <summary>This rank's sums over validation batches; ranks need not wait for each other.</summary>
@@ -133,7 +136,7 @@ public sealed class Replica : IDisposable
         using var gradless = no_grad();
         using var scope = NewDisposeScope();
         context.Training = false;
-        return module.forward(Input(batch, 0, batch.Count)).MoveToOuterDisposeScope();
+        return module.forward(Input(batch)).MoveToOuterDisposeScope();
     }
 
     /// <summary>Gives every rank rank 0's buffers: they differ only where batch normalisation keeps to each worker's own slice.</summary>
@@ -155,17 +158,16 @@ public sealed class Replica : IDisposable
     private static IEnumerable<ArenaSegment> Segments(IEnumerable<NamedTensor> tensors) =>
         tensors.Select(static t => new ArenaSegment(t.Name, t.Shape, t.L1, t.L2));
 
-    /// <summary>Forward, loss and backward for one of the parts that the slice is accumulated from.</summary>
-    private void BackPropagate(Batch batch, int part)
+    /// <summary>Forward, loss and backward for one of the step's batches.</summary>
+    private void BackPropagate(Batch batch, long samplesBefore, long samples)
     {
         using var scope = NewDisposeScope();
-        var (start, count) = Slices.Of(batch.Count, part, plan.Accumulate);
-        context.FirstSample = batch.FirstSample + start;
-        context.GlobalBatch = Math.Max(1, GlobalPart(batch, part));
-        var input = Input(batch, start, count);
-        var target = Target(batch, start, count, input);
+        context.FirstSample = samplesBefore + batch.FirstSample;
+        context.GlobalBatch = batch.GlobalCount;
+        var input = Input(batch);
+        var target = Target(batch, input);
         var output = module.forward(input);
-        var loss = plan.SampleLoss(output, target).sum() / (double)batch.GlobalCount;
+        var loss = plan.SampleLoss(output, target).sum() / (double)samples;
         loss.backward();
         using var gradless = no_grad();
         Arena.Extras[LossExtra].add_(loss.detach());
@@ -175,38 +177,29 @@ public sealed class Replica : IDisposable
         }
     }
 
-    /// <summary>Samples of one part over all ranks.</summary>
-    private long GlobalPart(Batch batch, int part)
-    {
-        var world = Collective.WorldSize.Value;
-        return Enumerable.Range(0, world).Sum(rank =>
-            (long)Slices.Of(Slices.Of((int)batch.GlobalCount, rank, world).Count, part, plan.Accumulate).Count);
-    }
-
     private (double Loss, IReadOnlyList<double> Metrics) EvaluateOne(Batch batch)
     {
         using var scope = NewDisposeScope();
         using var gradless = no_grad();
-        var input = Input(batch, 0, batch.Count);
-        var target = Target(batch, 0, batch.Count, input);
+        var input = Input(batch);
+        var target = Target(batch, input);
         var output = module.forward(input);
         var metrics = Enumerable.Range(0, plan.Metrics.Count)
             .Select(i => plan.SampleMetric(i, output, target).sum(ScalarType.Float64).item<double>());
         return (plan.SampleLoss(output, target).sum(ScalarType.Float64).item<double>(), [.. metrics]);
     }
 
-    private Tensor Input(Batch batch, int start, int count)
+    private Tensor Input(Batch batch)
     {
         var shape = plan.Network.Inputs.Head.Shape;
         var sides = shape.Sides.Select(static side => (long)side!.Value);
-        var size = batch.Count == 0 ? 0 : batch.Pixels.Length / batch.Count;
-        return tensor(batch.Pixels.AsSpan(start * size, count * size).ToArray(), dtype: ScalarType.Float32)
-            .reshape([count, shape.Channels, .. sides])
+        return tensor(batch.Pixels, dtype: ScalarType.Float32)
+            .reshape([batch.Count, shape.Channels, .. sides])
             .to(ElementType, Device);
     }
 
-    private Tensor Target(Batch batch, int start, int count, Tensor input) =>
-        plan.TargetIsInput ? input : tensor(batch.Labels.AsSpan(start, count).ToArray(), dtype: ScalarType.Int64).to(Device);
+    private Tensor Target(Batch batch, Tensor input) =>
+        plan.TargetIsInput ? input : tensor(batch.Labels, dtype: ScalarType.Int64).to(Device);
 
     private static double[] ToHost(Tensor values)
     {

@@ -19,6 +19,8 @@ public sealed class WorkerSession : IDisposable
     private readonly BatchLoader training;
     private readonly BatchLoader validation;
     private readonly Schedule schedule;
+    private readonly long stepsPerEpoch;
+    private readonly double initialRate;
     private Tensor? bestParameters;
     private Tensor? bestBuffers;
 
@@ -32,10 +34,11 @@ public sealed class WorkerSession : IDisposable
         this.job = job;
         this.plan = plan;
         var (rank, world) = (collective.Rank.Value, collective.WorldSize.Value);
-        var samples = plan.Batch * plan.Accumulate;
-        training = new BatchLoader(data.Train, samples, rank, world, plan.Seed, TrainingCatalogues.AugmentationsOf(plan), samples);
-        validation = new BatchLoader(data.Validation, samples, rank, world, plan.Seed, [], samples);
+        training = new BatchLoader(data.Train, plan.Batch, rank, world, plan.Seed, TrainingCatalogues.AugmentationsOf(plan), plan.Batch);
+        validation = new BatchLoader(data.Validation, plan.Batch, rank, world, plan.Seed, [], plan.Batch);
+        stepsPerEpoch = (training.Steps + plan.Accumulate - 1) / plan.Accumulate;
         schedule = plan.CreateSchedule();
+        initialRate = plan.CreateRule().LearningRate;
         replica = new Replica(plan, device, collective);
         if (job.InitialState.Length > 0)
         {
@@ -67,11 +70,10 @@ public sealed class WorkerSession : IDisposable
             Position.Sums = new EpochSums();
         }
 
-        foreach (var batch in training.TrainEpoch(epoch, (int)Position.StepInEpoch))
+        foreach (var batches in training.TrainEpoch(epoch, (int)Position.StepInEpoch * plan.Accumulate).Chunk(plan.Accumulate))
         {
-            LearningRate = schedule(
-                plan.CreateRule().LearningRate, new SchedulePoint(replica.Step, training.Steps, (long)training.Steps * plan.Epochs));
-            var result = replica.Take(batch, LearningRate, stopRequested());
+            LearningRate = schedule(initialRate, new SchedulePoint(replica.Step, stepsPerEpoch, stepsPerEpoch * plan.Epochs));
+            var result = replica.Take(batches, LearningRate, stopRequested());
             Commit(result);
             onStep(result);
             if (result.StopRequested) return StopCause.StopRequested;

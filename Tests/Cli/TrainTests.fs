@@ -1,0 +1,116 @@
+module CnnCluster.Tests.Cli.TrainTests
+
+open System
+open System.Diagnostics
+open System.IO
+open System.Text.Json.Nodes
+open Expecto
+
+let private small =
+    "    data digits train=320 test=100\n    optimizer sgd lr=0.05\n    batch 32\n    epochs 2\n    seed 7"
+
+let private trained folder script arguments =
+    let file = Cnn.write folder "net.cnn" script
+    let result = Cnn.run folder ([ "train"; file; "--json"; "--out"; "run" ] @ arguments)
+    Expect.equal result.ExitCode 0 result.Error
+    result
+
+let private hash (result: Cnn.Result) = string (result.Field("end", "weights_sha256"))
+
+/// The hash that a fresh run of this script ends with.
+let private hashOf script arguments =
+    Cnn.inFolder (fun folder -> hash (trained folder script arguments))
+
+let private withDropout =
+    (Cnn.lenet small).Replace("dense   84 relu", "dense   84 relu\n    dropout 0.4")
+
+[<Tests>]
+let tests =
+    testList
+        "Cli.train"
+        [ test "prints one JSON object a line, from start to end" {
+              Cnn.inFolder (fun folder ->
+                  let result = trained folder (Cnn.lenet small) [ "--workers"; "2" ]
+                  let names = result.Events |> Array.map (fun e -> string e["event"]) |> Array.distinct
+                  Expect.equal names[0] "start" "first"
+                  Expect.equal (Array.last names) "end" "last"
+                  let start = result.Event "start"
+                  Expect.equal (int start["world"], int start["parameters"]) (2, 61706) "the run"
+                  Expect.equal (start["workers"].AsArray().Count) 2 "one entry a worker"
+                  let epoch = result.Event "epoch"
+                  Expect.equal (int epoch["epoch"], int epoch["step"]) (2, 20) "320 images in batches of 32, twice"
+
+                  for key in [ "train_loss"; "val_loss"; "val_accuracy"; "images_per_second"; "learning_rate" ] do
+                      Expect.isGreaterThan (float epoch[key]) 0.0 key
+
+                  Expect.equal (string (result.Field("stop", "reason"))) "epochs" "why it stopped"
+                  Expect.equal (hash result).Length 64 "a SHA-256")
+          }
+          test "leaves a run folder that says what was run" {
+              Cnn.inFolder (fun folder ->
+                  trained folder (Cnn.lenet small) [ "--set"; "optimizer.lr=0.02" ] |> ignore
+                  let run = Path.Combine(folder, "run")
+                  let exists name = File.Exists(Path.Combine(run, name))
+                  Expect.all [ "script.cnn"; "run.json"; "metrics.jsonl" ] exists "its files"
+                  Expect.stringContains (File.ReadAllText(Path.Combine(run, "script.cnn"))) "lr=0.02" "the value that ran"
+                  Expect.isNonEmpty (Directory.GetFiles(Path.Combine(run, "checkpoints"), "*.safetensors")) "states"
+                  Expect.isNonEmpty (Directory.GetFiles(Path.Combine(run, "tb"))) "TensorBoard events")
+          }
+          test "the same seed and world give the same weights, with dropout too" {
+              for arguments in [ [ "--workers"; "2" ]; [ "--processes"; "2" ] ] do
+                  let first = hashOf withDropout arguments
+                  Expect.equal (hashOf withDropout arguments) first $"{arguments}"
+          }
+          test "threads and processes give the same weights" {
+              Expect.equal
+                  (hashOf withDropout [ "--processes"; "2"; "--threads"; "1" ])
+                  (hashOf withDropout [ "--workers"; "2"; "--threads"; "1" ])
+                  "the collective does not matter"
+          }
+          test "another seed gives other weights" {
+              Expect.notEqual
+                  (hashOf (Cnn.lenet small) [])
+                  (hashOf (Cnn.lenet small) [ "--set"; "seed=8" ])
+                  "the seed matters"
+          }
+          test "stops after --steps" {
+              Cnn.inFolder (fun folder ->
+                  let result = trained folder (Cnn.lenet small) [ "--steps"; "3" ]
+                  Expect.equal (int (result.Field("epoch", "step"))) 3 "three steps")
+          }
+          test "killing a worker process ends the run within 10 s, with a message and a checkpoint" {
+              Cnn.inFolder (fun folder ->
+                  let endless = (Cnn.lenet small).Replace("epochs 2", "epochs 100000")
+                  let file = Cnn.write folder "net.cnn" endless
+
+                  use cnn =
+                      Cnn.start [ "train"; file; "--json"; "--processes"; "2"; "--out"; "run" ] folder
+
+                  let rec victim () =
+                      match cnn.StandardOutput.ReadLine() with
+                      | null -> failwith (cnn.StandardError.ReadToEnd())
+                      | line ->
+                          let event = JsonNode.Parse line
+
+                          match string event["event"] with
+                          | "start" -> int (event["workers"].AsArray().[1].["pid"])
+                          | _ -> victim ()
+
+                  let pid = victim ()
+
+                  // Wait for an epoch, so that the kill meets training and not start-up.
+                  while not (cnn.StandardOutput.ReadLine().Contains "\"epoch\"") do
+                      ()
+
+                  let clock = Stopwatch.StartNew()
+                  use worker = Process.GetProcessById pid
+                  worker.Kill()
+                  let result = Cnn.finish (TimeSpan.FromSeconds 10.0) cnn
+                  Expect.isLessThan clock.Elapsed (TimeSpan.FromSeconds 10.0) "bounded"
+                  Expect.equal result.ExitCode 1 "the run failed"
+                  Expect.stringContains result.Error $"{pid}" "the message names the process"
+                  Expect.stringContains result.Error "signal 9" "and what happened to it"
+                  let checkpoints = Directory.GetFiles(Path.Combine(folder, "run", "checkpoints"), "step-*.safetensors")
+                  Expect.isNonEmpty checkpoints "a checkpoint"
+                  Expect.equal (string (result.Field("stop", "reason"))) "failed" "the last event says so")
+          } ]

@@ -1,0 +1,162 @@
+module CnnCluster.Tests.Trainer.Training.ReplicaTests
+
+open System
+open System.IO
+open Expecto
+open TorchSharp
+open CnnCluster.Dsl
+open CnnCluster.Kernels
+open CnnCluster.Kernels.Collectives
+open CnnCluster.Kernels.Optimization
+open CnnCluster.Tests.Trainer.Storage
+open CnnCluster.Tests.Trainer.Training.Replicas
+open CnnCluster.Trainer.Data
+open CnnCluster.Trainer.Protocol
+open CnnCluster.Trainer.Storage
+open CnnCluster.Trainer.Training
+
+let private exact = "    optimizer sgd lr=0.05 momentum=0.9\n    precision float64\n    batch 16\n"
+let private withBatchNorm = "    batchnorm\n    dropout 0.3"
+
+/// N ranks end where one does, in float64, epoch after epoch.
+let private agrees world (plan: TrainPlan) =
+    let alone = (trained 1 2 plan)[0]
+    let together = trained world 2 plan
+    Expect.allEqual (together |> Array.map _.Hash) together[0].Hash "every rank has the same weights"
+    Expect.isLessThan (distance alone.Parameters together[0].Parameters) 1e-12 "weights"
+    Expect.isLessThan (distance alone.Buffers together[0].Buffers) 1e-12 "running statistics"
+
+    for a, b in List.zip alone.Losses together[0].Losses do
+        Expect.floatClose Accuracy.high b a "losses"
+
+    Expect.sequenceEqual together[0].Accuracy alone.Accuracy "accuracy, a count"
+
+let private lastSlice samples =
+    small withBatchNorm $"{exact}    data digits train={32 + samples} test=10"
+
+let private diverging =
+    small "" "    optimizer sgd lr=1e38\n    batch 16\n    data digits train=64 test=10"
+
+let private solo (plan: TrainPlan) =
+    new Replica(plan, torch.CPU, new SoloCollective())
+
+[<Tests>]
+let tests =
+    testList
+        "Trainer.Replica"
+        [ for samples in [ 5; 7; 1; 2 ] do
+              for world in [ 2; 3; 4 ] do
+                  test $"a last batch of {samples} samples is exact over {world} ranks, empty slices and batch norm included" {
+                      agrees world (plan (lastSlice samples))
+                  }
+          test "accumulated batches make one step of all of them" {
+              let text = small "" "    data digits train=96 test=10\n    optimizer adam\n    precision float64\n"
+              let whole = (trained 1 1 (plan (text.Replace("seed 3", "seed 3\n    batch 32"))))[0]
+              let parts = (trained 1 1 (plan (text.Replace("seed 3", "seed 3\n    batch 8\n    accumulate 4"))))[0]
+              Expect.isLessThan (distance whole.Parameters parts.Parameters) 1e-12 "weights"
+              let spread = (trained 3 1 (plan (text.Replace("seed 3", "seed 3\n    batch 8\n    accumulate 4"))))[0]
+              Expect.isLessThan (distance whole.Parameters spread.Parameters) 1e-12 "over three ranks too"
+          }
+          test "accumulation with batch norm takes each part by itself, the same over any number of ranks" {
+              let settings = exact.Replace("batch 16", "batch 8\n    accumulate 2")
+              agrees 3 (plan (small "    batchnorm" $"{settings}    data digits train=37 test=10"))
+          }
+          test "regularization losses are added once, whatever the world" {
+              let text = (small "" $"{exact}    data digits train=64 test=10").Replace("dense 10", "dense 10 kernel-reg=elastic(1e-3, 1e-2)")
+              agrees 3 (plan text)
+          }
+          test "augmented samples are the same, whoever prepares them" {
+              agrees 3 (plan (small "" $"{exact}    data digits train=48 test=10\n    augment shift\n    augment rotate"))
+          }
+          test "a gradient that is not finite stops the step, and changes nothing" {
+              let plan = plan diverging
+              use replica = solo plan
+              let batches = (loader plan (TrainingCatalogues.Load(plan, null)) replica.Collective).TrainEpoch(1, 0) |> Seq.toArray
+              let mutable before = ""
+
+              Expect.throwsT<NonFiniteGradientException>
+                  (fun () ->
+                      for batch in batches do
+                          before <- ReplicaState.WeightsHash replica
+                          replica.Take([| batch |], 1e38, false) |> ignore)
+                  "diverged"
+
+              Expect.equal (ReplicaState.WeightsHash replica) before "the weights of the last whole step"
+          }
+          test "one rank that is asked to stop stops all, at the same step" {
+              let plan = plan (small "" $"{exact}    data digits train=64 test=10")
+              let data = TrainingCatalogues.Load(plan, null)
+              let collectives = CnnCluster.Tests.Kernels.Collectives.Ranks.inProcess 3 (TimeSpan.FromSeconds 20.0)
+
+              let seen =
+                  CnnCluster.Tests.Kernels.Collectives.Ranks.onThreads collectives (fun collective ->
+                      use replica = new Replica(plan, torch.CPU, collective)
+
+                      [ for i, batch in Seq.indexed ((loader plan data collective).TrainEpoch(1, 0)) ->
+                            replica.Take([| batch |], 0.01, collective.Rank.Value = 1 && i = 2).StopRequested ])
+                  |> CnnCluster.Tests.Kernels.Collectives.Ranks.all
+
+              Expect.allEqual seen [ false; false; true; false ] "each rank"
+          }
+          test "a lost peer leaves the replica whole at the last step" {
+              let plan = plan (small withBatchNorm $"{exact}    data digits train=64 test=10")
+              let data = TrainingCatalogues.Load(plan, null)
+              let collectives = CnnCluster.Tests.Kernels.Collectives.Ranks.inProcess 2 (TimeSpan.FromSeconds 20.0)
+
+              let states =
+                  CnnCluster.Tests.Kernels.Collectives.Ranks.onThreads collectives (fun collective ->
+                      use replica = new Replica(plan, torch.CPU, collective)
+                      let batches = (loader plan data collective).TrainEpoch(1, 0) |> Seq.toArray
+                      replica.Take([| batches[0] |], 0.01, false) |> ignore
+                      let before = flat replica.Arena.Parameters, flat replica.Buffers.Current
+
+                      if collective.Rank.Value = 1 then
+                          collective.Abort "gone"
+                          None
+                      else
+                          Expect.throwsT<CollectiveException> (fun () -> replica.Take([| batches[1] |], 0.01, false) |> ignore) "the peer is gone"
+                          Some(before, (flat replica.Arena.Parameters, flat replica.Buffers.Current), replica.Step))
+                  |> CnnCluster.Tests.Kernels.Collectives.Ranks.all
+
+              let before, after, step = states[0].Value
+              Expect.equal after before "weights and running statistics"
+              Expect.equal step 1L "one step was committed"
+          }
+          test "a checkpoint holds weights, buffers, optimizer state and position, and the weights come back" {
+              TemporaryFolder.inFolder (fun folder ->
+                  let plan = plan (small withBatchNorm $"{exact}    data digits train=64 test=10")
+                  use replica = solo plan
+
+                  for batch in (loader plan (TrainingCatalogues.Load(plan, null)) replica.Collective).TrainEpoch(1, 0) do
+                      replica.Take([| batch |], 0.01, false) |> ignore
+
+                  let path = Path.Combine(folder, "state.safetensors")
+                  AtomicFile.Write(path, ReplicaState.Checkpoint(replica, CnnCluster.Trainer.Protocol.Position(Step = replica.Step), "Small"))
+                  let file = SafetensorsFile.Open path
+
+                  for name in
+                      [ "conv1/kernel"
+                        "dense1/bias"
+                        "batchnorm1/mean"
+                        "optimizer/velocity/conv1/kernel" ] do
+                      Expect.isTrue (file.Contains name) name
+
+                  Expect.equal (file.ReadInt64 "run/step") [| 4L |] "the step"
+                  use other = solo plan
+                  ReplicaState.LoadWeights(other, file, path)
+                  Expect.equal (ReplicaState.WeightsHash other) (ReplicaState.WeightsHash replica) "weights"
+                  Expect.equal (flat other.Buffers.Current) (flat replica.Buffers.Current) "buffers")
+          }
+          test "weights of another network are refused with the tensor's name" {
+              TemporaryFolder.inFolder (fun folder ->
+                  let settings = $"{exact}    data digits train=64 test=10"
+                  use replica = solo (plan (small "" settings))
+                  let path = Path.Combine(folder, "state.safetensors")
+                  AtomicFile.Write(path, ReplicaState.Checkpoint(replica, CnnCluster.Trainer.Protocol.Position(), "Small"))
+                  use other = solo (plan (small "    batchnorm" settings))
+                  let load () = ReplicaState.LoadWeights(other, SafetensorsFile.Open path, path)
+
+                  Expect.throwsC load (fun e ->
+                      Expect.stringContains e.Message "batchnorm1/scale" "the tensor"
+                      Expect.isTrue (e :? StateFileException) "the user's mistake"))
+          } ]

@@ -1,0 +1,96 @@
+/// Replicas of one script in this process: as many ranks as asked for, each on a thread of its own.
+module CnnCluster.Tests.Trainer.Training.Replicas
+
+open System
+open TorchSharp
+open CnnCluster.Dsl
+open CnnCluster.Kernels
+open CnnCluster.Kernels.Collectives
+open CnnCluster.Tests.Kernels.Collectives
+open CnnCluster.Trainer.Data
+open CnnCluster.Trainer.Training
+
+/// A small network with everything whose sums could go wrong in uneven slices.
+let small (layers: string) (settings: string) =
+    $"""
+network Small {{
+    input 28x28x1
+    conv 4 5x5 stride=2 tanh
+    avgpool 2x2
+{layers}
+    flatten
+    dense 10
+}}
+
+train Small {{
+    loss cross-entropy
+    seed 3
+{settings}
+}}
+"""
+
+let plan text : TrainPlan =
+    let result = Script.Training({ File = "test.cnn"; Text = text }, null, [||], TrainingCatalogues.All)
+
+    match result.Value with
+    | null -> failwith result.Text
+    | training -> training.Plan
+
+let learningRate (plan: TrainPlan) = plan.CreateRule().LearningRate
+
+/// Rank `rank`'s loader over the plan's training samples.
+let loader (plan: TrainPlan) (data: DataSet) (collective: ICollective) =
+    BatchLoader(
+        data.Train,
+        plan.Batch,
+        collective.Rank.Value,
+        collective.WorldSize.Value,
+        plan.Seed,
+        TrainingCatalogues.AugmentationsOf plan,
+        plan.Batch
+    )
+
+/// What a rank ends with.
+type Ended =
+    { Hash: string
+      Parameters: float[]
+      Buffers: float[]
+      Losses: float list
+      Accuracy: float list }
+
+let flat (tensor: torch.Tensor) =
+    use host = tensor.``to``(torch.float64).cpu ()
+    host.data<double>().ToArray()
+
+let private train (plan: TrainPlan) (data: DataSet) epochs (collective: ICollective) =
+    use replica = new Replica(plan, torch.CPU, collective)
+    let loader = loader plan data collective
+
+    let steps =
+        [ for epoch in 1..epochs do
+              for batches in loader.TrainEpoch(epoch, 0) |> Seq.chunkBySize plan.Accumulate ->
+                  replica.Take(batches, learningRate plan, false) ]
+
+    { Hash = ReplicaState.WeightsHash replica
+      Parameters = flat replica.Arena.Parameters
+      Buffers = flat replica.Buffers.Current
+      Losses = steps |> List.map _.Loss
+      Accuracy = steps |> List.map (fun s -> s.Metrics[0] / float s.Samples) }
+
+/// Trains in a world of this size; every rank's end.
+let trained world epochs (plan: TrainPlan) =
+    let data = TrainingCatalogues.Load(plan, null)
+
+    let collectives =
+        if world = 1 then
+            [| new SoloCollective() :> ICollective |]
+        else
+            Ranks.inProcess world (TimeSpan.FromSeconds 20.0)
+
+    Ranks.disposing collectives (fun collectives -> Ranks.onThreads collectives (train plan data epochs) |> Ranks.all)
+
+/// ‖a − b‖ / ‖a‖
+let distance (a: float[]) (b: float[]) =
+    let norm (v: float seq) = sqrt (v |> Seq.sumBy (fun x -> x * x))
+    let difference = norm (Seq.map2 (-) a b)
+    if difference = 0.0 then 0.0 else difference / norm a
