@@ -44,10 +44,11 @@ internal sealed class TrainCommand
     private async Task<int> RunAsync(ParseResult parse)
     {
         var request = Request(parse);
-        TorchLibrary.EnsureLoaded();
-        Devices.Check(request.Layout.Devices);
         var cache = new DataCache();
         var samples = request.LoadData(cache);
+        request.CheckInitialState();
+        TorchLibrary.EnsureLoaded();
+        Devices.Check(request.Layout.Devices);
         var folder = RunFolder.Create(parse.GetValue(output), request.Plan.Name, DateTimeOffset.Now);
         folder.WriteScript(request.Training.Canonical);
         folder.WriteSettings(RunDescriptions.Of(request, DateTimeOffset.Now));

@@ -341,8 +341,16 @@ let check (sink: Sink) (given: Shape option) blocks (name: Name) (body: Body) : 
     let before = sink.Count
     let builder = Builder sink
 
+    // A statement that could not be read may have been the input: what follows from that is not said twice.
+    let unreadable =
+        sink
+        |> Seq.exists (fun d ->
+            d.Span.File = body.Span.File
+            && d.Span.Start.Offset >= body.Span.Start.Offset
+            && d.Span.Start.Offset < body.Span.End.Offset)
+
     let start =
-        { Here = Undefined
+        { Here = if unreadable then Unknown else Undefined
           Values = Map.empty
           Numbers = Map.empty
           Defaults = Map.empty }

@@ -64,7 +64,7 @@ let private tooLarge =
     refuse "a side has at most nine digits"
 
 let private numeric =
-    (followedBy (regex @"(\d{10,}|\?)x|\d*x\d{10,}") >>. tooLarge)
+    (followedBy (regex @"\d{10,}x|[\dx?]+x\d{10,}") >>. tooLarge)
     <|> attempt (sizeKind .>> notFollowedBy (satisfy isWordCharacter))
     <|> (numberKind .>> notGlued)
 

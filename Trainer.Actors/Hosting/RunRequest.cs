@@ -57,6 +57,16 @@ public sealed record RunRequest
     /// <summary>Reads the data, so that what is wrong with it is said before any worker starts.</summary>
     public Data.DataSet LoadData(DataCache cache) => cache.Load(Plan, DataFolder);
 
+    /// <summary>Reads the weights to start from, so that what is wrong with them is said before any worker starts.</summary>
+    /// <exception cref="UserException">They cannot be read, or are another network's.</exception>
+    public void CheckInitialState()
+    {
+        if (InitialState is { } path)
+        {
+            _ = ReplicaState.Open(path, Plan.Network.Weights.Concat(Plan.Network.Buffers));
+        }
+    }
+
     private Job Job() => new()
     {
         Script = Training.Canonical,

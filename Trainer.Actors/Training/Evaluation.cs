@@ -3,7 +3,6 @@ using CnnCluster.Kernels.Collectives;
 using CnnCluster.Trainer.Coordination;
 using CnnCluster.Trainer.Data;
 using CnnCluster.Trainer.Protocol;
-using CnnCluster.Trainer.Storage;
 using static TorchSharp.torch;
 
 namespace CnnCluster.Trainer.Training;
@@ -22,7 +21,7 @@ public sealed record Evaluation(long Samples, IReadOnlyDictionary<string, double
     public static Evaluation Of(TrainPlan plan, string weights, DataSet data, Device device)
     {
         using var replica = new Replica(plan, device, new SoloCollective());
-        ReplicaState.LoadWeights(replica, SafetensorsFile.Open(weights), weights);
+        ReplicaState.LoadWeights(replica, weights);
         var batches = new BatchLoader(data.Validation, plan.Batch, 0, 1, plan.Seed, [], plan.Batch);
         var sums = replica.Evaluate(batches.InOrder());
         var confusion = plan.TargetIsInput ? null : Confuse(replica, batches, plan.Data.Definition.Classes);

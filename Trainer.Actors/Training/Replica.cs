@@ -68,6 +68,9 @@ public sealed class Replica : IDisposable
 
     public BufferArena Buffers { get; }
 
+    /// <summary>Weights and buffers, in declaration order.</summary>
+    public IEnumerable<NamedTensor> Tensors => plan.Network.Weights.Concat(plan.Network.Buffers);
+
     /// <summary>Steps committed so far.</summary>
     public long Step { get; set; }
 

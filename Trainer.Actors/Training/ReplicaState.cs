@@ -1,10 +1,12 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using CnnCluster.Dsl;
 using CnnCluster.Trainer.Protocol;
 using CnnCluster.Trainer.Storage;
 using Google.Protobuf;
 using TorchSharp;
 using static TorchSharp.torch;
+using Position = CnnCluster.Trainer.Protocol.Position;
 using FlatTensor = (CnnCluster.Trainer.Storage.TensorEntry Entry, System.ReadOnlyMemory<byte> Data);
 
 namespace CnnCluster.Trainer.Training;
@@ -61,20 +63,32 @@ public static class ReplicaState
         return stream => SafetensorsWriter.Write(stream, tensors, new Dictionary<string, string>());
     }
 
+    /// <summary>Reads a file whose weights and buffers are to fit a network.</summary>
+    /// <exception cref="StateFileException">It cannot be read, or a tensor is missing or of another shape.</exception>
+    public static SafetensorsFile Open(string path, IEnumerable<NamedTensor> tensors)
+    {
+        var file = SafetensorsFile.Open(path);
+        foreach (var tensor in tensors)
+        {
+            if (!file.Contains(tensor.Name) || !file.Entry(tensor.Name).Shape.SequenceEqual(tensor.Shape))
+            {
+                throw new StateFileException($"{path} does not fit the script: it has no tensor '{tensor.Name}' of shape [{string.Join(", ", tensor.Shape)}].");
+            }
+        }
+
+        return file;
+    }
+
     /// <summary>Gives a replica the weights and buffers of a file.</summary>
-    /// <exception cref="StateFileException">A tensor is missing, or its shape or type is another network's.</exception>
-    public static void LoadWeights(Replica replica, SafetensorsFile file, string name)
+    /// <exception cref="StateFileException">It cannot be read, or a tensor is missing or of another shape.</exception>
+    public static void LoadWeights(Replica replica, string path)
     {
         using var scope = NewDisposeScope();
         using var gradless = no_grad();
-        foreach (var (segment, view) in replica.Arena.Segments.Concat(replica.Buffers.Segments)
-                     .Zip(replica.Arena.ParameterViews.Concat(replica.Buffers.CurrentViews)))
+        var file = Open(path, replica.Tensors);
+        var segments = replica.Arena.Segments.Concat(replica.Buffers.Segments);
+        foreach (var (segment, view) in segments.Zip(replica.Arena.ParameterViews.Concat(replica.Buffers.CurrentViews)))
         {
-            if (!file.Contains(segment.Name) || !file.Entry(segment.Name).Shape.SequenceEqual(segment.Shape))
-            {
-                throw new StateFileException($"{name} does not fit the script: it has no tensor '{segment.Name}' of shape [{string.Join(", ", segment.Shape)}].");
-            }
-
             view.copy_(Read(file, segment.Name).reshape([.. segment.Shape]));
         }
     }

@@ -42,7 +42,7 @@ public sealed class WorkerSession : IDisposable
         replica = new Replica(plan, device, collective);
         if (job.InitialState.Length > 0)
         {
-            ReplicaState.LoadWeights(replica, SafetensorsFile.Open(job.InitialState), job.InitialState);
+            ReplicaState.LoadWeights(replica, job.InitialState);
         }
 
         if (job.RecordFolder.Length > 0 && rank == 0)

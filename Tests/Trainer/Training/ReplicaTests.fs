@@ -143,7 +143,7 @@ let tests =
 
                   Expect.equal (file.ReadInt64 "run/step") [| 4L |] "the step"
                   use other = solo plan
-                  ReplicaState.LoadWeights(other, file, path)
+                  ReplicaState.LoadWeights(other, path)
                   Expect.equal (ReplicaState.WeightsHash other) (ReplicaState.WeightsHash replica) "weights"
                   Expect.equal (flat other.Buffers.Current) (flat replica.Buffers.Current) "buffers")
           }
@@ -154,7 +154,7 @@ let tests =
                   let path = Path.Combine(folder, "state.safetensors")
                   AtomicFile.Write(path, ReplicaState.Checkpoint(replica, CnnCluster.Trainer.Protocol.Position(), "Small"))
                   use other = solo (plan (small "    batchnorm" settings))
-                  let load () = ReplicaState.LoadWeights(other, SafetensorsFile.Open path, path)
+                  let load () = ReplicaState.LoadWeights(other, path)
 
                   Expect.throwsC load (fun e ->
                       Expect.stringContains e.Message "batchnorm1/scale" "the tensor"

@@ -1,0 +1,140 @@
+module CnnCluster.Tests.Cli.CommandTests
+
+open System
+open System.Diagnostics
+open System.IO
+open System.Text.Json.Nodes
+open Expecto
+open CnnCluster.Tests
+open CnnCluster.Tests.Cli
+
+let private lenet = Repository.file "examples/lenet5.cnn"
+
+let private described folder =
+    let result = Cnn.run folder [ "describe"; lenet; "--json" ]
+    Expect.equal result.ExitCode 0 result.Error
+    JsonNode.Parse result.Output
+
+let private small =
+    "    data digits train=640 test=200\n    optimizer sgd lr=0.05 momentum=0.9\n    batch 32\n    epochs 2\n    early-stop patience=5 restore=best\n    seed 7"
+
+/// Reads standard output up to the first epoch.
+let private untilFirstEpoch (cnn: Process) =
+    let rec next () =
+        match cnn.StandardOutput.ReadLine() with
+        | null -> failtest (cnn.StandardError.ReadToEnd())
+        | line when line.Contains "\"epoch\"" -> ()
+        | _ -> next ()
+
+    next ()
+
+[<Tests>]
+let tests =
+    testList
+        "Cli.commands"
+        [ test "every example is right" {
+              Cnn.inFolder (fun folder ->
+                  let examples = Directory.GetFiles(Repository.file "examples", "*.cnn") |> List.ofArray
+                  let result = Cnn.run folder ("check" :: examples)
+                  Expect.equal (result.ExitCode, result.Error) (0, "") "silent")
+          }
+          test "describe: LeNet-5 has 61,706 parameters and sees 5, 6, 14 and 16 pixels" {
+              Cnn.inFolder (fun folder ->
+                  let network = described folder
+                  Expect.equal (int network["parameters"]) 61706 "parameters"
+                  let layers = network["layers"].AsArray() |> Seq.take 4 |> List.ofSeq
+                  let fields = [ for layer in layers -> layer["receptive_field"].AsArray() |> Seq.map int |> List.ofSeq ]
+                  Expect.equal fields [ [ 5; 5 ]; [ 6; 6 ]; [ 14; 14 ]; [ 16; 16 ] ] "receptive fields"
+                  let parameters = [ for layer in layers -> int layer["parameters"] ]
+                  Expect.equal parameters [ 6 * 26; 0; 16 * (6 * 25 + 1); 0 ] "N(Dk²+1)")
+          }
+          test "describe prints a table, and leaves open sides open" {
+              Cnn.inFolder (fun folder ->
+                  let file = Cnn.write folder "open.cnn" "network Open {\n    input ?x?x3\n    conv 8 3x3 pad=same relu\n    maxpool 2\n}\n"
+                  let table = (Cnn.run folder [ "describe"; file ]).Output
+                  Expect.stringContains table "?x?x8" "open"
+                  let filled = (Cnn.run folder [ "describe"; file; "--input"; "32x48x3" ]).Output
+                  Expect.stringContains filled "16x24x8" "filled in")
+          }
+          test "check --json prints one object a mistake" {
+              Cnn.inFolder (fun folder ->
+                  let file = Cnn.write folder "net.cnn" ((Cnn.lenet small).Replace("flatten", "flaten"))
+                  let result = Cnn.run folder [ "check"; "--json"; file ]
+                  Expect.equal result.ExitCode 2 "wrong"
+                  let mistake = result.Events[0]
+                  Expect.equal (int mistake["line"], int mistake["column"]) (8, 5) "its place"
+                  Expect.equal (string mistake["suggestion"]) "flatten" "the suggestion")
+          }
+          test "check - reads standard input" {
+              Cnn.inFolder (fun folder ->
+                  use cnn = Cnn.start [ "check"; "-" ] folder
+                  cnn.StandardInput.Write "network A {\n    inptu 4\n}\n"
+                  cnn.StandardInput.Close()
+                  let result = Cnn.finish (TimeSpan.FromSeconds 20.0) cnn
+                  Expect.equal result.ExitCode 2 "wrong"
+                  Expect.stringContains result.Error "<stdin>:2:5" "its place")
+          }
+          test "eval gives the figures that the run ended with, and a confusion matrix" {
+              Cnn.inFolder (fun folder ->
+                  let file = Cnn.write folder "net.cnn" (Cnn.lenet small)
+                  let train = Cnn.run folder [ "train"; file; "--json"; "--out"; "run"; "--workers"; "2" ]
+                  Expect.equal train.ExitCode 0 train.Error
+                  let result = Cnn.run folder [ "eval"; "run"; "--json" ]
+                  Expect.equal result.ExitCode 0 result.Error
+                  let figures = JsonNode.Parse result.Output
+                  Expect.equal (float figures["val_accuracy"]) (float (train.Field("end", "val_accuracy"))) "accuracy"
+                  Expect.floatClose Accuracy.medium (float figures["val_loss"]) (float (train.Field("end", "val_loss"))) "loss"
+                  let counts = [ for row in figures["confusion"].AsArray() do for n in row.AsArray() -> int n ]
+                  Expect.equal (counts.Length, List.sum counts) (100, 200) "every sample is in it")
+          }
+          test "--init starts from a run's weights" {
+              Cnn.inFolder (fun folder ->
+                  let file = Cnn.write folder "net.cnn" (Cnn.lenet small)
+                  let first = Cnn.run folder [ "train"; file; "--json"; "--out"; "run" ]
+                  Expect.equal first.ExitCode 0 first.Error
+                  let weights = Path.Combine("run", "checkpoints", "final.safetensors")
+
+                  let second =
+                      Cnn.run folder [ "train"; file; "--json"; "--out"; "again"; "--init"; weights; "--set"; "optimizer.lr=0"; "--epochs"; "1" ]
+
+                  Expect.equal second.ExitCode 0 second.Error
+
+                  Expect.equal
+                      (string (second.Field("end", "weights_sha256")))
+                      (string (first.Field("end", "weights_sha256")))
+                      "a learning rate of 0 keeps them")
+          }
+          for signal in [ "INT"; "TERM" ] do
+              test $"SIG{signal} stops the run with a checkpoint and exit code 130" {
+                  Cnn.inFolder (fun folder ->
+                      let file = Cnn.write folder "net.cnn" ((Cnn.lenet small).Replace("patience=5", "patience=1000000"))
+
+                      use cnn =
+                          Cnn.start [ "train"; file; "--json"; "--epochs"; "100000"; "--processes"; "2"; "--out"; "run" ] folder
+
+                      untilFirstEpoch cnn
+                      use kill = Process.Start("kill", [ $"-{signal}"; string cnn.Id ])
+                      kill.WaitForExit()
+                      let result = Cnn.finish (TimeSpan.FromSeconds 15.0) cnn
+                      Expect.equal result.ExitCode 130 result.Error
+                      Expect.equal (string (result.Field("stop", "reason"))) "interrupted" "the reason"
+                      Expect.isNonEmpty (Directory.GetFiles(Path.Combine(folder, "run", "checkpoints"), "step-*")) "a checkpoint"
+                      Expect.stringContains result.Error "step-" "the message names it")
+              }
+          test "without --json, progress goes to standard error and the result to standard output" {
+              Cnn.inFolder (fun folder ->
+                  let file = Cnn.write folder "net.cnn" (Cnn.lenet small)
+                  let result = Cnn.run folder [ "train"; file; "--out"; "run" ]
+                  Expect.equal result.ExitCode 0 result.Error
+                  Expect.stringContains result.Output "val_accuracy: " "the result"
+                  Expect.stringContains result.Output "run: " "where it is"
+                  Expect.stringContains result.Error "61,706 parameters" "the beginning"
+                  Expect.isFalse (result.Error.Contains "\027[") "no escape sequences where no terminal is")
+          }
+          test "every command has help" {
+              Cnn.inFolder (fun folder ->
+                  for command in [ []; [ "train" ]; [ "check" ]; [ "describe" ]; [ "eval" ]; [ "node" ] ] do
+                      let result = Cnn.run folder (command @ [ "--help" ])
+                      Expect.equal (result.ExitCode, result.Error) (0, "") $"{command}"
+                      Expect.stringContains result.Output "Usage:" $"{command}")
+          } ]
