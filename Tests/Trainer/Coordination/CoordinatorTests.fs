@@ -213,7 +213,7 @@ let tests =
                   for name in
                       [ for s in [ 10; 20; 30; 40 ] do
                             if s <= 20 then $"best-step-{s:D8}" else $"step-{s:D8}"
-                            $"histograms-{s:D8}"
+                            $"histograms-{s / 10:D8}"
                         "final" ] do
                       stage.Say(0, StateDelivered(Generation = 1L, Rank = 0, Name = name))
 
@@ -237,7 +237,7 @@ let tests =
                   stage.SayAll(fun rank ->
                       WorkerFinished(Generation = 1L, Rank = rank, WeightsSha256 = $"{rank}0000000"))
 
-                  for name in [ "best-step-00000010"; "histograms-00000010"; "final" ] do
+                  for name in [ "best-step-00000010"; "histograms-00000001"; "final" ] do
                       stage.Say(0, StateDelivered(Generation = 1L, Rank = 0, Name = name))
 
                   Expect.isTrue (stage.Outcome.Wait patience) "the run ends"
