@@ -8,7 +8,10 @@ open CnnCluster.Tests.Trainer.Data.IdxReaderTests
 
 /// What is changed in a right script, and what the error must hold, its line and column first.
 let private badScripts =
-    [ "a misspelt layer", "maxpool 2x2\n    conv    16", "maxpol 2x2\n    conv    16", [ ":5:5: error"; "did you mean 'maxpool'" ]
+    [ "a misspelt layer",
+      "maxpool 2x2\n    conv    16",
+      "maxpol 2x2\n    conv    16",
+      [ ":5:5: error"; "did you mean 'maxpool'" ]
       "a misspelt setting", "pad=same", "pda=same", [ ":4:19: error"; "did you mean 'pad'" ]
       "blanks around an operator", "dense   84", "dense   42 * 2", [ ":10:16: error"; "(a * b)" ]
       "an open brace", "dense   10\n}", "dense   10\n", [ ":2:16: error"; "never closed" ]
@@ -62,7 +65,9 @@ let tests =
         "Cli.bad input"
         [ test "the script that the others are made from is right" {
               Cnn.inFolder (fun folder ->
-                  let result = Cnn.run folder [ "check"; Cnn.write folder "net.cnn" (Cnn.lenet settings) ]
+                  let result =
+                      Cnn.run folder [ "check"; Cnn.write folder "net.cnn" (Cnn.lenet settings) ]
+
                   Expect.equal (result.ExitCode, result.Output, result.Error) (0, "", "") "silent")
           }
           for name, right, bad, expected in badScripts do
@@ -77,7 +82,12 @@ let tests =
           for name, file, bytes, expected in badData do
               test $"data: {name}" {
                   Cnn.inFolder (fun folder ->
-                      let script = Cnn.write folder "net.cnn" ((Cnn.lenet settings).Replace("digits train=320 test=100", "mnist"))
+                      let script =
+                          Cnn.write
+                              folder
+                              "net.cnn"
+                              ((Cnn.lenet settings).Replace("digits train=320 test=100", "mnist"))
+
                       writeData folder
                       let path = Path.Combine(folder, file)
                       File.WriteAllBytes(path, bytes)
@@ -86,8 +96,12 @@ let tests =
               }
           test "data that is nowhere: the error says how to get it" {
               Cnn.inFolder (fun folder ->
-                  let script = Cnn.write folder "net.cnn" ((Cnn.lenet settings).Replace("digits train=320 test=100", "mnist"))
-                  wrong (Cnn.run folder [ "train"; script; "--data"; folder ]) [ "train-images-idx3-ubyte"; "CNN_DATA" ])
+                  let script =
+                      Cnn.write folder "net.cnn" ((Cnn.lenet settings).Replace("digits train=320 test=100", "mnist"))
+
+                  wrong
+                      (Cnn.run folder [ "train"; script; "--data"; folder ])
+                      [ "train-images-idx3-ubyte"; "CNN_DATA" ])
           }
           for arguments, expected in
               [ [ "train"; "absent.cnn" ], "absent.cnn cannot be read"

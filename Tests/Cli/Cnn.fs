@@ -14,8 +14,7 @@ type Result =
       Error: string
       Elapsed: TimeSpan }
 
-    member result.Lines =
-        result.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+    member result.Lines = result.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
 
     /// The events that `train --json` printed.
     member result.Events = result.Lines |> Array.map JsonNode.Parse
@@ -57,7 +56,9 @@ let start (arguments: string list) (folder: string) =
 /// Waits for a process, no longer than `patience`; past that it is killed and the test fails.
 let finish (patience: TimeSpan) (cnn: Process) =
     let clock = Stopwatch.StartNew()
-    let output, error = cnn.StandardOutput.ReadToEndAsync(), cnn.StandardError.ReadToEndAsync()
+
+    let output, error =
+        cnn.StandardOutput.ReadToEndAsync(), cnn.StandardError.ReadToEndAsync()
 
     if not (cnn.WaitForExit patience) then
         cnn.Kill true

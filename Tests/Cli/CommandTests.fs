@@ -34,7 +34,9 @@ let tests =
         "Cli.commands"
         [ test "every example is right" {
               Cnn.inFolder (fun folder ->
-                  let examples = Directory.GetFiles(Repository.file "examples", "*.cnn") |> List.ofArray
+                  let examples =
+                      Directory.GetFiles(Repository.file "examples", "*.cnn") |> List.ofArray
+
                   let result = Cnn.run folder ("check" :: examples)
                   Expect.equal (result.ExitCode, result.Error) (0, "") "silent")
           }
@@ -43,14 +45,22 @@ let tests =
                   let network = described folder
                   Expect.equal (int network["parameters"]) 61706 "parameters"
                   let layers = network["layers"].AsArray() |> Seq.take 4 |> List.ofSeq
-                  let fields = [ for layer in layers -> layer["receptive_field"].AsArray() |> Seq.map int |> List.ofSeq ]
+
+                  let fields =
+                      [ for layer in layers -> layer["receptive_field"].AsArray() |> Seq.map int |> List.ofSeq ]
+
                   Expect.equal fields [ [ 5; 5 ]; [ 6; 6 ]; [ 14; 14 ]; [ 16; 16 ] ] "receptive fields"
                   let parameters = [ for layer in layers -> int layer["parameters"] ]
                   Expect.equal parameters [ 6 * 26; 0; 16 * (6 * 25 + 1); 0 ] "N(Dk²+1)")
           }
           test "describe prints a table, and leaves open sides open" {
               Cnn.inFolder (fun folder ->
-                  let file = Cnn.write folder "open.cnn" "network Open {\n    input ?x?x3\n    conv 8 3x3 pad=same relu\n    maxpool 2\n}\n"
+                  let file =
+                      Cnn.write
+                          folder
+                          "open.cnn"
+                          "network Open {\n    input ?x?x3\n    conv 8 3x3 pad=same relu\n    maxpool 2\n}\n"
+
                   let table = (Cnn.run folder [ "describe"; file ]).Output
                   Expect.stringContains table "?x?x8" "open"
                   let filled = (Cnn.run folder [ "describe"; file; "--input"; "32x48x3" ]).Output
@@ -58,7 +68,9 @@ let tests =
           }
           test "check --json prints one object a mistake" {
               Cnn.inFolder (fun folder ->
-                  let file = Cnn.write folder "net.cnn" ((Cnn.lenet small).Replace("flatten", "flaten"))
+                  let file =
+                      Cnn.write folder "net.cnn" ((Cnn.lenet small).Replace("flatten", "flaten"))
+
                   let result = Cnn.run folder [ "check"; "--json"; file ]
                   Expect.equal result.ExitCode 2 "wrong"
                   let mistake = result.Events[0]
@@ -77,14 +89,26 @@ let tests =
           test "eval gives the figures that the run ended with, and a confusion matrix" {
               Cnn.inFolder (fun folder ->
                   let file = Cnn.write folder "net.cnn" (Cnn.lenet small)
-                  let train = Cnn.run folder [ "train"; file; "--json"; "--out"; "run"; "--workers"; "2" ]
+
+                  let train =
+                      Cnn.run folder [ "train"; file; "--json"; "--out"; "run"; "--workers"; "2" ]
+
                   Expect.equal train.ExitCode 0 train.Error
                   let result = Cnn.run folder [ "eval"; "run"; "--json" ]
                   Expect.equal result.ExitCode 0 result.Error
                   let figures = JsonNode.Parse result.Output
                   Expect.equal (float figures["val_accuracy"]) (float (train.Field("end", "val_accuracy"))) "accuracy"
-                  Expect.floatClose Accuracy.medium (float figures["val_loss"]) (float (train.Field("end", "val_loss"))) "loss"
-                  let counts = [ for row in figures["confusion"].AsArray() do for n in row.AsArray() -> int n ]
+
+                  Expect.floatClose
+                      Accuracy.medium
+                      (float figures["val_loss"])
+                      (float (train.Field("end", "val_loss")))
+                      "loss"
+
+                  let counts =
+                      [ for row in figures["confusion"].AsArray() do
+                            for n in row.AsArray() -> int n ]
+
                   Expect.equal (counts.Length, List.sum counts) (100, 200) "every sample is in it")
           }
           test "--init starts from a run's weights" {
@@ -95,7 +119,19 @@ let tests =
                   let weights = Path.Combine("run", "checkpoints", "final.safetensors")
 
                   let second =
-                      Cnn.run folder [ "train"; file; "--json"; "--out"; "again"; "--init"; weights; "--set"; "optimizer.lr=0"; "--epochs"; "1" ]
+                      Cnn.run
+                          folder
+                          [ "train"
+                            file
+                            "--json"
+                            "--out"
+                            "again"
+                            "--init"
+                            weights
+                            "--set"
+                            "optimizer.lr=0"
+                            "--epochs"
+                            "1" ]
 
                   Expect.equal second.ExitCode 0 second.Error
 
@@ -107,10 +143,13 @@ let tests =
           for signal in [ "INT"; "TERM" ] do
               test $"SIG{signal} stops the run with a checkpoint and exit code 130" {
                   Cnn.inFolder (fun folder ->
-                      let file = Cnn.write folder "net.cnn" ((Cnn.lenet small).Replace("patience=5", "patience=1000000"))
+                      let file =
+                          Cnn.write folder "net.cnn" ((Cnn.lenet small).Replace("patience=5", "patience=1000000"))
 
                       use cnn =
-                          Cnn.start [ "train"; file; "--json"; "--epochs"; "100000"; "--processes"; "2"; "--out"; "run" ] folder
+                          Cnn.start
+                              [ "train"; file; "--json"; "--epochs"; "100000"; "--processes"; "2"; "--out"; "run" ]
+                              folder
 
                       untilFirstEpoch cnn
                       use kill = Process.Start("kill", [ $"-{signal}"; string cnn.Id ])
@@ -118,7 +157,11 @@ let tests =
                       let result = Cnn.finish (TimeSpan.FromSeconds 15.0) cnn
                       Expect.equal result.ExitCode 130 result.Error
                       Expect.equal (string (result.Field("stop", "reason"))) "interrupted" "the reason"
-                      Expect.isNonEmpty (Directory.GetFiles(Path.Combine(folder, "run", "checkpoints"), "step-*")) "a checkpoint"
+
+                      Expect.isNonEmpty
+                          (Directory.GetFiles(Path.Combine(folder, "run", "checkpoints"), "step-*"))
+                          "a checkpoint"
+
                       Expect.stringContains result.Error "step-" "the message names it")
               }
           test "without --json, progress goes to standard error and the result to standard output" {

@@ -11,11 +11,15 @@ let private small =
 
 let private trained folder script arguments =
     let file = Cnn.write folder "net.cnn" script
-    let result = Cnn.run folder ([ "train"; file; "--json"; "--out"; "run" ] @ arguments)
+
+    let result =
+        Cnn.run folder ([ "train"; file; "--json"; "--out"; "run" ] @ arguments)
+
     Expect.equal result.ExitCode 0 result.Error
     result
 
-let private hash (result: Cnn.Result) = string (result.Field("end", "weights_sha256"))
+let private hash (result: Cnn.Result) =
+    string (result.Field("end", "weights_sha256"))
 
 /// The hash that a fresh run of this script ends with.
 let private hashOf script arguments =
@@ -31,7 +35,10 @@ let tests =
         [ test "prints one JSON object a line, from start to end" {
               Cnn.inFolder (fun folder ->
                   let result = trained folder (Cnn.lenet small) [ "--workers"; "2" ]
-                  let names = result.Events |> Array.map (fun e -> string e["event"]) |> Array.distinct
+
+                  let names =
+                      result.Events |> Array.map (fun e -> string e["event"]) |> Array.distinct
+
                   Expect.equal names[0] "start" "first"
                   Expect.equal (Array.last names) "end" "last"
                   let start = result.Event "start"
@@ -52,7 +59,12 @@ let tests =
                   let run = Path.Combine(folder, "run")
                   let exists name = File.Exists(Path.Combine(run, name))
                   Expect.all [ "script.cnn"; "run.json"; "metrics.jsonl" ] exists "its files"
-                  Expect.stringContains (File.ReadAllText(Path.Combine(run, "script.cnn"))) "lr=0.02" "the value that ran"
+
+                  Expect.stringContains
+                      (File.ReadAllText(Path.Combine(run, "script.cnn")))
+                      "lr=0.02"
+                      "the value that ran"
+
                   Expect.isNonEmpty (Directory.GetFiles(Path.Combine(run, "checkpoints"), "*.safetensors")) "states"
                   Expect.isNonEmpty (Directory.GetFiles(Path.Combine(run, "tb"))) "TensorBoard events")
           }
@@ -110,7 +122,10 @@ let tests =
                   Expect.equal result.ExitCode 1 "the run failed"
                   Expect.stringContains result.Error $"{pid}" "the message names the process"
                   Expect.stringContains result.Error "signal 9" "and what happened to it"
-                  let checkpoints = Directory.GetFiles(Path.Combine(folder, "run", "checkpoints"), "step-*.safetensors")
+
+                  let checkpoints =
+                      Directory.GetFiles(Path.Combine(folder, "run", "checkpoints"), "step-*.safetensors")
+
                   Expect.isNonEmpty checkpoints "a checkpoint"
                   Expect.equal (string (result.Field("stop", "reason"))) "failed" "the last event says so")
           } ]

@@ -34,9 +34,14 @@ let private chiSquare (counts: int[]) =
     counts |> Array.sumBy (fun n -> (float n - expected) ** 2.0 / expected)
 
 let private correlation xs ys =
-    let centred values = Array.map (fun v -> v - Array.average values) values
+    let centred values =
+        Array.map (fun v -> v - Array.average values) values
+
     let x, y = centred xs, centred ys
-    let dot a b = Array.fold2 (fun sum p q -> sum + p * q) 0.0 a b
+
+    let dot a b =
+        Array.fold2 (fun sum p q -> sum + p * q) 0.0 a b
+
     dot x y / sqrt (dot x x * dot y y)
 
 let private count = 200_000
@@ -53,11 +58,13 @@ let tests =
               let expected = [ for low in 0UL .. 24UL -> block key.Value 5UL low ] |> List.concat
               Expect.sequenceEqual (filled key 5UL 100) expected "element e is word e mod 4 of block e div 4"
           }
-          testProperty "the vectors' words are the plain reference's, at any length and row" (fun (key: uint64) row (size: uint16) ->
-              let length = int size % 400
-              let plain = Array.zeroCreate length
-              CounterRandom.FillFrom(RandomKey key, row, 0, Span plain)
-              filled (RandomKey key) row length = plain)
+          testProperty
+              "the vectors' words are the plain reference's, at any length and row"
+              (fun (key: uint64) row (size: uint16) ->
+                  let length = int size % 400
+                  let plain = Array.zeroCreate length
+                  CounterRandom.FillFrom(RandomKey key, row, 0, Span plain)
+                  filled (RandomKey key) row length = plain)
           test "uniform numbers have the moments of [0, 1)" {
               let numbers = uniforms key count
               Expect.isTrue (numbers |> Array.forall (fun u -> u >= 0.0 && u < 1.0)) "in range"
@@ -93,7 +100,10 @@ let tests =
 
               for i in 0 .. count - 1 do
                   let z = CounterRandom.Normal(key, 2UL, uint64 i)
-                  let quartile = Seq.length (Seq.filter (fun q -> z > q) [ -0.6744897501960817; 0.0; 0.6744897501960817 ])
+
+                  let quartile =
+                      Seq.length (Seq.filter (fun q -> z > q) [ -0.6744897501960817; 0.0; 0.6744897501960817 ])
+
                   counts[quartile] <- counts[quartile] + 1
 
               // The 99.9 % point of 3 degrees of freedom is 16.3.
@@ -105,7 +115,9 @@ let tests =
                   Expect.sequenceEqual (Array.sort order) (seq { 0 .. size - 1 }) "every number"
               }
           test "all orders of three are equally likely" {
-              let orders = [| for row in 0UL .. 5999UL -> CounterRandom.Permutation(key, row, 3) |]
+              let orders =
+                  [| for row in 0UL .. 5999UL -> CounterRandom.Permutation(key, row, 3) |]
+
               let counts = orders |> Array.countBy List.ofArray |> Array.map snd
               Expect.equal counts.Length 6 "every order"
               // The 99.9 % point of 5 degrees of freedom is 20.5.
@@ -127,6 +139,9 @@ let tests =
               Expect.equal (uniforms key 10) (uniforms (RandomKey.Of(20UL, RandomPurpose.Dropout, "conv1")) 10) "pure"
           }
           test "rows of different steps and samples differ" {
-              let rows = [ for step in 0L .. 20L do for sample in 0L .. 20L -> CounterRandom.Row(step, sample) ]
+              let rows =
+                  [ for step in 0L .. 20L do
+                        for sample in 0L .. 20L -> CounterRandom.Row(step, sample) ]
+
               Expect.equal (List.distinct rows).Length rows.Length "no row twice"
           } ]

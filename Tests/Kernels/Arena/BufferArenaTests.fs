@@ -5,10 +5,13 @@ open TorchSharp
 open CnnCluster.Kernels.Arena
 
 let private arena () =
-    new BufferArena([| ArenaSegment("bn/mean", [| 2L |]); ArenaSegment("bn/variance", [| 2L |]) |], torch.ScalarType.Float32, torch.CPU)
+    new BufferArena(
+        [| ArenaSegment("bn/mean", [| 2L |]); ArenaSegment("bn/variance", [| 2L |]) |],
+        torch.ScalarType.Float32,
+        torch.CPU
+    )
 
-let private current (arena: BufferArena) =
-    arena.Current.data<float32>().ToArray()
+let private current (arena: BufferArena) = arena.Current.data<float32>().ToArray()
 
 [<Tests>]
 let tests =
@@ -35,7 +38,7 @@ let tests =
               use arena = arena ()
               arena.CurrentViews[1].fill_ 3.0 |> ignore
               arena.BeginStep()
-              arena.NextViews[1].neg_ () |> ignore
+              arena.NextViews[1].neg_() |> ignore
               arena.Commit()
               Expect.equal (current arena) [| 0f; 0f; -3f; -3f |] "negated"
           }

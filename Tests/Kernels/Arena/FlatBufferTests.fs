@@ -27,9 +27,14 @@ let tests =
         [ test "segments lie one behind the other, in their shapes, and extras behind them" {
               use buffer = filled 2L
               Expect.equal buffer.Length 9L "the segments' elements"
-              Expect.equal (buffer.Views |> Seq.map values |> List.ofSeq) [ [| 0.0..5.0 |]; [| 6.0; 7.0 |]; [| 8.0 |] ] "in order"
+
+              Expect.equal
+                  (buffer.Views |> Seq.map values |> List.ofSeq)
+                  [ [| 0.0 .. 5.0 |]; [| 6.0; 7.0 |]; [| 8.0 |] ]
+                  "in order"
+
               Expect.equal [ for view in buffer.Views -> view.shape ] [ [| 2L; 3L |]; [| 2L |]; [||] ] "the shapes"
-              Expect.equal (values buffer.Flat) [| 0.0..8.0 |] "without extras"
+              Expect.equal (values buffer.Flat) [| 0.0 .. 8.0 |] "without extras"
               Expect.equal (values buffer.Extras) [| 9.0; 10.0 |] "the extras"
           }
           test "a write through a view is seen in the flat buffer, and the other way round" {
@@ -44,10 +49,9 @@ let tests =
               Expect.equal (buffer.Whole.data<float>().ToArray()) (Array.zeroCreate 12) "zeros"
           }
           test "a buffer outlives the dispose scope that it was made in" {
-              use buffer =
-                  using (torch.NewDisposeScope()) (fun _ -> filled 1L)
+              use buffer = using (torch.NewDisposeScope()) (fun _ -> filled 1L)
 
-              Expect.equal (values buffer.Views[0]) [| 0.0..5.0 |] "alive"
+              Expect.equal (values buffer.Views[0]) [| 0.0 .. 5.0 |] "alive"
           }
           test "no segments make an empty buffer" {
               use buffer = new FlatBuffer([||], torch.ScalarType.Float32, torch.CPU)

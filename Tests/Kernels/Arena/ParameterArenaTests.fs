@@ -14,7 +14,9 @@ type private Counting() =
     override _.Apply _ = ()
 
 let private arena extras =
-    let segments = [ ArenaSegment("kernel", [| 2L; 2L |]); ArenaSegment("bias", [| 3L |]) ]
+    let segments =
+        [ ArenaSegment("kernel", [| 2L; 2L |]); ArenaSegment("bias", [| 3L |]) ]
+
     new ParameterArena(segments, Counting(), torch.ScalarType.Float32, torch.CPU, extras)
 
 let private values (tensor: torch.Tensor) = tensor.data<float32>().ToArray()
@@ -48,7 +50,11 @@ let tests =
           test "each state starts at the rule's value and is as long as the parameters" {
               use arena = arena 3
               Expect.sequenceEqual arena.StateNames [ "first"; "second" ] "the rule's names"
-              Expect.equal [ for state in arena.States -> values state ] [ Array.zeroCreate 7; Array.create 7 0.5f ] "initial values"
+
+              Expect.equal
+                  [ for state in arena.States -> values state ]
+                  [ Array.zeroCreate 7; Array.create 7 0.5f ]
+                  "initial values"
           }
           test "states have a view for each parameter" {
               use arena = arena 0
@@ -56,5 +62,8 @@ let tests =
               let shapes =
                   [ for struct (name, views) in arena.StateViews -> name, [ for view in views -> view.shape ] ]
 
-              Expect.equal shapes [ for name in [ "first"; "second" ] -> name, [ [| 2L; 2L |]; [| 3L |] ] ] "in the parameters' shapes"
+              Expect.equal
+                  shapes
+                  [ for name in [ "first"; "second" ] -> name, [ [| 2L; 2L |]; [| 3L |] ] ]
+                  "in the parameters' shapes"
           } ]

@@ -36,7 +36,9 @@ let rec private treeSum add (leaves: 'a list) =
     | [ leaf ] -> leaf
     | _ ->
         let half =
-            Seq.initInfinite (fun k -> pown 2 k) |> Seq.takeWhile (fun p -> p < leaves.Length) |> Seq.last
+            Seq.initInfinite (fun k -> pown 2 k)
+            |> Seq.takeWhile (fun p -> p < leaves.Length)
+            |> Seq.last
 
         let first, rest = List.splitAt half leaves
         add (treeSum add first) (treeSum add rest)
@@ -79,7 +81,9 @@ let private reduce (rank: ICollective) buffer = rank.AllReduceSum buffer
 
 let private sums element ranks =
     for length in lengths (Array.length ranks) do
-        let leaves = [ for rank in 0 .. ranks.Length - 1 -> Array.init length (sample rank) ]
+        let leaves =
+            [ for rank in 0 .. ranks.Length - 1 -> Array.init length (sample rank) ]
+
         let expected = element.TreeSum leaves
 
         for bytes in after reduce (fun rank -> element.Tensor leaves[rank]) ranks do
@@ -95,7 +99,9 @@ let private ranksSum element (ranks: ICollective[]) =
 let private broadcasts element (ranks: ICollective[]) =
     for root in 0 .. ranks.Length - 1 do
         for length in [ 0; 1; 5000 ] do
-            let content rank = element.Tensor(Array.init length (sample rank))
+            let content rank =
+                element.Tensor(Array.init length (sample rank))
+
             use expected = content root
 
             for bytes in after (fun rank buffer -> rank.Broadcast(buffer, Rank root)) content ranks do
@@ -235,6 +241,4 @@ let private gone =
 let tests =
     testList
         "Kernels.Collectives"
-        [ yield! List.collect contract (solo :: joined)
-          yield! List.collect failures joined
-          yield! gone ]
+        [ yield! List.collect contract (solo :: joined); yield! List.collect failures joined; yield! gone ]

@@ -14,7 +14,8 @@ let token = Array.init 16 (fun i -> byte (200 + i))
 
 /// Runs work on one thread for each item; a failure is a result too.
 let onThreads (items: 'a[]) (work: 'a -> 'b) : Result<'b, exn>[] =
-    let results = Array.create items.Length (Error(TimeoutException "it did not return in time": exn))
+    let results =
+        Array.create items.Length (Error(TimeoutException "it did not return in time": exn))
 
     let threads =
         items

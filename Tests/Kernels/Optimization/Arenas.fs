@@ -17,5 +17,5 @@ let arenaOf (dtype: torch.ScalarType) rule segments (parameters: float list) (gr
 let plain = Sgd(0.1, 0.0, false)
 
 let values (tensor: torch.Tensor) =
-    use wide = tensor.``to``(torch.ScalarType.Float64)
+    use wide = tensor.``to`` (torch.ScalarType.Float64)
     wide.data<float>().ToArray() |> List.ofArray

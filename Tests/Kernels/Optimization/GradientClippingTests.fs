@@ -7,7 +7,8 @@ open CnnCluster.Kernels.Arena
 open CnnCluster.Kernels.Optimization
 open CnnCluster.Tests.Kernels.Optimization.Arenas
 
-let private segments = [ ArenaSegment("kernel", [| 1L; 2L |]); ArenaSegment("bias", [| 2L |]) ]
+let private segments =
+    [ ArenaSegment("kernel", [| 1L; 2L |]); ArenaSegment("bias", [| 2L |]) ]
 
 let private clipped dtype kind limit gradients =
     use arena = arenaOf dtype plain segments [ 0.0; 0.0; 0.0; 0.0 ] gradients
@@ -18,7 +19,8 @@ let private close expected actual =
     for e, a in List.zip expected actual do
         Expect.floatClose { absolute = 1e-6; relative = 1e-6 } a e $"{actual}"
 
-let private kinds = [ ClippingKind.Value; ClippingKind.Norm; ClippingKind.GlobalNorm ]
+let private kinds =
+    [ ClippingKind.Value; ClippingKind.Norm; ClippingKind.GlobalNorm ]
 
 [<Tests>]
 let tests =
@@ -38,7 +40,10 @@ let tests =
               }
           for kind in kinds do
               test $"{kind}: a gradient within the limit is left alone" {
-                  Expect.equal (clipped torch.ScalarType.Float64 kind 5.0 [ 1.0; 2.0; -2.0; 3.0 ]) [ 1.0; 2.0; -2.0; 3.0 ] "same"
+                  Expect.equal
+                      (clipped torch.ScalarType.Float64 kind 5.0 [ 1.0; 2.0; -2.0; 3.0 ])
+                      [ 1.0; 2.0; -2.0; 3.0 ]
+                      "same"
               }
 
               test $"{kind}: a NaN is not hidden" {

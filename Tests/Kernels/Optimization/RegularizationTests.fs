@@ -40,7 +40,9 @@ let tests =
               let h = 1e-5
 
               for i, gradient in List.indexed (values arena.Gradients) do
-                  let moved by = List.updateAt i (parameters[i] + by) parameters
+                  let moved by =
+                      List.updateAt i (parameters[i] + by) parameters
+
                   let slope = (lossAt (moved h) - lossAt (moved -h)) / (2.0 * h)
                   Expect.floatClose { absolute = 1e-7; relative = 1e-7 } gradient slope $"element {i}"
           }
@@ -50,7 +52,9 @@ let tests =
               Expect.equal (values arena.Gradients) zeros "sign(0) = 0"
           }
           test "it adds to the gradients that are there" {
-              use arena = arenaOf torch.ScalarType.Float64 plain segments parameters (List.replicate 8 10.0)
+              use arena =
+                  arenaOf torch.ScalarType.Float64 plain segments parameters (List.replicate 8 10.0)
+
               Regularization.AddGradients arena
               Expect.floatClose close (values arena.Gradients).Head 10.3 "10 + λ"
               Expect.equal (List.skip 6 (values arena.Gradients)) [ 10.0; 10.0 ] "no factor, no change"

@@ -8,9 +8,11 @@ open CnnCluster.Kernels
 type Formula = SettingValues -> int -> float -> float -> float * float list -> float * float list
 
 type Entry =
-    { Formula: Formula
-      /// Settings besides the defaults under which the rule is walked; the defaults always are.
-      Variants: (string * float) list list }
+    {
+        Formula: Formula
+        /// Settings besides the defaults under which the rule is walked; the defaults always are.
+        Variants: (string * float) list list
+    }
 
 let private sgd: Formula =
     fun settings _ rate gradient (parameter, states) ->

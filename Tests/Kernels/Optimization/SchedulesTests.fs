@@ -8,16 +8,20 @@ open CnnCluster.Kernels.Optimization
 let private initial, stepsPerEpoch, total = 0.4, 7L, 40L
 
 type private Entry =
-    { Settings: (string * float) list list
-      /// From the settings and the step to the rate.
-      Formula: (string -> float) -> float -> float }
+    {
+        Settings: (string * float) list list
+        /// From the settings and the step to the rate.
+        Formula: (string -> float) -> float -> float
+    }
 
 let private epochOf step = floor (step / float stepsPerEpoch)
 
 /// A schedule that is added to the catalogue brings its formula here.
 let private byName =
     Map
-        [ "constant", { Settings = [ [] ]; Formula = fun _ _ -> initial }
+        [ "constant",
+          { Settings = [ [] ]
+            Formula = fun _ _ -> initial }
           "inverse-time",
           { Settings = [ [ "decay", 0.5; "steps", 1.0 ]; [ "decay", 0.5; "steps", 10.0 ] ]
             Formula = fun s t -> initial / (1.0 + s "decay" * t / s "steps") }
@@ -46,8 +50,12 @@ let private byName =
                       initial * (s "alpha" + (1.0 - s "alpha") * cos (Math.PI * share / 2.0) ** 2.0) } ]
 
 let private create name settings =
-    let definition = Schedules.All |> Seq.find (fun definition -> definition.Name = name)
-    let schedule = definition.Create.Invoke(SettingValues(Collections.Generic.Dictionary(dict settings)))
+    let definition =
+        Schedules.All |> Seq.find (fun definition -> definition.Name = name)
+
+    let schedule =
+        definition.Create.Invoke(SettingValues(Collections.Generic.Dictionary(dict settings)))
+
     fun step -> schedule.Invoke(initial, SchedulePoint(step, stepsPerEpoch, total))
 
 let private close = { absolute = 1e-14; relative = 1e-12 }
@@ -62,7 +70,9 @@ let tests =
                   for settings in entry.Settings do
                       test $"{definition.Name} %A{settings} follows its formula, and stays where it ends" {
                           let rateAt = create definition.Name settings
-                          let setting name = List.find (fst >> (=) name) settings |> snd
+
+                          let setting name =
+                              List.find (fst >> (=) name) settings |> snd
 
                           for step in 0L .. total + 5L do
                               Expect.floatClose close (rateAt step) (entry.Formula setting (float step)) $"step {step}"

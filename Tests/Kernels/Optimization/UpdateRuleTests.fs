@@ -13,7 +13,10 @@ let private settingsOf (definition: UpdateRuleDefinition) overrides =
     SettingValues(
         dict
             [ for setting in definition.Settings ->
-                  setting.Name, chosen |> Map.tryFind setting.Name |> Option.defaultWith (fun () -> setting.Default.Value) ]
+                  setting.Name,
+                  chosen
+                  |> Map.tryFind setting.Name
+                  |> Option.defaultWith (fun () -> setting.Default.Value) ]
         |> fun values -> Collections.Generic.Dictionary values
     )
 
@@ -46,10 +49,14 @@ let private walk (rule: UpdateRule) (dtype: torch.ScalarType) asTensors steps (e
 
     for step in 1..steps do
         let gradients = tensor (elements |> Array.map (fun i -> gradientOf i step))
-        let operands = UpdateOperands(parameters, gradients, states, step, rateAt rule step, AsTensors = asTensors)
+
+        let operands =
+            UpdateOperands(parameters, gradients, states, step, rateAt rule step, AsTensors = asTensors)
+
         rule.Apply &operands
 
-    [ for result in Array.append [| parameters |] states -> result.``to``(torch.ScalarType.Float64).data<float>().ToArray() ]
+    [ for result in Array.append [| parameters |] states ->
+          result.``to``(torch.ScalarType.Float64).data<float>().ToArray() ]
 
 /// The same by the formula: parameters, then each state.
 let private walkFormula (rule: UpdateRule) formula settings steps elements =
@@ -69,7 +76,12 @@ let private walkFormula (rule: UpdateRule) formula settings steps elements =
 let private agree accuracy expected actual =
     for part, (right, found) in List.indexed (List.zip expected actual) do
         for i, (r, f) in Array.indexed (Array.zip right found) do
-            Expect.floatClose { absolute = accuracy; relative = accuracy } f r $"part {part}, element {i}"
+            Expect.floatClose
+                { absolute = accuracy
+                  relative = accuracy }
+                f
+                r
+                $"part {part}, element {i}"
 
 let private single, double = torch.ScalarType.Float32, torch.ScalarType.Float64
 
@@ -129,10 +141,18 @@ let private closedForms =
       }
       test "Nesterov's momentum is one velocity ahead of the plain one" {
           let rate, mu, steps = 0.1, 0.9, 25
-          let series count = List.sum [ for t in 1..count -> (1.0 - mu ** float t) / (1.0 - mu) ]
+
+          let series count =
+              List.sum [ for t in 1..count -> (1.0 - mu ** float t) / (1.0 - mu) ]
+
           let velocity = (1.0 - mu ** float steps) / (1.0 - mu)
           let rule = ruleOf "sgd" [ "lr", rate; "momentum", mu; "nesterov", 1.0 ]
-          Expect.floatClose exactly (constantly rule 2.0 steps) (-rate * 2.0 * (series steps + mu * velocity)) "look-ahead"
+
+          Expect.floatClose
+              exactly
+              (constantly rule 2.0 steps)
+              (-rate * 2.0 * (series steps + mu * velocity))
+              "look-ahead"
       }
       test "Adam along a constant gradient goes the learning rate a step, whatever the gradient's size" {
           for gradient in [ 1e-3; 1.0; -50.0 ] do

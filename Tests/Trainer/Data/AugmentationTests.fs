@@ -8,7 +8,10 @@ open CnnCluster.Trainer.Data
 
 let internal create name settings =
     let definition = Augmentations.All |> Seq.find (fun entry -> entry.Name = name)
-    let defaults = [ for setting in definition.Settings -> setting.Name, setting.Default.GetValueOrDefault() ]
+
+    let defaults =
+        [ for setting in definition.Settings -> setting.Name, setting.Default.GetValueOrDefault() ]
+
     definition.Create.Invoke(SettingValues(Map.ofList (defaults @ settings)))
 
 let private shape = SampleShape(2, 7, 5)
@@ -28,7 +31,11 @@ let private applyAt (augmentation: Augmentation) seed epoch index =
 let private moved dx dy =
     Array.init shape.Size (fun i ->
         let plane, y, x = i / 35, i % 35 / 5 - dy, i % 5 - dx
-        if x < 0 || x >= 5 || y < 0 || y >= 7 then 0.0f else sample[plane * 35 + y * 5 + x])
+
+        if x < 0 || x >= 5 || y < 0 || y >= 7 then
+            0.0f
+        else
+            sample[plane * 35 + y * 5 + x])
 
 let private mirrored =
     Array.init shape.Size (fun i -> sample[i - i % 5 + 4 - i % 5])
@@ -79,8 +86,14 @@ let tests =
                       Expect.equal (applyAt (create name [ setting, 0.0 ]) 1uL 2 index) sample "the identity"
               }
           test "shift draws every whole distance within its range, and no other" {
-              let possible = Set [ for dx in -1 .. 1 do for dy in -1 .. 1 -> moved dx dy ]
-              let drawn = Set [ for index in 0..300 -> applyAt (create "shift" [ "pixels", 1.0 ]) 1uL 0 index ]
+              let possible =
+                  Set
+                      [ for dx in -1 .. 1 do
+                            for dy in -1 .. 1 -> moved dx dy ]
+
+              let drawn =
+                  Set [ for index in 0..300 -> applyAt (create "shift" [ "pixels", 1.0 ]) 1uL 0 index ]
+
               Expect.equal drawn possible "nine ways"
           }
           test "shift by more than the sample's size leaves nothing or a part, and never fails" {
@@ -98,7 +111,10 @@ let tests =
 
               for index in 0..20 do
                   let angle = (drawsOf rotate 1uL 0 index).Between(-180.0, 180.0) * Math.PI / 180.0
-                  let back (x, y) = x * cos angle + y * sin angle, y * cos angle - x * sin angle
+
+                  let back (x, y) =
+                      x * cos angle + y * sin angle, y * cos angle - x * sin angle
+
                   close (applyAt rotate 1uL 0 index) (resampled back)
           }
           test "scale zooms about the centre by the factor drawn" {

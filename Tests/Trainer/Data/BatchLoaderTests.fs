@@ -22,7 +22,10 @@ let private plain (set: ImageSet) (augmentations: Augmentation list) epoch sampl
 
     let apply source (place, augmentation: Augmentation) =
         let destination = Array.zeroCreate 12
-        let key = RandomKey.Of(seed, RandomPurpose.Augmentation, $"{augmentation.Name}/{place}")
+
+        let key =
+            RandomKey.Of(seed, RandomPurpose.Augmentation, $"{augmentation.Name}/{place}")
+
         let draws = AugmentationDraws(key, CounterRandom.Row(int64 epoch, int64 sample))
         augmentation.Apply.Invoke(SampleShape(1, 3, 4), draws, ReadOnlySpan(source: float32[]), Span destination)
         destination
@@ -41,7 +44,8 @@ let private together (slices: Batch list list) =
           Expect.equal (slices |> List.map _.FirstSample) starts "the first sample's place"
           List.collect samples slices ]
 
-let private augmentations = [ create "shift" []; create "rotate" []; create "shift" [] ]
+let private augmentations =
+    [ create "shift" []; create "rotate" []; create "shift" [] ]
 
 /// Lets a test wait for a loader's thread to end: the augmentation notes the thread it runs on.
 let private watching () =
@@ -62,20 +66,28 @@ let tests =
               for count, batch in [ 45, 8; 23, 8; 9, 8; 16, 8; 5, 64 ] do
                   test $"{count} samples in batches of {batch} over {world} ranks equal the plain computation" {
                       let set = setOf count
-                      let perRank prepare = [ for rank in 0 .. world - 1 -> List.ofSeq<Batch> (prepare rank) ]
+
+                      let perRank prepare =
+                          [ for rank in 0 .. world - 1 -> List.ofSeq<Batch>(prepare rank) ]
 
                       let trained =
                           perRank (fun rank -> (loader set batch rank world augmentations).TrainEpoch(3, 0))
 
-                      let inOrder = perRank (fun rank -> (loader set batch rank world augmentations).InOrder())
-                      let batches order sample = order |> Array.chunkBySize batch |> Array.map (Array.map sample >> List.ofArray)
+                      let inOrder =
+                          perRank (fun rank -> (loader set batch rank world augmentations).InOrder())
+
+                      let batches order sample =
+                          order |> Array.chunkBySize batch |> Array.map (Array.map sample >> List.ofArray)
 
                       Expect.sequenceEqual
                           (together trained)
                           (batches (SampleOrder.OfEpoch(seed, 3, count)) (plain set augmentations 3))
                           "training"
 
-                      Expect.sequenceEqual (together inOrder) (batches [| 0 .. count - 1 |] (plain set [] 0)) "validation"
+                      Expect.sequenceEqual
+                          (together inOrder)
+                          (batches [| 0 .. count - 1 |] (plain set [] 0))
+                          "validation"
                   }
           test "an empty slice has empty arrays" {
               let batch = (loader (setOf 1) 8 2 3 []).InOrder() |> Seq.exactlyOne
@@ -91,7 +103,10 @@ let tests =
                   Expect.sequenceEqual (loader.TrainEpoch(1, skip) |> Seq.map samples) (List.skip skip whole) "the rest"
           }
           test "the number of steps counts the short batch" {
-              Expect.equal [ for count in [ 1; 8; 9 ] -> (loader (setOf count) 8 0 1 []).Steps ] [ 1; 1; 2 ] "rounded up"
+              Expect.equal
+                  [ for count in [ 1; 8; 9 ] -> (loader (setOf count) 8 0 1 []).Steps ]
+                  [ 1; 1; 2 ]
+                  "rounded up"
           }
           test "what fails on the thread is thrown to the consumer, after the batches in front of it" {
               let fails =
@@ -113,7 +128,11 @@ let tests =
           }
           test "leaving the enumeration early ends the thread" {
               let threads, watch = watching ()
-              (loader (setOf 1000) 8 0 1 [ watch ]).TrainEpoch(0, 0) |> Seq.take 3 |> Seq.iter ignore
+
+              (loader (setOf 1000) 8 0 1 [ watch ]).TrainEpoch(0, 0)
+              |> Seq.take 3
+              |> Seq.iter ignore
+
               let thread = Seq.exactlyOne threads
               Expect.notEqual thread Thread.CurrentThread "a thread of its own"
               Expect.isTrue (thread.Join(TimeSpan.FromSeconds 5.0)) "it ends"
@@ -126,13 +145,20 @@ let tests =
                       Interlocked.Increment(&prepared[0]) |> ignore
                       source.CopyTo destination)
 
-              use batches = (loader (setOf 1000) 1 0 1 [ Augmentation("counts", counts) ]).TrainEpoch(0, 0).GetEnumerator()
-              let reaches count = SpinWait.SpinUntil((fun () -> Volatile.Read(&prepared[0]) >= count), TimeSpan.FromSeconds 5.0)
+              use batches =
+                  (loader (setOf 1000) 1 0 1 [ Augmentation("counts", counts) ]).TrainEpoch(0, 0).GetEnumerator()
+
+              let reaches count =
+                  SpinWait.SpinUntil((fun () -> Volatile.Read(&prepared[0]) >= count), TimeSpan.FromSeconds 5.0)
+
               Expect.isTrue (batches.MoveNext()) "a first batch"
               Expect.isTrue (reaches 4) "one taken, two ready, one waiting for a place"
               Expect.isFalse (SpinWait.SpinUntil((fun () -> Volatile.Read(&prepared[0]) > 4), 50)) "and no more"
           }
           test "a slice that is longer than allowed is refused" {
               let loader = BatchLoader(setOf 30, 8, 0, 1, seed, [], 7)
-              Expect.throwsT<InvalidOperationException> (fun () -> loader.InOrder() |> Seq.iter ignore) "8 is more than 7"
+
+              Expect.throwsT<InvalidOperationException>
+                  (fun () -> loader.InOrder() |> Seq.iter ignore)
+                  "8 is more than 7"
           } ]

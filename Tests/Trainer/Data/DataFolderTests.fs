@@ -33,8 +33,12 @@ let tests =
         "Trainer.Data.DataFolder"
         [ test "the given folder, its child, CNN_DATA and the cache are looked in, in this order" {
               withFolder (fun root ->
-                  let place parts = Path.Combine(Array.ofList (root :: parts))
-                  let given, variable, cache = place [ "given" ], place [ "variable" ], place [ "cache" ]
+                  let place parts =
+                      Path.Combine(Array.ofList (root :: parts))
+
+                  let given, variable, cache =
+                      place [ "given" ], place [ "variable" ], place [ "cache" ]
+
                   let variables = [ "CNN_DATA", variable; "XDG_CACHE_HOME", cache ]
                   fill (place [ "cache"; "cnncluster"; "mnist" ]) names
                   Expect.stringStarts (find null variables) cache "only the cache has the files"
@@ -62,7 +66,8 @@ let tests =
           }
           test "the error lists places, files, the address and both ways to name a folder" {
               withFolder (fun root ->
-                  let message = failure (fun () -> find null [ "CNN_DATA", root; "XDG_CACHE_HOME", root ] |> ignore)
+                  let message =
+                      failure (fun () -> find null [ "CNN_DATA", root; "XDG_CACHE_HOME", root ] |> ignore)
 
                   for part in
                       [ $"{root}: none of the files"

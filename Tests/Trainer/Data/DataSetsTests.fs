@@ -20,7 +20,8 @@ let private folderAtHand () =
         |> List.tryFind (fun folder -> File.Exists(Path.Combine(folder.FullName, "CnnCluster.sln")))
 
     [ Environment.GetEnvironmentVariable "CNN_DATA" |> Option.ofObj
-      repository |> Option.map (fun folder -> Path.GetFullPath(Path.Combine(folder.FullName, "../shared/datasets"))) ]
+      repository
+      |> Option.map (fun folder -> Path.GetFullPath(Path.Combine(folder.FullName, "../shared/datasets"))) ]
     |> List.choose id
     |> List.tryFind (fun folder -> Directory.Exists(Path.Combine(folder, "mnist")))
 
@@ -47,7 +48,8 @@ let tests =
           }
           test "a folder given for digits is an error rather than ignored" {
               let load () =
-                  (definition "digits").Load.Invoke(DataRequest("some/folder", noSettings)) |> ignore
+                  (definition "digits").Load.Invoke(DataRequest("some/folder", noSettings))
+                  |> ignore
 
               Expect.throwsT<CnnCluster.Trainer.UserException> load "it is drawn, not read"
           } ]

@@ -46,14 +46,22 @@ let private failure act =
         | :? DataFileException as e -> e
         | e -> failtest $"not a data file's error: {e}")
 
-let private ofImages path = IdxReader.ReadImages(path, 2, 3) |> ignore
-let private ofLargerImages path = IdxReader.ReadImages(path, 5, 5) |> ignore
-let private ofLabels path = IdxReader.ReadLabels(path, 10) |> ignore
+let private ofImages path =
+    IdxReader.ReadImages(path, 2, 3) |> ignore
+
+let private ofLargerImages path =
+    IdxReader.ReadImages(path, 5, 5) |> ignore
+
+let private ofLabels path =
+    IdxReader.ReadLabels(path, 10) |> ignore
 
 /// A file, how it is read, what the error says, and the byte and item it names.
 let private bad =
     let six = [| 1uy .. 6uy |]
-    let noise = Array.init 5000 (fun i -> byte (256.0 * CounterRandom.Uniform(RandomKey 1uL, 0uL, uint64 i)))
+
+    let noise =
+        Array.init 5000 (fun i -> byte (256.0 * CounterRandom.Uniform(RandomKey 1uL, 0uL, uint64 i)))
+
     let flipped = gzip (images 1 2 3 six)
     flipped[flipped.Length - 6] <- flipped[flipped.Length - 6] ^^^ 255uy
 
@@ -61,9 +69,24 @@ let private bad =
       "two bytes", [| 0uy; 0uy |], ofImages, "this is no IDX file: it ends after 2 bytes", Some 0, None
       "labels for images", labels 1 [| 3uy |], ofImages, "these are IDX labels, where IDX images", Some 0, None
       "images for labels", images 1 2 3 six, ofLabels, "these are IDX images, where IDX labels", Some 0, None
-      "floats", Array.concat [ bigEndian 0xd03; six ], ofImages, "an IDX file of 32-bit floats in 3 dimensions", Some 0, None
-      "a PNG", Array.concat [ bigEndian 0x89504e47; six ], ofImages, "no IDX file: it begins with 0x89504e47", Some 0, None
-      "a header cut off", images 1 2 3 six |> Array.take 10, ofImages, "truncated: its header has 10 of 16 bytes", Some 10, None
+      "floats",
+      Array.concat [ bigEndian 0xd03; six ],
+      ofImages,
+      "an IDX file of 32-bit floats in 3 dimensions",
+      Some 0,
+      None
+      "a PNG",
+      Array.concat [ bigEndian 0x89504e47; six ],
+      ofImages,
+      "no IDX file: it begins with 0x89504e47",
+      Some 0,
+      None
+      "a header cut off",
+      images 1 2 3 six |> Array.take 10,
+      ofImages,
+      "truncated: its header has 10 of 16 bytes",
+      Some 10,
+      None
       "no items", images 0 2 3 [||], ofImages, "the number of items cannot be 0", Some 4, None
       "2^31 items", images Int32.MinValue 2 3 six, ofImages, "the number of items cannot be 2147483648", Some 4, None
       "a height of 0", images 1 0 3 [||], ofImages, "the image height cannot be 0", Some 8, None
@@ -71,7 +94,12 @@ let private bad =
       "another size", images 1 3 2 six, ofImages, "its images are 3x2 pixels, where 2x3 are expected", Some 8, None
       "items cut off", images 3 2 3 (Array.append six six), ofImages, "holds 2 whole images of the 3", Some 28, Some 2
       "an item cut in half", images 2 2 3 [| 1uy .. 8uy |], ofImages, "holds 1 whole images of the 2", Some 24, Some 1
-      "a byte too many", images 1 2 3 [| 1uy .. 7uy |], ofImages, "more bytes follow the last of the 1 images", Some 22, None
+      "a byte too many",
+      images 1 2 3 [| 1uy .. 7uy |],
+      ofImages,
+      "more bytes follow the last of the 1 images",
+      Some 22,
+      None
       "labels cut off", labels 5 [| 1uy; 2uy |], ofLabels, "holds 2 whole labels of the 5", Some 10, Some 2
       "a label too many", labels 1 [| 1uy; 2uy |], ofLabels, "more bytes follow the last of the 1 labels", Some 9, None
       "a label of 10", labels 3 [| 9uy; 10uy; 0uy |], ofLabels, "label 10 is out of range", Some 9, Some 1
@@ -80,7 +108,12 @@ let private bad =
       "gzip of too few", gzip (images 3 2 3 six), ofImages, "holds 1 whole images of the 3", Some 22, Some 1
       "gzip of too many", gzip (images 1 2 3 [| 1uy .. 7uy |]), ofImages, "more bytes follow", Some 22, None
       "gzip with a wrong checksum", flipped, ofImages, "the gzip content is corrupt", None, None
-      "gzip cut off", (gzip (images 200 5 5 noise))[..2000], ofLargerImages, "the file is truncated: it holds", None, None
+      "gzip cut off",
+      (gzip (images 200 5 5 noise))[..2000],
+      ofLargerImages,
+      "the file is truncated: it holds",
+      None,
+      None
       "gzip of nothing", [| 0x1fuy; 0x8buy; 1uy; 2uy; 3uy |], ofImages, "the gzip content is corrupt", None, None ]
 
 let private allocatedBy act =
@@ -130,7 +163,10 @@ let tests =
                       let e = failure (fun () -> read path)
                       Expect.stringStarts e.Message path "the path comes first"
                       Expect.stringContains e.Message says "the problem"
-                      offset |> Option.iter (fun byte -> Expect.equal e.Offset (Nullable(int64 byte)) "the byte")
+
+                      offset
+                      |> Option.iter (fun byte -> Expect.equal e.Offset (Nullable(int64 byte)) "the byte")
+
                       item |> Option.iter (fun item -> Expect.equal e.Item (Nullable item) "the item"))
               }
           test "a missing file and a folder are errors that say so" {
@@ -145,14 +181,18 @@ let tests =
                   let imagesPath, labelsPath = Path.Combine(folder, "i"), Path.Combine(folder, "l")
                   File.WriteAllBytes(imagesPath, images 2 1 1 [| 1uy; 2uy |])
                   File.WriteAllBytes(labelsPath, labels 3 [| 1uy; 2uy; 3uy |])
-                  let e = failure (fun () -> IdxReader.Read(imagesPath, labelsPath, 1, 1, 10) |> ignore)
+
+                  let e =
+                      failure (fun () -> IdxReader.Read(imagesPath, labelsPath, 1, 1, 10) |> ignore)
+
                   Expect.stringContains e.Message "there are 3 labels for the 2 images" "both counts")
           }
           for name, form in [ "plain", id; "packed", gzip ] do
               test $"a small {name} file whose header claims a gigabyte takes little memory" {
                   withFile (form (images 2_000_000 28 28 (Array.zeroCreate 100))) (fun path ->
                       let allocated =
-                          allocatedBy (fun () -> failure (fun () -> IdxReader.ReadImages(path, 28, 28) |> ignore) |> ignore)
+                          allocatedBy (fun () ->
+                              failure (fun () -> IdxReader.ReadImages(path, 28, 28) |> ignore) |> ignore)
 
                       Expect.isLessThan allocated 4_000_000L "not what the header claims")
               } ]

@@ -54,9 +54,7 @@ let tests =
               Expect.isEmpty (lines (StepProgress(1, 7L, 100.0, 0.5))) "none"
           }
           for reason, name in
-              [ StopReason.EarlyStop, "early-stop"
-                StopReason.Epochs, "epochs"
-                StopReason.Steps, "steps" ] do
+              [ StopReason.EarlyStop, "early-stop"; StopReason.Epochs, "epochs"; StopReason.Steps, "steps" ] do
               test $"a run that ends by {name} has a stop and an end" {
                   Expect.equal
                       (lines (RunEnded(outcome reason "")))
@@ -65,7 +63,8 @@ let tests =
               }
           for reason, name in [ StopReason.Interrupted, "interrupted"; StopReason.Failed, "failed" ] do
               test $"a run that is {name} has a stop with its message, and no end" {
-                  let message = "\"reason\":\"" + name + "\",\"best_epoch\":2,\"message\":\"worker 1 is gone\"}"
+                  let message =
+                      "\"reason\":\"" + name + "\",\"best_epoch\":2,\"message\":\"worker 1 is gone\"}"
 
                   Expect.equal
                       (lines (RunEnded(outcome reason "worker 1 is gone")))
@@ -73,7 +72,8 @@ let tests =
                       "one line"
               }
           test "without a validated epoch there is no best epoch and no figure" {
-              let ended = RunOutcome(StopReason.Steps, "", 3L, EarlyStoppingState(), null, "ab12", null)
+              let ended =
+                  RunOutcome(StopReason.Steps, "", 3L, EarlyStoppingState(), null, "ab12", null)
 
               match lines (RunEnded ended) with
               | [ stop; last ] ->
@@ -83,7 +83,10 @@ let tests =
           }
           test "a run without accuracy has none at its end" {
               let final = metrics 1 [ "val_loss", 0.5 ]
-              let ended = RunOutcome(StopReason.Epochs, "", 3L, EarlyStoppingState(), final, "ab12", null)
+
+              let ended =
+                  RunOutcome(StopReason.Epochs, "", 3L, EarlyStoppingState(), final, "ab12", null)
+
               let last = List.last (lines (RunEnded ended))
               Expect.stringContains last "\"val_accuracy\":null,\"val_loss\":0.5," "null"
           } ]

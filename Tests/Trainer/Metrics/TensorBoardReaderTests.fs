@@ -98,7 +98,10 @@ type private Written =
 
 let private counted message =
     let one number =
-        all number message |> List.collect doubles |> List.tryExactlyOne |> Option.defaultValue 0.0
+        all number message
+        |> List.collect doubles
+        |> List.tryExactlyOne
+        |> Option.defaultValue 0.0
 
     { Min = one 1
       Max = one 2
@@ -129,19 +132,25 @@ let private valuesOf event =
 
 let private eventsIn folder =
     let path = Directory.GetFiles(folder, "*tfevents*") |> Array.exactlyOne
-    use stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite)
+
+    use stream =
+        new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite)
+
     use memory = new MemoryStream()
     stream.CopyTo memory
     records (memory.ToArray())
 
 /// Everything in a folder's only event file.
-let private readBack folder = eventsIn folder |> List.collect valuesOf
+let private readBack folder =
+    eventsIn folder |> List.collect valuesOf
 
 // ---- the tests ----
 
 type private FixedClock() =
     inherit TimeProvider()
-    override _.GetUtcNow() = DateTimeOffset.FromUnixTimeMilliseconds 1_900_000_000_500L
+
+    override _.GetUtcNow() =
+        DateTimeOffset.FromUnixTimeMilliseconds 1_900_000_000_500L
 
 let private writing act =
     inFolder (fun folder ->
@@ -177,9 +186,7 @@ let private bytesOf (values: float32[]) =
 let tests =
     testList
         "Metrics.TensorBoardReader"
-        [ test "the checksum is CRC-32C" {
-              Expect.equal (crc32c "123456789"B) 0xE3069283u "the catalogued check value"
-          }
+        [ test "the checksum is CRC-32C" { Expect.equal (crc32c "123456789"B) 0xE3069283u "the catalogued check value" }
           test "the file begins with its version, at the present time in seconds" {
               writing (fun folder _ ->
                   let first = List.exactlyOne (eventsIn folder)
@@ -218,7 +225,12 @@ let tests =
           test "a histogram counts values into 64 buckets up to their limits" {
               let histogram = histogramOf [| for i in 0..64 -> float32 i |]
               Expect.equal histogram.Limits [ 1.0 .. 64.0 ] "limits"
-              Expect.equal histogram.Counts [ for i in 1..64 -> if i = 64 then 2.0 else 1.0 ] "the greatest is in the last"
+
+              Expect.equal
+                  histogram.Counts
+                  [ for i in 1..64 -> if i = 64 then 2.0 else 1.0 ]
+                  "the greatest is in the last"
+
               Expect.equal (histogram.Min, histogram.Max, histogram.Num) (0.0, 64.0, 65.0) "range"
               Expect.equal (histogram.Sum, histogram.SumSquares) (2080.0, 89440.0) "sums"
           }
@@ -234,7 +246,10 @@ let tests =
               for index, limit in List.indexed histogram.Limits do
                   let upTo = histogram.Counts |> List.take (index + 1) |> List.sum
                   let below = values |> Array.filter (fun v -> float v < limit - 1e-9) |> Array.length
-                  let within = values |> Array.filter (fun v -> float v <= limit + 1e-9) |> Array.length
+
+                  let within =
+                      values |> Array.filter (fun v -> float v <= limit + 1e-9) |> Array.length
+
                   Expect.isTrue (float below <= upTo && upTo <= float within) $"up to {limit}"
 
               Expect.equal (List.sum histogram.Counts) (float values.Length) "all of them")
@@ -252,7 +267,10 @@ let tests =
           test "a state with histograms gives one for each tensor" {
               writing (fun folder reader ->
                   let names = [ "weights/conv1/kernel"; "gradients/conv1/kernel" ]
-                  let file = blob [ for name in names -> name, ElementType.Float32, bytesOf [| 1.0f; 2.0f; 4.0f |] ]
+
+                  let file =
+                      blob [ for name in names -> name, ElementType.Float32, bytesOf [| 1.0f; 2.0f; 4.0f |] ]
+
                   reader.AddHistograms(file, 5_000_000_000L)
 
                   Expect.equal

@@ -36,7 +36,9 @@ let tests =
                       stream.Write(ReadOnlySpan(Array.zeroCreate<byte> 100_000))
                       raise (InvalidDataException "half way")
 
-                  let act () = AtomicFile.Write(path, Action<_> failing)
+                  let act () =
+                      AtomicFile.Write(path, Action<_> failing)
+
                   Expect.throwsT<InvalidDataException> act "its own exception"
                   Expect.equal (File.ReadAllText path) "old" "untouched"
                   Expect.equal (names folder) [ "a.txt" ] "alone")

@@ -20,7 +20,8 @@ let private receiveAll store received =
 let private within act =
     inFolder (fun folder -> act folder (CheckpointStore(Path.Combine(folder, "checkpoints"))))
 
-let private kept folder = names (Path.Combine(folder, "checkpoints"))
+let private kept folder =
+    names (Path.Combine(folder, "checkpoints"))
 
 [<Tests>]
 let tests =
@@ -75,7 +76,8 @@ let tests =
 
                   let broken =
                       { new MemoryStream(Array.zeroCreate 10) with
-                          override _.CopyTo(_, _) = raise (EndOfStreamException "the sender is gone") }
+                          override _.CopyTo(_, _) =
+                              raise (EndOfStreamException "the sender is gone") }
 
                   Expect.throwsT<EndOfStreamException> (fun () -> store.Receive("best-step-00000002", broken)) "told"
                   Expect.equal (kept folder) [ "best.safetensors"; "step-00000001.safetensors" ] "as before"

@@ -39,7 +39,9 @@ let tests =
                   let run = RunFolder.Create(Path.Combine(folder, "deep", "run"), "lenet", noon)
                   Expect.equal run.Location (Path.Combine(folder, "deep", "run")) "where it was asked for"
                   Expect.equal (names run.Location) [ "checkpoints"; "tb" ] "its folders"
-                  let parts = [ run.Script; run.Settings; run.Metrics; run.Checkpoints; run.TensorBoard ]
+
+                  let parts =
+                      [ run.Script; run.Settings; run.Metrics; run.Checkpoints; run.TensorBoard ]
 
                   Expect.equal
                       [ for part in parts -> Path.GetRelativePath(run.Location, part) ]

@@ -67,15 +67,21 @@ let private refused message file =
 let private tensorsGen =
     let tensor index =
         gen {
-            let! elementType = Gen.elements [ ElementType.Float32; ElementType.Float64; ElementType.Int64 ]
+            let! elementType =
+                Gen.elements [ ElementType.Float32; ElementType.Float64; ElementType.Int64 ]
+
             let! shape = Gen.listOf (Gen.choose64 (0L, 4L)) |> Gen.map (List.truncate 3)
             let! name = Gen.elements [ "kernel"; "größe"; "a\"b\\c"; "weights/conv1/kernel" ]
             let entry = TensorEntry($"{name}/{index}", elementType, Array.ofList shape)
-            let! data = Gen.arrayOfLength (int entry.ByteLength) (Gen.choose (0, 255) |> Gen.map byte)
+
+            let! data =
+                Gen.arrayOfLength (int entry.ByteLength) (Gen.choose (0, 255) |> Gen.map byte)
+
             return entry, data
         }
 
-    Gen.choose (0, 5) |> Gen.bind (fun count -> Gen.sequenceToList [ for i in 1..count -> tensor i ])
+    Gen.choose (0, 5)
+    |> Gen.bind (fun count -> Gen.sequenceToList [ for i in 1..count -> tensor i ])
 
 let private metadataGen =
     Gen.elements [ "format"; "seed"; "step"; "Ä \n\t\"" ]
@@ -92,9 +98,22 @@ let private golden =
         + """"a/step":{"dtype":"I64","shape":[],"data_offsets":[8,16]}}"""
 
     let data =
-        [| 0x00uy; 0x00uy; 0x80uy; 0x3Fuy // 1.0f
-           0x00uy; 0x00uy; 0x00uy; 0xC0uy // -2.0f
-           0x0Auy; 0x00uy; 0x00uy; 0x00uy; 0x00uy; 0x00uy; 0x00uy; 0x00uy |] // 10L
+        [| 0x00uy
+           0x00uy
+           0x80uy
+           0x3Fuy // 1.0f
+           0x00uy
+           0x00uy
+           0x00uy
+           0xC0uy // -2.0f
+           0x0Auy
+           0x00uy
+           0x00uy
+           0x00uy
+           0x00uy
+           0x00uy
+           0x00uy
+           0x00uy |] // 10L
 
     let length = [| 0xE8uy; 0uy; 0uy; 0uy; 0uy; 0uy; 0uy; 0uy |]
     let text = header.Replace("HASH", hash).PadRight 0xE8
@@ -131,12 +150,8 @@ let private corrupted: (string * string * byte[]) list =
       fileOf """{"__metadata__":{"step":7}}""" [||]
       "a tensor that is a number", "tensor w: is not described by an object", header """{"w":7}"""
       "a tensor without a dtype", "tensor w: has no dtype", header """{"w":{"shape":[],"data_offsets":[0,4]}}"""
-      "an unknown dtype",
-      "tensor w: has the dtype BF16; supported are F32, F64, I64",
-      header (one "BF16" "[4]" "[0,8]")
-      "a tensor without a shape",
-      "tensor w: has no shape",
-      header """{"w":{"dtype":"F32","data_offsets":[0,4]}}"""
+      "an unknown dtype", "tensor w: has the dtype BF16; supported are F32, F64, I64", header (one "BF16" "[4]" "[0,8]")
+      "a tensor without a shape", "tensor w: has no shape", header """{"w":{"dtype":"F32","data_offsets":[0,4]}}"""
       "a negative dimension", "tensor w: shape is not a list of whole numbers", header (one "F32" "[-2]" "[0,8]")
       "a broken dimension", "tensor w: shape is not a list of whole numbers", header (one "F32" "[2.5]" "[0,8]")
       "a shape beyond 64 bits",
@@ -174,8 +189,7 @@ let tests =
 
                   let texts =
                       [ for pair in file.Metadata do
-                            if pair.Key <> "data_sha256" then
-                                pair.Key, pair.Value ]
+                            if pair.Key <> "data_sha256" then pair.Key, pair.Value ]
 
                   Expect.equal (List.sort texts) (List.sort metadata) "metadata")
           testProperty "data begins at a multiple of eight bytes"
@@ -197,8 +211,12 @@ let tests =
               Expect.equal (file.ReadInt64 "i") [| Int64.MinValue |] "integers"
           }
           test "a missing tensor and one of another type are named" {
-              let file = parse (write [ TensorEntry("f", ElementType.Float32, [||]), bytesOf [| 1.0f |] ] [])
-              let message act = Expect.throwsC (fun () -> act () |> ignore) _.Message
+              let file =
+                  parse (write [ TensorEntry("f", ElementType.Float32, [||]), bytesOf [| 1.0f |] ] [])
+
+              let message act =
+                  Expect.throwsC (fun () -> act () |> ignore) _.Message
+
               Expect.equal (message (fun () -> file.Read "g")) "state.safetensors: tensor g: is missing" "missing"
 
               Expect.equal
@@ -217,7 +235,9 @@ let tests =
                   """{"b":{"dtype":"I64","shape":[1],"data_offsets":[4,12]},"""
                   + """"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}"""
 
-              let file = parse (fileOf header (Array.append (bytesOf [| 2.0f |]) (bytesOf [| 3L |])))
+              let file =
+                  parse (fileOf header (Array.append (bytesOf [| 2.0f |]) (bytesOf [| 3L |])))
+
               Expect.equal [ for e in file.Entries -> e.Name ] [ "a"; "b" ] "data order"
               Expect.equal (file.ReadInt64 "b") [| 3L |] "b"
           }

@@ -49,7 +49,9 @@ let private values (file: SafetensorsFile) (prefix: string) =
 /// The weights a run of 200 steps ends with.
 let private finalWeights script arguments =
     running script arguments (fun run _ ->
-        let file = SafetensorsFile.Open(Path.Combine(run, "checkpoints", "final.safetensors"))
+        let file =
+            SafetensorsFile.Open(Path.Combine(run, "checkpoints", "final.safetensors"))
+
         Seq.append (values file "conv") (values file "dense") |> Seq.toArray)
 
 let private drift script =
@@ -62,7 +64,9 @@ let private gradientErrors script steps =
     use replica = new Replica(plan, torch.CPU, new SoloCollective())
     let mutable gradient = [||]
     replica.Reduced <- fun r -> gradient <- Replicas.flat r.Arena.Gradients
-    let batches = (Replicas.loader plan (TrainingCatalogues.Load(plan, null)) replica.Collective).TrainEpoch(1, 0)
+
+    let batches =
+        (Replicas.loader plan (TrainingCatalogues.Load(plan, null)) replica.Collective).TrainEpoch(1, 0)
 
     [ for step, batch in Seq.indexed batches do
           let path = Path.Combine(steps, $"step-{step:D6}.safetensors")

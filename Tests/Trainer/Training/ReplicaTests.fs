@@ -15,7 +15,9 @@ open CnnCluster.Trainer.Protocol
 open CnnCluster.Trainer.Storage
 open CnnCluster.Trainer.Training
 
-let private exact = "    optimizer sgd lr=0.05 momentum=0.9\n    precision float64\n    batch 16\n"
+let private exact =
+    "    optimizer sgd lr=0.05 momentum=0.9\n    precision float64\n    batch 16\n"
+
 let private withBatchNorm = "    batchnorm\n    dropout 0.3"
 
 /// N ranks end where one does, in float64, epoch after epoch.
@@ -46,15 +48,24 @@ let tests =
         "Trainer.Replica"
         [ for samples in [ 5; 7; 1; 2 ] do
               for world in [ 2; 3; 4 ] do
-                  test $"a last batch of {samples} samples is exact over {world} ranks, empty slices and batch norm included" {
+                  test
+                      $"a last batch of {samples} samples is exact over {world} ranks, empty slices and batch norm included" {
                       agrees world (plan (lastSlice samples))
                   }
           test "accumulated batches make one step of all of them" {
-              let text = small "" "    data digits train=96 test=10\n    optimizer adam\n    precision float64\n"
+              let text =
+                  small "" "    data digits train=96 test=10\n    optimizer adam\n    precision float64\n"
+
               let whole = (trained 1 1 (plan (text.Replace("seed 3", "seed 3\n    batch 32"))))[0]
-              let parts = (trained 1 1 (plan (text.Replace("seed 3", "seed 3\n    batch 8\n    accumulate 4"))))[0]
+
+              let parts =
+                  (trained 1 1 (plan (text.Replace("seed 3", "seed 3\n    batch 8\n    accumulate 4"))))[0]
+
               Expect.isLessThan (distance whole.Parameters parts.Parameters) 1e-12 "weights"
-              let spread = (trained 3 1 (plan (text.Replace("seed 3", "seed 3\n    batch 8\n    accumulate 4"))))[0]
+
+              let spread =
+                  (trained 3 1 (plan (text.Replace("seed 3", "seed 3\n    batch 8\n    accumulate 4"))))[0]
+
               Expect.isLessThan (distance whole.Parameters spread.Parameters) 1e-12 "over three ranks too"
           }
           test "accumulation with batch norm takes each part by itself, the same over any number of ranks" {
@@ -62,16 +73,25 @@ let tests =
               agrees 3 (plan (small "    batchnorm" $"{settings}    data digits train=37 test=10"))
           }
           test "regularization losses are added once, whatever the world" {
-              let text = (small "" $"{exact}    data digits train=64 test=10").Replace("dense 10", "dense 10 kernel-reg=elastic(1e-3, 1e-2)")
+              let text =
+                  (small "" $"{exact}    data digits train=64 test=10")
+                      .Replace("dense 10", "dense 10 kernel-reg=elastic(1e-3, 1e-2)")
+
               agrees 3 (plan text)
           }
           test "augmented samples are the same, whoever prepares them" {
-              agrees 3 (plan (small "" $"{exact}    data digits train=48 test=10\n    augment shift\n    augment rotate"))
+              agrees
+                  3
+                  (plan (small "" $"{exact}    data digits train=48 test=10\n    augment shift\n    augment rotate"))
           }
           test "a gradient that is not finite stops the step, and changes nothing" {
               let plan = plan diverging
               use replica = solo plan
-              let batches = (loader plan (TrainingCatalogues.Load(plan, null)) replica.Collective).TrainEpoch(1, 0) |> Seq.toArray
+
+              let batches =
+                  (loader plan (TrainingCatalogues.Load(plan, null)) replica.Collective).TrainEpoch(1, 0)
+                  |> Seq.toArray
+
               let mutable before = ""
 
               Expect.throwsT<NonFiniteGradientException>
@@ -86,7 +106,9 @@ let tests =
           test "one rank that is asked to stop stops all, at the same step" {
               let plan = plan (small "" $"{exact}    data digits train=64 test=10")
               let data = TrainingCatalogues.Load(plan, null)
-              let collectives = CnnCluster.Tests.Kernels.Collectives.Ranks.inProcess 3 (TimeSpan.FromSeconds 20.0)
+
+              let collectives =
+                  CnnCluster.Tests.Kernels.Collectives.Ranks.inProcess 3 (TimeSpan.FromSeconds 20.0)
 
               let seen =
                   CnnCluster.Tests.Kernels.Collectives.Ranks.onThreads collectives (fun collective ->
@@ -101,7 +123,9 @@ let tests =
           test "a lost peer leaves the replica whole at the last step" {
               let plan = plan (small withBatchNorm $"{exact}    data digits train=64 test=10")
               let data = TrainingCatalogues.Load(plan, null)
-              let collectives = CnnCluster.Tests.Kernels.Collectives.Ranks.inProcess 2 (TimeSpan.FromSeconds 20.0)
+
+              let collectives =
+                  CnnCluster.Tests.Kernels.Collectives.Ranks.inProcess 2 (TimeSpan.FromSeconds 20.0)
 
               let states =
                   CnnCluster.Tests.Kernels.Collectives.Ranks.onThreads collectives (fun collective ->
@@ -114,7 +138,10 @@ let tests =
                           collective.Abort "gone"
                           None
                       else
-                          Expect.throwsT<CollectiveException> (fun () -> replica.Take([| batches[1] |], 0.01, false) |> ignore) "the peer is gone"
+                          Expect.throwsT<CollectiveException>
+                              (fun () -> replica.Take([| batches[1] |], 0.01, false) |> ignore)
+                              "the peer is gone"
+
                           Some(before, (flat replica.Arena.Parameters, flat replica.Buffers.Current), replica.Step))
                   |> CnnCluster.Tests.Kernels.Collectives.Ranks.all
 
@@ -131,14 +158,19 @@ let tests =
                       replica.Take([| batch |], 0.01, false) |> ignore
 
                   let path = Path.Combine(folder, "state.safetensors")
-                  AtomicFile.Write(path, ReplicaState.Checkpoint(replica, CnnCluster.Trainer.Protocol.Position(Step = replica.Step), "Small"))
+
+                  AtomicFile.Write(
+                      path,
+                      ReplicaState.Checkpoint(
+                          replica,
+                          CnnCluster.Trainer.Protocol.Position(Step = replica.Step),
+                          "Small"
+                      )
+                  )
+
                   let file = SafetensorsFile.Open path
 
-                  for name in
-                      [ "conv1/kernel"
-                        "dense1/bias"
-                        "batchnorm1/mean"
-                        "optimizer/velocity/conv1/kernel" ] do
+                  for name in [ "conv1/kernel"; "dense1/bias"; "batchnorm1/mean"; "optimizer/velocity/conv1/kernel" ] do
                       Expect.isTrue (file.Contains name) name
 
                   Expect.equal (file.ReadInt64 "run/step") [| 4L |] "the step"
@@ -152,7 +184,12 @@ let tests =
                   let settings = $"{exact}    data digits train=64 test=10"
                   use replica = solo (plan (small "" settings))
                   let path = Path.Combine(folder, "state.safetensors")
-                  AtomicFile.Write(path, ReplicaState.Checkpoint(replica, CnnCluster.Trainer.Protocol.Position(), "Small"))
+
+                  AtomicFile.Write(
+                      path,
+                      ReplicaState.Checkpoint(replica, CnnCluster.Trainer.Protocol.Position(), "Small")
+                  )
+
                   use other = solo (plan (small "    batchnorm" settings))
                   let load () = ReplicaState.LoadWeights(other, path)
 

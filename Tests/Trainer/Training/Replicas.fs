@@ -30,7 +30,8 @@ train Small {{
 """
 
 let plan text : TrainPlan =
-    let result = Script.Training({ File = "test.cnn"; Text = text }, null, [||], TrainingCatalogues.All)
+    let result =
+        Script.Training({ File = "test.cnn"; Text = text }, null, [||], TrainingCatalogues.All)
 
     match result.Value with
     | null -> failwith result.Text
@@ -59,7 +60,7 @@ type Ended =
       Accuracy: float list }
 
 let flat (tensor: torch.Tensor) =
-    use host = tensor.``to``(torch.float64).cpu ()
+    use host = tensor.``to``(torch.float64).cpu()
     host.data<double>().ToArray()
 
 let private train (plan: TrainPlan) (data: DataSet) epochs (collective: ICollective) =

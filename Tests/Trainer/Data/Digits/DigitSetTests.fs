@@ -4,7 +4,8 @@ open Expecto
 open CnnCluster.Trainer.Data
 open CnnCluster.Trainer.Data.Digits
 
-let private images (set: ImageSet) = set.Pixels |> Array.chunkBySize set.SampleSize
+let private images (set: ImageSet) =
+    set.Pixels |> Array.chunkBySize set.SampleSize
 
 /// How often each digit occurs.
 let private counts (set: ImageSet) =
@@ -32,7 +33,7 @@ let tests =
           test "another seed draws other images, in another order" {
               let one, two = DigitSet.Generate(100, 10, 1uL), DigitSet.Generate(100, 10, 2uL)
               Expect.notEqual one.Train.Labels two.Train.Labels "order"
-              Expect.isEmpty (Set.intersect (Set (images one.Train)) (Set (images two.Train))) "images"
+              Expect.isEmpty (Set.intersect (Set(images one.Train)) (Set(images two.Train))) "images"
           }
           test "no image occurs twice, in one part or in both" {
               let set = DigitSet.Generate(1500, 1500, 1uL)
