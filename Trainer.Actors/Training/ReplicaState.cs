@@ -6,8 +6,8 @@ using CnnCluster.Trainer.Storage;
 using Google.Protobuf;
 using TorchSharp;
 using static TorchSharp.torch;
-using Position = CnnCluster.Trainer.Protocol.Position;
 using FlatTensor = (CnnCluster.Trainer.Storage.TensorEntry Entry, System.ReadOnlyMemory<byte> Data);
+using Position = CnnCluster.Trainer.Protocol.Position;
 
 namespace CnnCluster.Trainer.Training;
 

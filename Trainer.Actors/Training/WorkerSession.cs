@@ -5,8 +5,8 @@ using CnnCluster.Trainer.Coordination;
 using CnnCluster.Trainer.Data;
 using CnnCluster.Trainer.Protocol;
 using CnnCluster.Trainer.Storage;
-using Position = CnnCluster.Trainer.Protocol.Position;
 using static TorchSharp.torch;
+using Position = CnnCluster.Trainer.Protocol.Position;
 
 namespace CnnCluster.Trainer.Training;
 
