@@ -22,10 +22,25 @@ let flatten =
       Ranks = [ 0; 1; 2; 3 ]
       Plan = planFlatten }
 
+/// A matrix product picks its kernel by the number of rows, and with it the order of its sums: few rows get other bits
+/// than many. In whole blocks of rows a sample's output is the same whatever slice it is in (docs/adr/0005).
+[<Literal>]
+let private BlockOfRows = 16L
+
+let private inBlocks (x: torch.Tensor) =
+    match x.size 0 % BlockOfRows with
+    | 0L -> x
+    | rest -> torch.nn.functional.pad (x, [| 0L; 0L; 0L; BlockOfRows - rest |])
+
 let private forward (call: LayerCall) =
-    match call.Weights with
-    | [ kernel; bias ] -> torch.nn.functional.linear (call.Input, kernel, bias)
-    | _ -> torch.nn.functional.linear (call.Input, List.head call.Weights)
+    let rows = inBlocks call.Input
+
+    let output =
+        match call.Weights with
+        | [ kernel; bias ] -> torch.nn.functional.linear (rows, kernel, bias)
+        | _ -> torch.nn.functional.linear (rows, List.head call.Weights)
+
+    output.narrow (0L, 0L, call.Input.size 0)
 
 let private plan (site: LayerSite) =
     let units, features = site.Arguments.Whole "units", site.Input.Channels

@@ -15,9 +15,6 @@ open CnnCluster.Trainer.Training
 let private settings =
     "    data digits train=6400 test=64\n    optimizer sgd lr=0.01 momentum=0.9\n    batch 32\n    epochs 1\n    seed 5"
 
-/// Without momentum the gradients stay large, and rounding small beside them, whatever the instruction set.
-let private gentle = settings.Replace(" momentum=0.9", "")
-
 let private float64 = settings + "\n    precision float64"
 
 let private worlds =
@@ -84,7 +81,7 @@ let tests =
               let name = String.concat " " world
 
               test $"LeNet-5, float32, {name}: the reduced gradient at each of 200 states is one worker's to 1e-6" {
-                  let script = Cnn.lenet gentle
+                  let script = Cnn.lenet settings
 
                   Cnn.inFolder (fun steps ->
                       running script (world @ [ "--record-steps"; steps ]) (fun _ _ ->

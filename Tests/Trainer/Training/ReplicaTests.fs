@@ -52,6 +52,20 @@ let tests =
                       $"a last batch of {samples} samples is exact over {world} ranks, empty slices and batch norm included" {
                       agrees world (plan (lastSlice samples))
                   }
+          test "a sample's output has the same bits in any slice" {
+              let settings = "    optimizer sgd\n    batch 40\n    data digits train=40 test=10"
+              let plan = plan (CnnCluster.Tests.Cli.Cnn.lenet settings)
+              use replica = solo plan
+              let whole = (loader plan (TrainingCatalogues.Load(plan, null)) replica.Collective).TrainEpoch(1, 0) |> Seq.head
+              use all = replica.Predict whole
+
+              for count in 1 .. whole.Count - 1 do
+                  let slice =
+                      Batch(int64 count, 0L, count, Array.truncate (count * 784) whole.Pixels, Array.truncate count whole.Labels)
+
+                  use output = replica.Predict slice
+                  Expect.equal (flat output) (flat (all.narrow (0L, 0L, int64 count))) $"the first {count}"
+          }
           test "accumulated batches make one step of all of them" {
               let text =
                   small "" "    data digits train=96 test=10\n    optimizer adam\n    precision float64\n"
