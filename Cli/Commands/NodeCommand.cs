@@ -11,11 +11,10 @@ internal static class NodeCommand
 {
     public static Command Create()
     {
-        var join = new Option<string>("--join") { Description = "The run's address, as `cnn train` prints it: HOST:PORT", Required = true, HelpName = "HOST:PORT" };
+        var join = new Option<string>("--join") { Description = "The run's address: HOST:PORT", Required = true, HelpName = "HOST:PORT" };
         var devices = CommonOptions.Devices();
         var firstSlot = new Option<int>("--first-slot") { Description = "The number of this process's first worker over all processes", DefaultValueFactory = _ => 0 };
-        var threads = CommonOptions.Threads();
-        var command = new Command("node", "Offer this machine's devices to a training run on this machine") { join, devices, firstSlot, threads };
+        var command = new Command("node", "Offer this machine's devices to a training run on this machine") { join, devices, firstSlot };
         command.SetAction((parse, cancellation) => RunAsync(
             parse.GetValue(join)!, parse.GetValue(devices), parse.GetValue(firstSlot), cancellation));
         return command;

@@ -56,7 +56,10 @@ public sealed partial class Coordinator
 
     // ---- Failing: survivors stop at a whole step, the most advanced is saved ----
 
-    private void Fail(string reason, IReadOnlyCollection<int> lost)
+    /// <param name="reason">What a person should read.</param>
+    /// <param name="lost">Ranks that can answer no more.</param>
+    /// <param name="first">The failure that tells of it, if a worker told: its rank's own answer.</param>
+    private void Fail(string reason, IReadOnlyCollection<int> lost, WorkerFailed? first = null)
     {
         var survivors = Ranks.Except(lost).ToList();
         if (generation == 0 || survivors.Count == 0)
@@ -68,6 +71,10 @@ public sealed partial class Coordinator
         var halted = new RollCall<long?>(survivors);
         TellAll(new Abandon { Generation = generation, Reason = reason });
         Become(Failing);
+        if (first is { HasState: true })
+        {
+            Halted(first.Rank, first.Step);
+        }
 
         void Failing()
         {
@@ -189,8 +196,7 @@ public sealed partial class Coordinator
     {
         step = Math.Max(step, failure.Step);
         var accused = failure.LostPeer >= 0 && failure.LostPeer < roster.Count ? failure.LostPeer : failure.Rank;
-        Fail($"{Capitalised(roster.InRankOrder[accused])} failed at step {step}: {failure.Reason}", accused == failure.Rank && !failure.HasState ? [accused] : []);
-        Self.Tell(failure, Sender);
+        Fail($"{Capitalised(roster.InRankOrder[accused])} failed at step {step}: {failure.Reason}", failure.HasState ? [] : [failure.Rank], failure);
     }
 
     private void Blame(ProcessLost loss) => Fail(Describe(loss), [.. roster.RanksOfProcess(loss.ProcessId)]);

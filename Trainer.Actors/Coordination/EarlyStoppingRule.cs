@@ -41,7 +41,8 @@ public static class EarlyStoppingRule
             BestEpoch = improved ? epoch : state.BestEpoch,
             EpochsWithoutImprovement = resets ? 0 : state.EpochsWithoutImprovement + 1,
         };
-        var stop = !resets && settings.Patience is { } patience && next.EpochsWithoutImprovement >= Math.Max(patience, 1);
+        // An epoch that improves never stops the run, even one short of the baseline; nor does the first.
+        var stop = !improved && epoch > 1 && settings.Patience is { } patience && next.EpochsWithoutImprovement >= patience;
         return new EarlyStoppingDecision(improved, stop, next);
     }
 

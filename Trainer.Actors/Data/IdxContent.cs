@@ -40,7 +40,11 @@ internal sealed class IdxContent : IDisposable
         {
             var read = stream.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false);
             position += read;
-            return read;
+
+            // A gzip file cut off before its first block unpacks to nothing, and no error comes from the library.
+            return packed && position == 0 && buffer.Length > 0
+                ? throw new DataFileException(Path, "the gzip file is truncated: nothing can be unpacked from it")
+                : read;
         }
         catch (InvalidDataException e)
         {

@@ -30,7 +30,7 @@ public sealed class ClusterNode : IAsyncDisposable
     // The default JSON serializer would build whatever types a peer names: it is replaced by a refusal.
     private const string Settings = """
         akka {
-          stdout-loglevel = OFF
+          stdout-logger-class = "CnnCluster.Trainer.Hosting.ErrorStreamLogger, CnnCluster.Trainer.Actors"
           coordinated-shutdown.exit-clr = off
           coordinated-shutdown.run-by-clr-shutdown-hook = off
           coordinated-shutdown.default-phase-timeout = 1 s
@@ -90,9 +90,16 @@ public sealed class ClusterNode : IAsyncDisposable
     private static async Task<ClusterNode> StartAsync(IPAddress address, string role, Address? seed, CancellationToken cancellation)
     {
         var builder = Host.CreateEmptyApplicationBuilder(null);
-        builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        var level = LogLevelOf(Environment.GetEnvironmentVariable(LogVariable));
+        builder.Logging.SetMinimumLevel(level).AddConsole(static o => o.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.Services.AddAkka(SystemName, akka => akka
-            .AddHocon(ConfigurationFactory.ParseString(Settings + LogSetting()), HoconAddMode.Prepend)
+            .AddHocon(ConfigurationFactory.ParseString(Settings), HoconAddMode.Prepend)
+            .ConfigureLoggers(static loggers =>
+            {
+                loggers.ClearLoggers();
+                loggers.AddLoggerFactory();
+            })
+            .AddHocon(ConfigurationFactory.ParseString(AkkaLevel(level)), HoconAddMode.Prepend)
             .WithRemoting(new RemoteOptions { HostName = address.ToString(), Port = 0 })
             .WithClustering(new ClusterOptions
             {
@@ -107,9 +114,26 @@ public sealed class ClusterNode : IAsyncDisposable
         return new ClusterNode(host);
     }
 
-    /// <summary>
-    /// Quiet unless asked: what matters of a lost process is said by the coordinator, once and in words.
-    /// </summary>
-    private static string LogSetting() =>
-        $"\nakka.loglevel = {(Environment.GetEnvironmentVariable(LogVariable) is { Length: > 0 } level ? level.ToUpperInvariant() : "OFF")}";
+    /// <summary>Quiet unless asked: what matters of a lost process is said by the coordinator, once and in words.</summary>
+    private static LogLevel LogLevelOf(string? name) => name switch
+    {
+        null or "" => LogLevel.None,
+        "debug" => LogLevel.Debug,
+        "info" => LogLevel.Information,
+        "warning" => LogLevel.Warning,
+        "error" => LogLevel.Error,
+        _ => throw new UserException($"{LogVariable} takes debug, info, warning or error; it is '{name}'."),
+    };
+
+    /// <summary>Akka's own filter.</summary>
+    private static string AkkaLevel(LogLevel level)
+    {
+        var name = level switch
+        {
+            LogLevel.None => "OFF",
+            LogLevel.Information => "INFO",
+            _ => level.ToString().ToUpperInvariant(),
+        };
+        return $"akka.loglevel = {name}\nakka.stdout-loglevel = {name}";
+    }
 }

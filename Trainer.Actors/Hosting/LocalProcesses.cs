@@ -8,8 +8,7 @@ namespace CnnCluster.Trainer.Hosting;
 /// <param name="JoinToken">The run's token, which goes by the environment: an argument would be seen by every user.</param>
 /// <param name="FirstSlot">The number of its first worker over all processes.</param>
 /// <param name="Devices">One device for each of its workers.</param>
-/// <param name="Threads">Intra-op threads of each worker.</param>
-public sealed record WorkerProcess(string Join, byte[] JoinToken, int FirstSlot, IReadOnlyList<string> Devices, int Threads);
+public sealed record WorkerProcess(string Join, byte[] JoinToken, int FirstSlot, IReadOnlyList<string> Devices);
 
 /// <summary>The worker processes that this run started on this machine. Disposing it ends them.</summary>
 /// <remarks>
@@ -73,7 +72,6 @@ public sealed class LocalProcesses : IDisposable
             "--join", child.Join,
             "--devices", string.Join(',', child.Devices),
             "--first-slot", child.FirstSlot.ToString(CultureInfo.InvariantCulture),
-            "--threads", child.Threads.ToString(CultureInfo.InvariantCulture),
         ];
         var start = new ProcessStartInfo(program, arguments)
         {

@@ -49,6 +49,6 @@ public static class TrainingRun
         return result;
 
         WorkerProcess Process(int firstSlot) =>
-            new($"{home.Address.Host}:{home.Address.Port}", joinToken, firstSlot, layout.DevicesFrom(firstSlot), layout.Threads);
+            new($"{home.Address.Host}:{home.Address.Port}", joinToken, firstSlot, layout.DevicesFrom(firstSlot));
     }
 }

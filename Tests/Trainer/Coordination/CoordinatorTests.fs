@@ -283,6 +283,32 @@ let tests =
                   Expect.isTrue (stage.Outcome.Wait patience) "bounded"
                   Expect.equal stage.Outcome.Result.Reason StopReason.Failed "failed")
           }
+          test "workers that all fail alike save their state, and the reason is said once" {
+              onStage (settings 2 5) (fun stage ->
+                  form stage |> ignore
+                  stage.AllHeard<TrainEpoch>() |> ignore
+
+                  let failed rank =
+                      WorkerFailed(
+                          Generation = 1L,
+                          Rank = rank,
+                          Step = 4L,
+                          LostPeer = -1,
+                          HasState = true,
+                          Reason = "it diverged"
+                      )
+
+                  stage.Say(1, failed 1)
+                  stage.Say(1, WorkerHalted(Generation = 1L, Rank = 1, Step = 4L))
+                  stage.Say(0, failed 0)
+                  stage.Say(0, WorkerHalted(Generation = 1L, Rank = 0, Step = 4L))
+                  let request = stage.Heard<DeliverState> 0
+                  stage.Say(0, StateDelivered(Generation = 1L, Rank = 0, Name = request.Name))
+                  Expect.isTrue (stage.Outcome.Wait patience) "the run ends"
+                  let outcome = stage.Outcome.Result
+                  Expect.equal outcome.Checkpoint "step-00000004" "saved"
+                  Expect.stringEnds outcome.Message "it diverged" "said once")
+          }
           test "an interrupt stops at a step, saves it, and ends resumably" {
               onStage (settings 2 5) (fun stage ->
                   form stage |> ignore

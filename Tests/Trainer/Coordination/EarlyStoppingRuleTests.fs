@@ -93,7 +93,8 @@ let tests =
                       StartFromEpoch = 0
                   )
 
-              Expect.equal (stops settings [ 1.0; 0.9; 0.8 ]) [ false; false; true ] "never under 0.5"
+              Expect.equal (stops settings [ 1.0; 0.9; 0.8; 0.7 ]) [ false; false; false; false ] "it still improves"
+              Expect.equal (stops settings [ 1.0; 0.9; 0.8; 0.85 ]) [ false; false; false; true ] "never under 0.5"
               Expect.equal (stops settings [ 1.0; 0.9; 0.4; 0.3 ]) [ false; false; false; false ] "under it in time"
           }
           test "epochs before start-from-epoch are not watched" {
