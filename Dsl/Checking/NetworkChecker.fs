@@ -23,7 +23,7 @@ type private Here =
 type private Flow =
     { Here: Here
       Values: Map<string, Here>
-      Numbers: Map<string, float>
+      Numbers: Map<string, float option>
       Defaults: Binder.Defaults }
 
 type private Builder(sink: Sink) =
@@ -249,6 +249,7 @@ let private addDefaults (builder: Builder) (flow: Flow) (body: Body) =
                         None)
 
             Map.add word.Text keywords defaults
+        | Unread _ -> defaults
         | _ ->
             report
                 builder.Sink
@@ -311,10 +312,10 @@ let rec private run (builder: Builder) given blocks flow (statement: Statement) 
     | Output name ->
         notYet builder name.Span "a named output"
         flow
+    | Unread _ -> { flow with Here = Unknown }
     | Let(name, expression) ->
-        match number builder.Sink (scopeOf flow) expression with
-        | Some value -> { flow with Numbers = Map.add name.Text value flow.Numbers }
-        | None -> flow
+        { flow with
+            Numbers = Map.add name.Text (number builder.Sink (scopeOf flow) expression) flow.Numbers }
     | Defaults body -> addDefaults builder flow body
     | If(condition, whenTrue, whenFalse) ->
         match truth builder.Sink (scopeOf flow) condition, whenFalse with
@@ -327,7 +328,7 @@ let rec private run (builder: Builder) given blocks flow (statement: Statement) 
         | None -> { flow with Here = Unknown }
         | Some rounds ->
             let bindRound numbers values =
-                List.fold2 (fun map (name: Name) value -> Map.add name.Text value map) numbers names values
+                List.fold2 (fun map (name: Name) value -> Map.add name.Text (Some value) map) numbers names values
 
             rounds
             |> List.fold

@@ -25,7 +25,8 @@ let expected (sink: Sink) span message what =
 
 /// The names an expression may use.
 type Scope =
-    { Numbers: Map<string, float>
+    { /// `None` after an error, when a number is not known.
+      Numbers: Map<string, float option>
       /// `here` and named values; `None` after an error, when a shape is not known.
       Shapes: Map<string, Shape option> }
 
@@ -114,7 +115,7 @@ let rec evaluate (sink: Sink) (scope: Scope) (expression: Expression) : Evaluate
     | Size sides -> Some(OfSides sides)
     | Word word ->
         match Map.tryFind word scope.Numbers with
-        | Some value -> Some(OfNumber value)
+        | Some known -> Option.map OfNumber known
         | None -> Some(OfWord word)
     | Parenthesised inner -> evaluate sink scope inner
     | Text _ -> fail sink expression.Span "a text has no place here"

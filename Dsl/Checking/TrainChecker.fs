@@ -59,6 +59,7 @@ let private entries (sink: Sink) (body: Body) =
     for statement in body.Statements do
         match statement.Kind with
         | Use(word, arguments, None) -> add word arguments statement.Span
+        | Unread _ -> ()
         | _ -> expected sink statement.Span "this has no place in a train part" "settings, such as: batch 32" |> ignore
 
     fun word ->
@@ -298,9 +299,17 @@ let private warnOfAccumulation sink (network: NetworkPlan) (found: Entry list) s
             (Diagnostic.warning entry.Span "batch normalisation takes each of the accumulated batches by itself, not all of them together")
     | _ -> ()
 
-let private required (sink: Sink) (part: Name) word example (found: Entry list) =
+let private required (sink: Sink) (part: Name) (body: Body) word example (found: Entry list) =
+    // It may be what could not be read, and that was said.
+    let unread (statement: Statement) =
+        match statement.Kind with
+        | Unread None -> true
+        | Unread(Some first) -> first.Text = word
+        | _ -> false
+
     match found with
     | entry :: _ -> Some entry
+    | [] when List.exists unread body.Statements -> None
     | [] -> expected sink part.Span $"the train part '{part.Text}' has no '{word}'" example
 
 let private metricsOf sink (loss: (Chosen<LossDefinition> * Target) option) (found: Entry list) =
@@ -323,7 +332,7 @@ let private scheduleOf sink (found: Entry list) =
 /// The part's data set, which fills in what the network's input leaves open.
 let dataOf sink (catalogues: Catalogues) (name: Name) (body: Body) =
     entries (Sink()) body "data"
-    |> required sink name "data" "a data set, as in: data mnist"
+    |> required sink name body "data" "a data set, as in: data mnist"
     |> Option.bind (choose sink "data set" catalogues.DataSets _.Name _.Settings)
 
 /// The plan of a train part for its network, or `None` if anything is wrong with it; every mistake is noted.
@@ -331,12 +340,12 @@ let check (sink: Sink) (catalogues: Catalogues) (network: NetworkPlan option) (n
     let before = sink.Count
     let found = entries sink body
     let data = dataOf sink catalogues name body
-    let lossEntry = required sink name "loss" "a loss, as in: loss cross-entropy" (found "loss")
+    let lossEntry = required sink name body "loss" "a loss, as in: loss cross-entropy" (found "loss")
     let loss = lossEntry |> Option.bind (lossOf sink)
     let metrics = metricsOf sink loss (found "metric")
 
     let optimizer =
-        required sink name "optimizer" "an optimizer, as in: optimizer sgd lr=0.01" (found "optimizer")
+        required sink name body "optimizer" "an optimizer, as in: optimizer sgd lr=0.01" (found "optimizer")
         |> Option.bind (choose sink "optimizer" UpdateRules.All _.Name _.Settings)
 
     let schedule = scheduleOf sink (found "schedule")
