@@ -28,10 +28,15 @@ type Scope =
     { /// `None` after an error, when a number is not known.
       Numbers: Map<string, float option>
       /// `here` and named values; `None` after an error, when a shape is not known.
-      Shapes: Map<string, Shape option> }
+      Shapes: Map<string, Shape option>
+      /// Whether a statement could not be read: it may have defined any name that is missing.
+      Incomplete: bool }
 
 module Scope =
-    let empty = { Numbers = Map.empty; Shapes = Map.empty }
+    let empty =
+        { Numbers = Map.empty
+          Shapes = Map.empty
+          Incomplete = false }
 
 /// The value of an expression.
 type Evaluated =
@@ -103,9 +108,10 @@ let private partOf sink (value: Name) (part: Name) (shape: Shape) =
         None
 
 let private unknownNumber sink (scope: Scope) span word =
-    Diagnostic.error span $"no number is called '{word}'"
-    |> Suggestion.among (Map.keys scope.Numbers) word
-    |> report sink
+    if not scope.Incomplete then
+        Diagnostic.error span $"no number is called '{word}'"
+        |> Suggestion.among (Map.keys scope.Numbers) word
+        |> report sink
 
     None
 
@@ -124,6 +130,7 @@ let rec evaluate (sink: Sink) (scope: Scope) (expression: Expression) : Evaluate
         match Map.tryFind value.Text scope.Shapes with
         | Some(Some shape) -> partOf sink value part shape
         | Some None -> None
+        | None when scope.Incomplete -> None
         | None ->
             Diagnostic.error value.Span $"no value is called '{value.Text}'"
             |> Suggestion.among (Map.keys scope.Shapes) value.Text
