@@ -2,6 +2,7 @@
 /// They edit the tree, so that the canonical script is what ran.
 module internal CnnCluster.Dsl.Overrides
 
+open System.Text.RegularExpressions
 open CnnCluster.Dsl.Syntax
 
 /// What was said, as a source of its own, so that errors in it have a place.
@@ -18,7 +19,7 @@ let private bodyOf (source: Source) =
 
 let read (text: string) : Result<Override, Diagnostic> =
     match text.IndexOf '=' with
-    | at when at > 0 ->
+    | at when at > 0 && Regex.IsMatch(text.Substring(0, at), @"^\s*[\w-]+(\.[\w-]+)?\s*$") ->
         let key, value = text.Substring(0, at).Trim(), text.Substring(at + 1).Trim()
         let word, part =
             match key.IndexOf '.' with
@@ -59,8 +60,13 @@ let private isKey part =
 let private withPart part (fresh: Statement) (statement: Statement) =
     match statement.Kind with
     | Use(word, given, label) ->
-        // The first argument names the entry: `optimizer sgd`.
-        let first, rest = List.splitAt (min 1 given.Length) given
+        // The first argument may name the entry: `optimizer sgd`.
+        let named =
+            match given with
+            | Positional _ :: _ -> 1
+            | _ -> 0
+
+        let first, rest = List.splitAt named given
         let kept = rest |> List.filter (isKey part >> not)
 
         { statement with

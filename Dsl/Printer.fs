@@ -96,12 +96,13 @@ and private kind depth =
 
         let range = upTo |> Option.map (fun last -> ".." + expression last) |> Option.defaultValue ""
         $"repeat {heads}{expression over}{range} {block depth body}"
+    | Unread word -> "# unread: " + (word |> Option.map _.Text |> Option.defaultValue "?")
 
 and private conditional depth condition whenTrue whenFalse =
     let otherwise =
         match whenFalse with
         | None -> ""
-        | Some { Statements = [ { Kind = If(next, yes, no); Comments = { Before = [] } } ]; Closing = [] } ->
+        | Some { Statements = [ { Kind = If(next, yes, no); Comments = { Before = []; After = None } } ]; Closing = [] } ->
             " else " + conditional depth next yes no
         | Some body -> " else " + block depth body
 
@@ -137,6 +138,7 @@ let private declaration (declaration: Declaration) =
             let list = String.Join(", ", parameters |> List.map parameter)
             $"block {name.Text}({list}) {block 0 body}"
         | Import(path, _) -> "import " + quoted path
+        | UnreadDeclaration -> "# unread"
 
     String.Join("\n", comments 0 declaration.Comments.Before @ [ text ])
 

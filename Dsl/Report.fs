@@ -13,12 +13,8 @@ let place (span: Span) =
     $"{span.File}:{span.Start.Line}:{span.Start.Column}"
 
 let private lineOf (source: Source) (span: Span) =
-    let lines = source.Text.Split '\n'
-
-    if span.Start.Line <= lines.Length then
-        lines[span.Start.Line - 1].TrimEnd '\r'
-    else
-        ""
+    let lines = source.Text.Split([| "\r\n"; "\n"; "\r" |], StringSplitOptions.None)
+    if span.Start.Line <= lines.Length then lines[span.Start.Line - 1] else ""
 
 /// Tabs stay tabs, so that the caret stands under what it means.
 let private indentTo column (line: string) =

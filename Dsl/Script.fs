@@ -54,12 +54,17 @@ module private Parts =
     let nowhere (source: Source) =
         { Span.nowhere with File = source.File }
 
+    /// Whether a declaration could not be read, and so may be the one that is missing.
+    let incomplete script =
+        script.Declarations |> List.exists (fun d -> d.Kind = UnreadDeclaration)
+
     /// The part of this name, or the only one.
-    let pick (sink: Scope.Sink) source what (name: string | null) (parts: (Name * Body) list) =
+    let pick (sink: Scope.Sink) source script what (name: string | null) (parts: (Name * Body) list) =
         let names = parts |> List.map (fun (n, _) -> n.Text)
 
         match name, parts with
         | null, [ one ] -> Some one
+        | _, [] when incomplete script -> None
         | null, [] -> Scope.fail sink (nowhere source) $"the script has no {what}"
         | null, _ ->
             Scope.expected sink (nowhere source) $"the script has several {what}s" $"FILE:NAME, with {Suggestion.listed names}"
@@ -85,9 +90,10 @@ module private Parts =
             | _ -> ()
 
     let networkOf sink script (train: Name) =
-        networks script
-        |> List.tryFind (fun (n, _) -> n.Text = train.Text)
-        |> Option.orElseWith (fun () ->
+        match networks script |> List.tryFind (fun (n, _) -> n.Text = train.Text) with
+        | Some network -> Some network
+        | None when incomplete script -> None
+        | None ->
             let names = networks script |> List.map (fun (n, _) -> n.Text)
 
             { Diagnostic.error train.Span $"there is no network '{train.Text}' to train" with
@@ -95,7 +101,7 @@ module private Parts =
             |> Suggestion.among names train.Text
             |> Scope.report sink
 
-            None)
+            None
 
     let training sink catalogues script (name: Name) body =
         let data = TrainChecker.dataOf (Scope.Sink()) catalogues name body
@@ -149,7 +155,7 @@ type Script private () =
         let tree, sink = Script.Read source
 
         let plan =
-            Parts.pick sink source "network" name (Parts.networks tree)
+            Parts.pick sink source tree "network" name (Parts.networks tree)
             |> Option.bind (fun (n, body) ->
                 NetworkChecker.check sink (Option.ofObj input) (Parts.blocks tree) n body)
 
@@ -167,7 +173,7 @@ type Script private () =
                   | Ok change -> change
                   | Result.Error diagnostic -> Scope.report sink diagnostic ]
 
-        let part = Parts.pick sink source "train part" name (Parts.trains tree)
+        let part = Parts.pick sink source tree "train part" name (Parts.trains tree)
 
         let changed =
             part

@@ -52,3 +52,16 @@ let listed (words: string seq) =
     | several ->
         let last = List.last several
         String.Join(", ", List.take (several.Length - 1) several) + " or " + last
+
+/// A diagnostic with the word that was probably meant, or else with all that could be.
+let amongOrAll candidates word diagnostic =
+    match among candidates word diagnostic with
+    | { Suggestion = None } as without ->
+        { without with
+            Expected = Some(listed candidates) }
+    | found -> found
+
+/// A catalogue's sentence as a part of another: no capital, no full stop.
+let phrase (sentence: string) =
+    let text = sentence.TrimEnd '.'
+    if text = "" then text else string (Char.ToLowerInvariant text[0]) + text.Substring 1

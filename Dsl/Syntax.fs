@@ -77,6 +77,8 @@ and StatementKind =
     | If of condition: Expression * whenTrue: Body * whenFalse: Body option
     /// `repeat 3 {}`, `repeat i in 1..n {}`, `repeat a, b in [64 3; 128 4] {}`
     | Repeat of names: Name list * over: Expression * upTo: Expression option * body: Body
+    /// What could not be read, with its first word; only in trees that come with errors.
+    | Unread of Name option
 
 type Parameter =
     { Name: Name
@@ -93,6 +95,8 @@ and DeclarationKind =
     | Train of Name * Body
     | Block of Name * Parameter list * Body
     | Import of path: string * Span
+    /// What could not be read; only in trees that come with errors.
+    | UnreadDeclaration
 
 type Script =
     {

@@ -12,7 +12,7 @@ let private lookUp sink scope what (entries: 'E list) nameOf argumentsOf (create
         | Some entry -> Some entry
         | None ->
             Diagnostic.error span $"no {what} is called '{name}'"
-            |> Suggestion.among (entries |> List.map nameOf) name
+            |> Suggestion.amongOrAll (entries |> List.map nameOf) name
             |> report sink
 
             None
@@ -65,10 +65,13 @@ let yesNo sink scope (expression: Expression) =
     | Some other -> expected sink expression.Span $"{describe other} is neither yes nor no" "yes or no"
     | None -> None
 
+/// The longest side of a window, stride or padding: the extent of a dilated window stays within 32 bits.
+let private longest = 32767
+
 let private wholes sink (expression: Expression) least (values: float list) =
-    match values |> List.tryFind (fun v -> v <> floor v || v < float least || v > 2147483647.0) with
+    match values |> List.tryFind (fun v -> v <> floor v || v < float least || v > float longest) with
     | Some wrong ->
-        expected sink expression.Span $"{Printer.number wrong} cannot be a side" $"whole numbers of at least {least}"
+        expected sink expression.Span $"{Printer.number wrong} cannot be a side" $"whole numbers from {least} to {longest}"
     | None -> Some(values |> List.map int)
 
 let private sides sink scope least (expression: Expression) =
@@ -120,9 +123,20 @@ type private Given =
       Activation: Expression option
       /// Positional arguments of the definition that are still free.
       Free: ArgumentDefinition list
+      /// Arguments whose value could not be understood, which was said.
+      Lost: Set<string>
       Sound: bool }
 
 let private unsound given = { given with Sound = false }
+
+/// What was meant for the next position was not understood: the positions behind it keep their meaning.
+let private lost given =
+    match given.Free with
+    | [] -> unsound given
+    | argument :: rest ->
+        { unsound given with
+            Free = rest
+            Lost = Set.add argument.Name given.Lost }
 
 let private isActivation name =
     Activation.all |> List.exists (fun a -> a.Name = name)
@@ -146,10 +160,13 @@ let private addValue sink (argument: ArgumentDefinition) (expression: Expression
             Values = Map.add argument.Name expression given.Values
             Free = given.Free |> List.filter (fun free -> free.Name <> argument.Name) }
 
-let private addWord sink (layer: LayerDefinition) (expression: Expression) word given =
+let private addWord sink (layer: LayerDefinition) scope (expression: Expression) word given =
     let isFlag (argument: ArgumentDefinition) = argument.Name = word && argument.Kind = YesNo
 
-    if List.exists isFlag layer.Arguments then
+    if given.Values.ContainsKey word || given.Flags.ContainsKey word then
+        report sink (Diagnostic.error expression.Span $"'{word}' has a value already")
+        unsound given
+    elif List.exists isFlag layer.Arguments then
         { given with
             Flags = Map.add word expression.Span given.Flags }
     elif isActivation word then
@@ -157,15 +174,25 @@ let private addWord sink (layer: LayerDefinition) (expression: Expression) word 
     else
         let flags = layer.Arguments |> List.filter (fun a -> a.Kind = YesNo) |> List.map _.Name
 
-        Diagnostic.error expression.Span $"'{word}' is neither a number here, nor a flag of '{layer.Name}', nor an activation"
-        |> Suggestion.among ((Activation.all |> List.map _.Name) @ flags) word
-        |> report sink
+        let diagnostic =
+            Diagnostic.error expression.Span $"'{word}' is neither a number here, nor a flag of '{layer.Name}', nor an activation"
+            |> Suggestion.among ((Activation.all |> List.map _.Name) @ flags) word
 
-        unsound given
+        if not scope.Incomplete then
+            report sink diagnostic
+
+        // A misspelt activation takes no position; anything else was to be a number.
+        if diagnostic.Suggestion.IsSome then unsound given else lost given
 
 let private addPositional sink (layer: LayerDefinition) scope given (expression: Expression) =
     match expression.Kind, given.Free with
-    | Word word, _ when not (Map.containsKey word scope.Numbers) -> addWord sink layer expression word given
+    | Word word, _ when not (Map.containsKey word scope.Numbers) -> addWord sink layer scope expression word given
+    | Call(name, _), _ when not (isActivation name.Text) ->
+        Diagnostic.error name.Span $"no activation is called '{name.Text}'"
+        |> Suggestion.among (Activation.all |> List.map _.Name) name.Text
+        |> report sink
+
+        lost given
     | Call _, _ -> addActivation sink expression given
     | _, argument :: _ -> addValue sink argument expression expression.Span given
     | _, [] ->
@@ -179,17 +206,23 @@ let private addPositional sink (layer: LayerDefinition) scope given (expression:
         report sink (Diagnostic.error expression.Span $"'{layer.Name}' {takes}")
         unsound given
 
-let private addKeyword sink (layer: LayerDefinition) given (key: Name, value: Expression) =
-    match layer.Arguments |> List.tryFind (fun a -> a.Name = key.Text) with
-    | Some argument -> addValue sink argument value key.Span given
-    | None when key.Text = "activation" -> addActivation sink value given
-    | None ->
+/// Whether a layer has a setting; notes the error if it has none.
+let knows sink (layer: LayerDefinition) (key: Name) =
+    let known = List.contains key.Text (settings layer)
+
+    if not known then
         { Diagnostic.error key.Span $"'{layer.Name}' has no setting '{key.Text}'" with
             Expected = Some(Suggestion.listed (settings layer)) }
         |> Suggestion.among (settings layer) key.Text
         |> report sink
 
-        unsound given
+    known
+
+let private addKeyword sink (layer: LayerDefinition) given (key: Name, value: Expression) =
+    match layer.Arguments |> List.tryFind (fun a -> a.Name = key.Text) with
+    | Some argument -> addValue sink argument value key.Span given
+    | None when knows sink layer key -> addActivation sink value given
+    | None -> unsound given
 
 let private add sink layer scope given argument =
     match argument with
@@ -221,7 +254,8 @@ let private valueOf sink scope (use': Span) (layer: LayerDefinition) given (argu
     | Some expression, _, _ -> convert sink scope argument.Kind expression
     | None, Some _, _ -> Some(FlagValue true)
     | None, None, Otherwise value -> Some value
-    | None, None, Required -> expected sink use' $"'{layer.Name}' needs '{argument.Name}'" argument.Doc
+    | None, None, Required when given.Lost.Contains argument.Name -> None
+    | None, None, Required -> expected sink use' $"'{layer.Name}' needs '{argument.Name}'" (Suggestion.phrase argument.Doc)
     // Filled in from the other argument, once that has its value.
     | None, None, ArgumentDefault.As _ -> None
 
@@ -243,6 +277,7 @@ let bind (sink: Sink) scope (defaults: Defaults) (layer: LayerDefinition) (word:
               Flags = Map.empty
               Activation = None
               Free = layer.Arguments |> List.filter _.Positional
+              Lost = Set.empty
               Sound = true }
         |> withDefaults sink layer defaults
 
@@ -262,10 +297,13 @@ let bind (sink: Sink) scope (defaults: Defaults) (layer: LayerDefinition) (word:
                   argument.Name, own[other]
               | _ -> () ]
 
-    if sink.Count > before || not given.Sound then
+    let values = List.fold (fun map (name, value) -> Map.add name value map) own copied
+
+    // A value may be missing without an error here: of a number whose own error was said where it was defined.
+    if sink.Count > before || not given.Sound || values.Count < layer.Arguments.Length then
         None
     else
         Some
-            { Values = ArgumentValues(List.fold (fun map (name, value) -> Map.add name value map) own copied)
+            { Values = ArgumentValues values
               Activation = activation
               Places = given.Values |> Map.map (fun _ expression -> expression.Span) }

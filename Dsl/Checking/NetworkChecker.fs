@@ -23,8 +23,10 @@ type private Here =
 type private Flow =
     { Here: Here
       Values: Map<string, Here>
-      Numbers: Map<string, float>
-      Defaults: Binder.Defaults }
+      Numbers: Map<string, float option>
+      Defaults: Binder.Defaults
+      /// Whether a statement could not be read.
+      Incomplete: bool }
 
 type private Builder(sink: Sink) =
     member _.Sink = sink
@@ -46,7 +48,8 @@ let private shapeOf =
 
 let private scopeOf flow : Scope =
     { Numbers = flow.Numbers
-      Shapes = flow.Values |> Map.map (fun _ here -> shapeOf here) |> Map.add "here" (shapeOf flow.Here) }
+      Shapes = flow.Values |> Map.map (fun _ here -> shapeOf here) |> Map.add "here" (shapeOf flow.Here)
+      Incomplete = flow.Incomplete }
 
 let private statementWords =
     [ "input"; "repeat"; "if"; "let"; "as"; "from"; "output"; "defaults" ]
@@ -75,10 +78,14 @@ let private sidesOf (builder: Builder) scope (expression: Expression) =
             "height x width x channels, as in 28x28x1; ? leaves a side open"
     | None -> None
 
+let private elements sides =
+    sides |> List.fold (fun product side -> product * float (Option.defaultValue 1 side)) 1.0
+
 let private shapeOfSides (builder: Builder) span sides =
     match List.rev sides with
     | None :: _ -> fail builder.Sink span "the channels of an input cannot be open ('?'): weights depend on them"
     | _ when sides |> List.exists (fun side -> side = Some 0) -> fail builder.Sink span "a side of 0 holds nothing"
+    | _ when elements sides > 2147483647.0 -> fail builder.Sink span "an input has at most 2147483647 elements"
     | _ when sides.Length > 4 ->
         fail builder.Sink span $"an input has up to three sides and its channels; here are {sides.Length} numbers"
     | Some channels :: rest ->
@@ -161,7 +168,7 @@ let private place (builder: Builder) (layer: LayerDefinition) (word: Name) span 
         report
             builder.Sink
             { Diagnostic.error word.Span $"'{layer.Name}' needs an image; here the value is a vector of {value.Shape.Channels}" with
-                Expected = Some "it in front of 'flatten'" }
+                Expected = Some $"'{layer.Name}' in front of 'flatten'" }
 
         Unknown
     else
@@ -191,12 +198,16 @@ let private useLayer (builder: Builder) flow (layer: LayerDefinition) (word: Nam
     | _ -> Unknown
 
 let private useActivation (builder: Builder) flow (word: Name) span arguments =
-    if not (List.isEmpty arguments) then
-        report builder.Sink (Diagnostic.error word.Span $"an activation's numbers stand in parentheses: {word.Text}(0.1)")
+    let numbers =
+        arguments
+        |> List.choose (function
+            | Positional value -> Some value
+            | Keyword(key, _) -> fail builder.Sink key.Span $"an activation's numbers have no names: {word.Text}(0.1)"
+            | Branch body -> fail builder.Sink body.Span $"'{word.Text}' takes no branches")
 
-    let expression = { Kind = Word word.Text; Span = word.Span }
+    let call = { Kind = Call(word, numbers); Span = span }
 
-    match flow.Here, Binder.activation builder.Sink (scopeOf flow) expression with
+    match flow.Here, Binder.activation builder.Sink (scopeOf flow) call with
     | Undefined, _ ->
         noInput builder word
         Unknown
@@ -217,6 +228,12 @@ let private unknownWord (builder: Builder) (blocks: string list) (word: Name) =
     else
         Diagnostic.error word.Span $"'{word.Text}' is no layer"
         |> Suggestion.among (layerNames @ activationNames @ statementWords @ blocks) word.Text
+        |> fun diagnostic ->
+            if diagnostic.Suggestion.IsSome then
+                diagnostic
+            else
+                { diagnostic with
+                    Expected = Some($"a layer ({Suggestion.listed layerNames}) or an activation") }
         |> report builder.Sink
 
     Unknown
@@ -234,13 +251,22 @@ let private named (builder: Builder) (flow: Flow) (label: Name option) =
             Values = Map.add name.Text flow.Here flow.Values }
 
 let private addDefaults (builder: Builder) (flow: Flow) (body: Body) =
+    let layerOf (word: Name) =
+        Catalogue.layers |> List.tryFind (fun layer -> layer.Name = word.Text)
+
     let entry (defaults: Binder.Defaults) (statement: Statement) =
         match statement.Kind with
-        | Use(word, arguments, None) when List.contains word.Text layerNames ->
+        | Use(word, _, None) when defaults.ContainsKey word.Text ->
+            report builder.Sink (Diagnostic.error word.Span $"'{word.Text}' has its defaults already")
+            defaults
+        | Use(word, arguments, None) when (layerOf word).IsSome ->
+            let layer = (layerOf word).Value
+
             let keywords =
                 arguments
                 |> List.choose (function
-                    | Keyword(key, value) -> Some(key, value)
+                    | Keyword(key, value) when Binder.knows builder.Sink layer key -> Some(key, value)
+                    | Keyword _ -> None
                     | Positional expression ->
                         report builder.Sink (Diagnostic.error expression.Span "defaults are given by name: key=value")
                         None
@@ -249,6 +275,7 @@ let private addDefaults (builder: Builder) (flow: Flow) (body: Body) =
                         None)
 
             Map.add word.Text keywords defaults
+        | Unread _ -> defaults
         | _ ->
             report
                 builder.Sink
@@ -260,16 +287,29 @@ let private addDefaults (builder: Builder) (flow: Flow) (body: Body) =
     { flow with
         Defaults = body.Statements |> List.fold entry flow.Defaults }
 
+/// More rounds than any network needs are a slip of the hand, and would take all memory.
+let private mostRounds = 10000L
+
 let private rounds (builder: Builder) flow (names: Name list) (over: Expression) (upTo: Expression option) =
     let scope, sink = scopeOf flow, builder.Sink
+
+    let few span count =
+        if count <= mostRounds then
+            Some count
+        else
+            expected sink span $"a network cannot repeat {count} times" $"{mostRounds} times at most"
 
     match names, upTo with
     | [], None ->
         whole sink scope 0 over
-        |> Option.map (fun count -> List.replicate count [])
+        |> Option.bind (int64 >> few over.Span)
+        |> Option.map (fun count -> List.replicate (int count) [])
+    | [], Some last -> expected sink last.Span "a range needs a name for its number" "repeat i in 1..4"
     | [ _ ], Some last ->
         match whole sink scope -1000000 over, whole sink scope -1000000 last with
-        | Some first, Some last -> Some [ for i in first..last -> [ float i ] ]
+        | Some first, Some final ->
+            few (Span.merge over.Span last.Span) (int64 final - int64 first + 1L)
+            |> Option.map (fun _ -> [ for i in first..final -> [ float i ] ])
         | _ -> None
     | _, Some last -> fail sink last.Span "a range gives one name its values"
     | _, None ->
@@ -284,7 +324,10 @@ let rec private run (builder: Builder) given blocks flow (statement: Statement) 
     let inside body inner =
         (body: Body).Statements
         |> List.fold (run builder given blocks) inner
-        |> fun after -> { flow with Here = after.Here }
+        |> fun after ->
+            { flow with
+                Here = after.Here
+                Incomplete = after.Incomplete }
 
     match statement.Kind with
     | Use({ Text = "input" } as word, arguments, label) ->
@@ -302,6 +345,7 @@ let rec private run (builder: Builder) given blocks flow (statement: Statement) 
     | From name ->
         match Map.tryFind name.Text flow.Values with
         | Some here -> { flow with Here = here }
+        | None when flow.Incomplete -> { flow with Here = Unknown }
         | None ->
             Diagnostic.error name.Span $"no value is called '{name.Text}'"
             |> Suggestion.among (Map.keys flow.Values) name.Text
@@ -311,11 +355,19 @@ let rec private run (builder: Builder) given blocks flow (statement: Statement) 
     | Output name ->
         notYet builder name.Span "a named output"
         flow
+    | Unread _ ->
+        { flow with
+            Here = Unknown
+            Incomplete = true }
     | Let(name, expression) ->
-        match number builder.Sink (scopeOf flow) expression with
-        | Some value -> { flow with Numbers = Map.add name.Text value flow.Numbers }
-        | None -> flow
-    | Defaults body -> addDefaults builder flow body
+        { flow with
+            Numbers = Map.add name.Text (number builder.Sink (scopeOf flow) expression) flow.Numbers }
+    | Defaults body ->
+        match flow.Here with
+        | Undefined -> ()
+        | _ -> report builder.Sink (Diagnostic.error statement.Span "'defaults' stand in front of 'input': they are for the whole network")
+
+        addDefaults builder flow body
     | If(condition, whenTrue, whenFalse) ->
         match truth builder.Sink (scopeOf flow) condition, whenFalse with
         | Some true, _ -> inside whenTrue flow
@@ -327,7 +379,7 @@ let rec private run (builder: Builder) given blocks flow (statement: Statement) 
         | None -> { flow with Here = Unknown }
         | Some rounds ->
             let bindRound numbers values =
-                List.fold2 (fun map (name: Name) value -> Map.add name.Text value map) numbers names values
+                List.fold2 (fun map (name: Name) value -> Map.add name.Text (Some value) map) numbers names values
 
             rounds
             |> List.fold
@@ -341,19 +393,12 @@ let check (sink: Sink) (given: Shape option) blocks (name: Name) (body: Body) : 
     let before = sink.Count
     let builder = Builder sink
 
-    // A statement that could not be read may have been the input: what follows from that is not said twice.
-    let unreadable =
-        sink
-        |> Seq.exists (fun d ->
-            d.Span.File = body.Span.File
-            && d.Span.Start.Offset >= body.Span.Start.Offset
-            && d.Span.Start.Offset < body.Span.End.Offset)
-
     let start =
-        { Here = if unreadable then Unknown else Undefined
+        { Here = Undefined
           Values = Map.empty
           Numbers = Map.empty
-          Defaults = Map.empty }
+          Defaults = Map.empty
+          Incomplete = false }
 
     let last = body.Statements |> List.fold (run builder given blocks) start
 

@@ -25,12 +25,18 @@ let expected (sink: Sink) span message what =
 
 /// The names an expression may use.
 type Scope =
-    { Numbers: Map<string, float>
+    { /// `None` after an error, when a number is not known.
+      Numbers: Map<string, float option>
       /// `here` and named values; `None` after an error, when a shape is not known.
-      Shapes: Map<string, Shape option> }
+      Shapes: Map<string, Shape option>
+      /// Whether a statement could not be read: it may have defined any name that is missing.
+      Incomplete: bool }
 
 module Scope =
-    let empty = { Numbers = Map.empty; Shapes = Map.empty }
+    let empty =
+        { Numbers = Map.empty
+          Shapes = Map.empty
+          Incomplete = false }
 
 /// The value of an expression.
 type Evaluated =
@@ -102,9 +108,10 @@ let private partOf sink (value: Name) (part: Name) (shape: Shape) =
         None
 
 let private unknownNumber sink (scope: Scope) span word =
-    Diagnostic.error span $"no number is called '{word}'"
-    |> Suggestion.among (Map.keys scope.Numbers) word
-    |> report sink
+    if not scope.Incomplete then
+        Diagnostic.error span $"no number is called '{word}'"
+        |> Suggestion.among (Map.keys scope.Numbers) word
+        |> report sink
 
     None
 
@@ -114,7 +121,7 @@ let rec evaluate (sink: Sink) (scope: Scope) (expression: Expression) : Evaluate
     | Size sides -> Some(OfSides sides)
     | Word word ->
         match Map.tryFind word scope.Numbers with
-        | Some value -> Some(OfNumber value)
+        | Some known -> Option.map OfNumber known
         | None -> Some(OfWord word)
     | Parenthesised inner -> evaluate sink scope inner
     | Text _ -> fail sink expression.Span "a text has no place here"
@@ -123,6 +130,7 @@ let rec evaluate (sink: Sink) (scope: Scope) (expression: Expression) : Evaluate
         match Map.tryFind value.Text scope.Shapes with
         | Some(Some shape) -> partOf sink value part shape
         | Some None -> None
+        | None when scope.Incomplete -> None
         | None ->
             Diagnostic.error value.Span $"no value is called '{value.Text}'"
             |> Suggestion.among (Map.keys scope.Shapes) value.Text

@@ -64,6 +64,8 @@ let bind (sink: Sink) owner (ownerSpan: Span) (settings: IReadOnlyList<Setting>)
                     Some 1.0
                 else
                     expected sink expression.Span $"'{word}' needs a value" $"{word}=…, {range setting}")
+        | Positional expression when Seq.isEmpty settings ->
+            report sink (Diagnostic.error expression.Span $"'{owner}' takes no values")
         | Positional expression ->
             report
                 sink
@@ -76,6 +78,6 @@ let bind (sink: Sink) owner (ownerSpan: Span) (settings: IReadOnlyList<Setting>)
             if setting.Default.HasValue then
                 values[setting.Name] <- setting.Default.Value
             elif sink.Count = before then
-                expected sink ownerSpan $"'{owner}' needs '{setting.Name}'" setting.Doc |> ignore
+                expected sink ownerSpan $"'{owner}' needs '{setting.Name}'" (Suggestion.phrase setting.Doc) |> ignore
 
     if sink.Count > before then None else Some(SettingValues values)

@@ -41,7 +41,7 @@ let private entries (sink: Sink) (body: Body) =
         match words |> List.tryFind (fun (known, _) -> known = word.Text) with
         | None ->
             Diagnostic.error word.Span $"'{word.Text}' is no setting of a train part"
-            |> Suggestion.among (List.map fst words) word.Text
+            |> Suggestion.amongOrAll (List.map fst words) word.Text
             |> report sink
         | Some(_, false) when found.ContainsKey word.Text ->
             let first = (Seq.head found[word.Text]).Word.Span.Start.Line
@@ -59,6 +59,7 @@ let private entries (sink: Sink) (body: Body) =
     for statement in body.Statements do
         match statement.Kind with
         | Use(word, arguments, None) -> add word arguments statement.Span
+        | Unread _ -> ()
         | _ -> expected sink statement.Span "this has no place in a train part" "settings, such as: batch 32" |> ignore
 
     fun word ->
@@ -85,7 +86,7 @@ let private choose sink what (catalogue: 'D seq) (nameOf: 'D -> string) (setting
             |> report sink
 
             None
-    | _ -> expected sink entry.Span $"'{entry.Word.Text}' needs the name of a {what}" (Suggestion.listed names)
+    | _ -> expected sink entry.Span $"'{entry.Word.Text}' stands without a name" (Suggestion.listed names)
 
 /// `batch 32`: one whole number.
 let private wholeOf sink least otherwise (found: Entry list) =
@@ -177,6 +178,7 @@ let private wordSetting sink (key: string) (choices: string list) (arguments: Ar
     let value =
         match own with
         | [] -> Some None
+        | _ :: Keyword(second, _) :: _ -> fail sink second.Span $"'{key}' has a value already"
         | Keyword(_, { Kind = Word word; Span = span }) :: _ when List.contains word choices -> Some(Some(word, span))
         | Keyword(_, { Kind = Word word; Span = span }) :: _ ->
             { Diagnostic.error span $"'{word}' is no value for '{key}'" with
@@ -198,6 +200,7 @@ let private baselineSetting sink (arguments: Argument list) =
             | _ -> false)
 
     match own with
+    | _ :: Keyword(second, _) :: _ -> fail sink second.Span "'baseline' has a value already", rest
     | Keyword(_, expression) :: _ -> number sink Scope.empty expression |> Option.map Nullable, rest
     | _ -> Some(Nullable()), rest
 
@@ -205,17 +208,33 @@ let private higherIsBetter (metrics: Chosen<MetricDefinition> list) (monitor: st
     metrics
     |> List.exists (fun m -> m.Definition.Higher && (monitor = "val_" + m.Definition.Name || monitor = "train_" + m.Definition.Name))
 
-let private earlyStopOf sink (metrics: Chosen<MetricDefinition> list) (found: Entry list) =
+/// Words of the statement that are no settings of numbers, with what they take.
+let private earlyStopWords =
+    [ for name, doc in
+          [ "monitor", "A figure of the epoch."
+            "restore", "Which weights to end with."
+            "mode", "Whether less or more is better."
+            "baseline", "What the figure must beat." ] ->
+          Setting.Real(name, 0.0, -1e30, 1e30, doc) ]
+
+/// `known` is whether the metrics are as the script means them: an error in one is no error of what watches it.
+let private earlyStopOf sink known (metrics: Chosen<MetricDefinition> list) (found: Entry list) =
     match found with
     | [] -> Some withoutEarlyStop
     | entry :: _ ->
-        let figures = "loss" :: (metrics |> List.map _.Definition.Name)
+        let watched =
+            if known then
+                metrics |> List.map _.Definition.Name
+            else
+                Metric.all |> List.map _.Name
+
+        let figures = "loss" :: watched
         let monitors = [ for part in [ "val_"; "train_" ] do for figure in figures -> part + figure ]
         let monitor, rest = wordSetting sink "monitor" monitors entry.Arguments
         let restore, rest = wordSetting sink "restore" [ "best"; "last" ] rest
         let mode, rest = wordSetting sink "mode" [ "auto"; "min"; "max" ] rest
         let baseline, rest = baselineSetting sink rest
-        let numbers = SettingBinder.bind sink "early-stop" entry.Word.Span earlyStopSettings rest
+        let numbers = SettingBinder.bind sink "early-stop" entry.Word.Span (earlyStopWords @ earlyStopSettings) rest
 
         match monitor, restore, mode, baseline, numbers with
         | Some monitor, Some restore, Some mode, Some baseline, Some numbers ->
@@ -288,6 +307,12 @@ let private checkInput sink (network: NetworkPlan) (data: DataSetEntry) span =
             $"the samples of {data.Name} are {Shape.text (sampleShape data)}, but '{network.Name}' takes {Shape.text input}"
         |> ignore
 
+/// Metrics count labels that are met; a network that is to give its input back has none.
+let private refuseMetrics sink target (found: Entry list) =
+    if target = InputItself then
+        for entry in found do
+            fail sink entry.Span "a metric compares with labels, and the loss has target=input" |> ignore
+
 let private warnOfAccumulation sink (network: NetworkPlan) (found: Entry list) steps =
     let normalised = network.Nodes |> List.exists (fun node -> node.Kind = "batchnorm")
 
@@ -298,9 +323,17 @@ let private warnOfAccumulation sink (network: NetworkPlan) (found: Entry list) s
             (Diagnostic.warning entry.Span "batch normalisation takes each of the accumulated batches by itself, not all of them together")
     | _ -> ()
 
-let private required (sink: Sink) (part: Name) word example (found: Entry list) =
+let private required (sink: Sink) (part: Name) (body: Body) word example (found: Entry list) =
+    // It may be what could not be read, and that was said.
+    let unread (statement: Statement) =
+        match statement.Kind with
+        | Unread None -> true
+        | Unread(Some first) -> first.Text = word
+        | _ -> false
+
     match found with
     | entry :: _ -> Some entry
+    | [] when List.exists unread body.Statements -> None
     | [] -> expected sink part.Span $"the train part '{part.Text}' has no '{word}'" example
 
 let private metricsOf sink (loss: (Chosen<LossDefinition> * Target) option) (found: Entry list) =
@@ -323,7 +356,7 @@ let private scheduleOf sink (found: Entry list) =
 /// The part's data set, which fills in what the network's input leaves open.
 let dataOf sink (catalogues: Catalogues) (name: Name) (body: Body) =
     entries (Sink()) body "data"
-    |> required sink name "data" "a data set, as in: data mnist"
+    |> required sink name body "data" "a data set, as in: data mnist"
     |> Option.bind (choose sink "data set" catalogues.DataSets _.Name _.Settings)
 
 /// The plan of a train part for its network, or `None` if anything is wrong with it; every mistake is noted.
@@ -331,12 +364,13 @@ let check (sink: Sink) (catalogues: Catalogues) (network: NetworkPlan option) (n
     let before = sink.Count
     let found = entries sink body
     let data = dataOf sink catalogues name body
-    let lossEntry = required sink name "loss" "a loss, as in: loss cross-entropy" (found "loss")
+    let lossEntry = required sink name body "loss" "a loss, as in: loss cross-entropy" (found "loss")
     let loss = lossEntry |> Option.bind (lossOf sink)
     let metrics = metricsOf sink loss (found "metric")
+    let metricsKnown = loss.IsSome && (List.isEmpty (found "metric") || metrics.Length = (found "metric").Length)
 
     let optimizer =
-        required sink name "optimizer" "an optimizer, as in: optimizer sgd lr=0.01" (found "optimizer")
+        required sink name body "optimizer" "an optimizer, as in: optimizer sgd lr=0.01" (found "optimizer")
         |> Option.bind (choose sink "optimizer" UpdateRules.All _.Name _.Settings)
 
     let schedule = scheduleOf sink (found "schedule")
@@ -346,7 +380,7 @@ let check (sink: Sink) (catalogues: Catalogues) (network: NetworkPlan option) (n
     let batch = wholeOf sink 1 32 (found "batch")
     let epochs = wholeOf sink 1 1 (found "epochs")
     let seed = seedOf sink (found "seed")
-    let earlyStop = earlyStopOf sink metrics (found "early-stop")
+    let earlyStop = earlyStopOf sink metricsKnown metrics (found "early-stop")
     let split = splitOf sink (found "validation")
 
     let augmentations =
@@ -360,6 +394,7 @@ let check (sink: Sink) (catalogues: Catalogues) (network: NetworkPlan option) (n
     | Some network, Some data, Some(_, target) ->
         checkInput sink network data.Definition (found "data").Head.Span
         checkOutput sink network data.Definition target lossEntry.Value.Span
+        refuseMetrics sink target (found "metric")
         warnOfAccumulation sink network (found "accumulate") (defaultArg accumulate 1)
     | _ -> ()
 

@@ -32,8 +32,13 @@ let private axis extent stride (before, after) same ceil side =
     else
         let room = side + before + after - extent
 
-        if not ceil || room % stride = 0 then
-            (if room < 0 then 0 else room / stride + 1), before, after
+        if not ceil || room % stride = 0 || room < 0 then
+            // A window larger than the side reaches over the edge with its first place already.
+            (if room >= 0 then room / stride + 1
+             elif ceil && room > -stride then 1
+             else 0),
+            before,
+            after + (if ceil && room < 0 && room > -stride then -room else 0)
         else
             // A window that would start in the padding behind the input is left out, as in PyTorch.
             let output = room / stride + 2

@@ -54,7 +54,10 @@ let private sizeKind =
 
 let private numberKind =
     regex @"\d+(\.\d+)?([eE][+-]?\d+)?"
-    |>> fun text -> Number(Double.Parse(text, CultureInfo.InvariantCulture))
+    >>= fun text ->
+        match Double.Parse(text, CultureInfo.InvariantCulture) with
+        | value when Double.IsFinite value -> preturn (Number value)
+        | _ -> refuse "this number is too large"
 
 let private notGlued =
     notFollowedBy (satisfy isWordCharacter)
@@ -64,7 +67,7 @@ let private tooLarge =
     refuse "a side has at most nine digits"
 
 let private numeric =
-    (followedBy (regex @"\d{10,}x|[\dx?]+x\d{10,}") >>. tooLarge)
+    (followedBy (regex @"(?:(?:[\d?]+x)*\d{10,}x|(?:[\d?]+x)+\d{10,})") >>. tooLarge)
     <|> attempt (sizeKind .>> notFollowedBy (satisfy isWordCharacter))
     <|> (numberKind .>> notGlued)
 
@@ -80,7 +83,7 @@ let private enclosed, private enclosedRef = createParserForwardedToRef<Expressio
 let private tightSum, private tightSumRef = createParserForwardedToRef<Expression, State> ()
 
 let private parenthesised =
-    skipChar '(' >>. gap >>. enclosed .>> gap .>> (skipChar ')' <?> "')'") |>> Parenthesised
+    skipChar '(' >>. gap >>. enclosed .>> gap .>> (skipChar ')' <?> "')'") |> deeper |>> Parenthesised
 
 /// Entries with blanks between them; a line end or `;` starts a new row.
 let private matrix =
@@ -90,6 +93,7 @@ let private matrix =
     let rowEnds = skipMany1 (rowEnd .>> blanks)
 
     skipChar '[' >>. blanks >>. optional rowEnds >>. sepEndBy row rowEnds .>> (skipChar ']' <?> "']'")
+    |> deeper
     |>> Matrix
 
 let private call =
@@ -97,6 +101,7 @@ let private call =
         (skipChar '(' >>. gap)
         (skipChar ')' <?> "')'")
         (sepBy (enclosed .>> gap) (skipChar ',' >>. gap))
+    |> deeper
 
 let private named =
     let memberName = attempt (skipChar '.' >>. followedBy (satisfy isLetter) >>. name)
@@ -109,7 +114,7 @@ let private named =
 
 let private atom =
     kindToExpression (choice [ numeric; quoted |>> Text; parenthesised; matrix; named ])
-    <?> "a value"
+    |> called "a value"
 
 let private unary =
     let negated = skipChar '-' >>. atom |>> fun operand -> Unary(Negate, operand)
@@ -120,16 +125,26 @@ let private binary operator left right =
     { Kind = Binary(operator, left, right)
       Span = Span.merge left.Span right.Span }
 
+/// Longer chains of operators are refused: those who walk the tree call themselves for each.
+let private longest = 1000
+
 /// Operands joined by operators of one rank, grouped from the left.
 let private chain (operators: (Parser<unit> * BinaryOperator) list) blanks operand =
     let operator =
         choice [ for parser, operator in operators -> attempt (around blanks >>. parser) >>% operator ]
         .>> around blanks
 
-    let rec rest left =
-        (operator >>= fun op -> operand >>= fun right -> rest (binary op left right)) <|> preturn left
+    let tooLong = refuse $"an expression joins at most {longest} values: 'let' can name a part of it"
+    let next = pipe2 operator operand (fun operator right -> operator, right)
 
-    operand >>= rest
+    operand .>>. many next
+    >>= fun (first, others) ->
+        if others.Length >= longest then
+            tooLong
+        else
+            others
+            |> List.fold (fun left (operator, right) -> binary operator left right) first
+            |> preturn
 
 let private symbols list =
     [ for text: string, operator in list -> skipString text, operator ]

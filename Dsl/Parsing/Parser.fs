@@ -30,7 +30,7 @@ let private unknownDeclaration (word: Name) : Parser<DeclarationKind> =
         |> stream.UserState.Note
 
         skipStatement stream
-        Reply(Import("", word.Span))
+        Reply UnreadDeclaration
 
 let private kind: Parser<DeclarationKind> =
     let titled make = blanks >>. name .>>. braced |>> make
@@ -63,23 +63,22 @@ let private declaration: Parser<Declaration> =
         else
             Reply(reply.Status, reply.Error)
 
-let private strayBrace: Parser<unit> =
-    fun stream ->
-        if stream.Peek() = '}' then
-            let start = place stream
-            stream.Skip()
-            stream.UserState.Note(Diagnostic.error (span stream start) "this '}' closes nothing")
+let private strayBrace: Parser<Declaration option> =
+    spanned (skipChar '}')
+    >>= fun (_, span) ->
+        fun stream ->
+            stream.UserState.Note(Diagnostic.error span "this '}' closes nothing")
+            Reply None
 
-        Reply(())
+let private unread span =
+    { Kind = UnreadDeclaration
+      Comments = { Before = []; After = None }
+      Span = span }
 
 let private script: Parser<Script> =
-    many (attempt (separators >>. strayBrace >>. separators >>. notFollowedBy eof >>. recovering declaration))
+    many (attempt (separators >>. notFollowedBy eof >>. (strayBrace <|> (recovering unread declaration |>> Some))))
     .>> separators
     |>> List.choose id
-    |>> List.filter (fun declaration ->
-        match declaration.Kind with
-        | Import("", _) -> false
-        | _ -> true)
     >>= fun declarations ->
         fun stream ->
             Reply(

@@ -58,15 +58,16 @@ let toDiagnostic (stream: Stream) (errors: ErrorMessageList) =
                 | [] -> None
                 | expected -> Some(Suggestion.listed expected) }
 
-/// Runs a parser; where it fails, notes the error, skips the statement and goes on.
-let recovering (parser: Parser<'T>) : Parser<'T option> =
+/// Runs a parser; where it fails, notes the error, skips the statement and goes on with what stands for it.
+let recovering (unread: Span -> 'T) (parser: Parser<'T>) : Parser<'T> =
     fun stream ->
+        let start = place stream
         let reply = parser stream
 
         if reply.Status = Ok then
-            Reply(Some reply.Result)
+            reply
         else
             let diagnostic = toDiagnostic stream reply.Error
             stream.UserState.Note diagnostic
             skipStatement stream
-            Reply None
+            Reply(unread (span stream start))

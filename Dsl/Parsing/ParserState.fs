@@ -11,6 +11,8 @@ type State(file: string) =
     /// Comments that belong to no statement yet.
     member val Comments = SortedDictionary<int, string>()
     member val Diagnostics = SortedDictionary<int, Diagnostic>()
+    /// How many brackets are open around what is being read.
+    member val Depth = 0 with get, set
 
     /// Keeps the first error at a place; what follows from it is noise.
     member state.Note(diagnostic: Diagnostic) =
@@ -91,6 +93,33 @@ let takeComments (stream: Stream) =
 /// Fails here for good, with a message of our own.
 let refuse message : Parser<'T> =
     fun _ -> Reply(FatalError, messageError message)
+
+/// Brackets nested deeper than this are refused: the parsers call themselves for each level.
+let private deepest = 100
+
+/// A parser of something in brackets.
+let deeper (parser: Parser<'T>) : Parser<'T> =
+    fun stream ->
+        let state = stream.UserState
+
+        if state.Depth = deepest then
+            refuse $"brackets and branches nest at most {deepest} deep" stream
+        else
+            state.Depth <- state.Depth + 1
+            let reply = parser stream
+            state.Depth <- state.Depth - 1
+            reply
+
+/// Says what was expected where a parser finds nothing of its own; unlike `<?>`, keeps what was refused.
+let called label (parser: Parser<'T>) : Parser<'T> =
+    fun stream ->
+        let tag = stream.StateTag
+        let reply = parser stream
+
+        if reply.Status = FParsec.Primitives.Error && stream.StateTag = tag then
+            Reply(FParsec.Primitives.Error, expected label)
+        else
+            reply
 
 let isWordCharacter c = isLetter c || isDigit c || c = '_'
 

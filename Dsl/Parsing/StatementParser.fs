@@ -36,7 +36,7 @@ let private keyed =
     |>> Keyword
 
 /// `filters * 4` would be three arguments: say how it is written.
-let private strayOperator: Parser<unit> =
+let private strayOperator: Parser<Argument> =
     let stray = skipAnyOf "*/+=<>!" <|> (skipChar '-' .>> followedBy (skipAnyOf " \t"))
 
     followedBy stray
@@ -46,7 +46,7 @@ let private positional = tight |>> Positional
 
 let private argument = (body |>> Branch) <|> keyed <|> positional
 
-let private label = attempt (skipString "as" .>> notFollowedBy (satisfy isWordCharacter) >>. blanks) >>. name
+let private asWord = attempt (skipString "as" .>> notFollowedBy (satisfy isWordCharacter) >>. blanks)
 
 let private endsHere = followedBy (skipNewline <|> skipAnyOf ";}#") <|> eof
 
@@ -54,19 +54,15 @@ let private endsHere = followedBy (skipNewline <|> skipAnyOf ";}#") <|> eof
 let private nextBranch = past (followedBy (skipChar '{')) >>. body |>> Branch
 
 let private useOf (word: Name) : Parser<StatementKind> =
-    let rec arguments read =
-        let ending = (label |>> Some) <|> (endsHere >>% None)
+    let ending = (asWord >>. name |>> Some) <|> (endsHere >>% None)
+    let next = nextBranch <|> (notFollowedBy (asWord <|> endsHere) >>. (strayOperator <|> argument))
 
-        blanks
-        >>. choice
-            [ nextBranch >>= fun branch -> arguments (branch :: read)
-              ending |>> fun label -> Use(word, List.rev read, label)
-              strayOperator >>% Use(word, [], None)
-              argument >>= fun argument -> arguments (argument :: read) ]
-
-    arguments []
+    blanks >>. many (next .>> blanks) .>>. ending
+    |>> fun (arguments, label) -> Use(word, arguments, label)
 
 let private conditional, private conditionalRef = createParserForwardedToRef<StatementKind, State> ()
+
+let private elseIf = attempt (skipString "if" .>> notFollowedBy (satisfy isWordCharacter))
 
 let private elseBranch =
     let asBody (kind, span) : Body =
@@ -79,8 +75,7 @@ let private elseBranch =
 
     past (skipString "else" .>> notFollowedBy (satisfy isWordCharacter))
     >>. gap
-    >>. ((attempt (spanned (skipString "if" >>. followedBy (skipAnyOf " \t(") >>. blanks >>. conditional)) |>> asBody)
-         <|> body)
+    >>. ((spanned (elseIf >>. blanks >>. deeper conditional) |>> asBody) <|> body)
 
 conditionalRef.Value <-
     pipe3 expression braced (opt elseBranch) (fun condition whenTrue whenFalse -> If(condition, whenTrue, whenFalse))
@@ -129,11 +124,20 @@ let private statement: Parser<Statement> =
         else
             Reply(reply.Status, reply.Error)
 
-let private contents: Parser<Statement list> =
-    many (separators >>. notFollowedBy (skipChar '}' <|> eof) >>. recovering statement |> attempt)
-    |>> List.choose id
+/// What stands for a statement that could not be read.
+let private unreadAs (word: Name option) span : Statement =
+    { Kind = Unread word
+      Comments = { Before = []; After = None }
+      Span = span }
 
-bodyRef.Value <-
+/// The statement, and if it cannot be read, what is known of it.
+let private recovered: Parser<Statement> =
+    lookAhead (opt name) >>= fun word -> recovering (unreadAs word) statement
+
+let private contents: Parser<Statement list> =
+    many (attempt (separators >>. notFollowedBy (skipChar '}' <|> eof) >>. recovered))
+
+let private bodyHere: Parser<Body> =
     fun stream ->
         let start = place stream
 
@@ -151,3 +155,5 @@ bodyRef.Value <-
                   Closing = takeComments stream
                   Span = span stream start }
             )
+
+bodyRef.Value <- deeper bodyHere
