@@ -97,13 +97,16 @@ type NetworkModule(plan: NetworkPlan, tensors: NetworkTensors) as this =
                        .zeros(Array.ofSeq tensor.Shape, dtype = Nullable dtype, device = device)
                        .DetachFromDisposeScope() |]
 
+        // No step is ever given up here, so statistics may change in place.
+        let buffers = allocate plan.Buffers
+
         let network =
             new NetworkModule(
                 plan,
                 { Weights = allocate plan.Weights
                   Gradients = allocate plan.Weights
-                  Buffers = allocate plan.Buffers
-                  NextBuffers = allocate plan.Buffers }
+                  Buffers = buffers
+                  NextBuffers = buffers }
             )
 
         network.Initialise seed

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using CnnCluster.Dsl;
 using CnnCluster.Trainer.Training;
@@ -8,7 +9,11 @@ namespace CnnCluster.Cli.Commands;
 /// <summary><c>cnn check FILE…</c>: every mistake, with its place; silent and 0 when right.</summary>
 internal static class CheckCommand
 {
-    private static readonly JsonSerializerOptions Format = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
+    private static readonly JsonSerializerOptions Format = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
 
     public static Command Create()
     {

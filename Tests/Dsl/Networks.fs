@@ -24,6 +24,11 @@ let networkOf (plan: NetworkPlan) seed =
 
     let network = new NetworkModule(plan, tensors)
     network.Initialise seed
+
+    // As a step begins.
+    for current, next in Seq.zip tensors.Buffers tensors.NextBuffers do
+        next.copy_ current |> ignore
+
     network, tensors
 
 let step training samples =
