@@ -177,6 +177,7 @@ let private addWord sink (layer: LayerDefinition) scope (expression: Expression)
         let diagnostic =
             Diagnostic.error expression.Span $"'{word}' is neither a number here, nor a flag of '{layer.Name}', nor an activation"
             |> Suggestion.among ((Activation.all |> List.map _.Name) @ flags) word
+            |> hintOfHyphen word
 
         if not scope.Incomplete then
             report sink diagnostic

@@ -107,10 +107,24 @@ let private partOf sink (value: Name) (part: Name) (shape: Shape) =
 
         None
 
+/// A hyphen between letters joins them, which surprises those who meant to subtract.
+let hintOfHyphen (word: string) (diagnostic: Diagnostic) =
+    let hyphenated = diagnostic.Suggestion |> Option.exists (fun meant -> meant.Contains '-')
+
+    match word.IndexOf '-' with
+    | at when at > 0 && not hyphenated ->
+        let left, right = word.Substring(0, at), word.Substring(at + 1)
+
+        { diagnostic with
+            Suggestion = None
+            Expected = Some $"({left} - {right}) to subtract: a hyphen between letters makes one word of them" }
+    | _ -> diagnostic
+
 let private unknownNumber sink (scope: Scope) span word =
     if not scope.Incomplete then
         Diagnostic.error span $"no number is called '{word}'"
         |> Suggestion.among (Map.keys scope.Numbers) word
+        |> hintOfHyphen word
         |> report sink
 
     None

@@ -104,7 +104,9 @@ let private call =
     |> deeper
 
 let private named =
-    let memberName = attempt (skipChar '.' >>. followedBy (satisfy isLetter) >>. name)
+    // No part of a value has a hyphen: `here.channels-k` subtracts.
+    let partName = spanned (many1Satisfy2 isLetter isWordCharacter) |>> fun (text, span) -> { Text = text; Span = span }
+    let memberName = attempt (skipChar '.' >>. partName)
 
     name
     >>= fun first ->

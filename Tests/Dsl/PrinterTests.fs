@@ -56,7 +56,12 @@ let rec private tight size : Gen<Expression> =
               rows |> Gen.map (Matrix >> expressionOf)
               Gen.map2 (fun name values -> expressionOf (Call(name, values))) genName (Gen.listOf inner |> Gen.resize 3)
               atom |> Gen.map (fun operand -> expressionOf (Unary(Negate, operand)))
-              joinedBy [ Multiply; Divide; Add; Subtract ] atom ]
+              joinedBy [ Multiply; Divide; Add ] atom
+              // A hyphen between two letters would join them.
+              Gen.map2
+                  (fun left inner -> expressionOf (Binary(Subtract, left, expressionOf (Parenthesised inner))))
+                  atom
+                  inner ]
 
 /// A statement's own expression: operands of the next rank below.
 and private loose size : Gen<Expression> =
