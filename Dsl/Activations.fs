@@ -46,14 +46,15 @@ module Activation =
           plain "gelu" "x·Φ(x) (Hendrycks, Gimpel 2016)" (fun x -> Functional.gelu x)
           plain "silu" "x·σ(x)" (fun x -> x * x.sigmoid ())
           plain "swish" "The same as silu." (fun x -> x * x.sigmoid ())
-          plain "mish" "x·tanh(ln(1 + eˣ)) (Misra 2019)" (fun x -> x * Functional.softplus(x).tanh ())
+          plain "mish" "x·tanh(ln(1 + eˣ)) (Misra 2019)" (fun x -> x * Functional.softplus(x).tanh())
           plain "softplus" "ln(1 + eˣ)" (fun x -> Functional.softplus x)
           plain "softsign" "x / (1 + |x|)" (fun x -> x / (x.abs () + scalar 1.0))
           plain "tanh" "tanh x" (fun x -> x.tanh ())
           plain "sigmoid" "1 / (1 + e⁻ˣ)" (fun x -> x.sigmoid ())
           plain "hardsigmoid" "min(1, max(0, x/6 + 1/2))" (fun x ->
-              (x / scalar 6.0 + scalar 0.5).clamp (scalar 0.0, scalar 1.0))
-          plain "hardswish" "x·hardsigmoid(x)" (fun x -> x * (x / scalar 6.0 + scalar 0.5).clamp (scalar 0.0, scalar 1.0))
+              (x / scalar 6.0 + scalar 0.5).clamp(scalar 0.0, scalar 1.0))
+          plain "hardswish" "x·hardsigmoid(x)" (fun x ->
+              x * (x / scalar 6.0 + scalar 0.5).clamp(scalar 0.0, scalar 1.0))
           plain "exponential" "eˣ" (fun x -> x.exp ())
           plain "softmax" "eˣ / Σ eˣ over the channels" (fun x -> x.softmax 1L)
           plain "logsoftmax" "ln softmax" (fun x -> Functional.log_softmax (x, 1L)) ]
@@ -62,4 +63,8 @@ module Activation =
     let text (activation: Activation) =
         match activation.Values with
         | [] -> activation.Definition.Name
-        | values -> activation.Definition.Name + "(" + String.concat ", " (List.map Printer.number values) + ")"
+        | values ->
+            activation.Definition.Name
+            + "("
+            + String.concat ", " (List.map Printer.number values)
+            + ")"

@@ -4,20 +4,22 @@ open System.Collections.Generic
 
 /// One layer as `cnn describe` shows it. Counts are for one sample; null while a side is open.
 type LayerDescription =
-    { Name: string
-      Kind: string
-      Inputs: IReadOnlyList<string>
-      /// Sides, then channels.
-      Output: IReadOnlyList<System.Nullable<int>>
-      OutputText: string
-      /// As float32.
-      ActivationBytes: System.Nullable<int64>
-      Parameters: int64
-      Trainable: int64
-      MultiplyAdds: System.Nullable<int64>
-      /// A side each; the whole input's behind `flatten`; empty for an input without sides.
-      ReceptiveField: IReadOnlyList<System.Nullable<int>>
-      Activation: string }
+    {
+        Name: string
+        Kind: string
+        Inputs: IReadOnlyList<string>
+        /// Sides, then channels.
+        Output: IReadOnlyList<System.Nullable<int>>
+        OutputText: string
+        /// As float32.
+        ActivationBytes: System.Nullable<int64>
+        Parameters: int64
+        Trainable: int64
+        MultiplyAdds: System.Nullable<int64>
+        /// A side each; the whole input's behind `flatten`; empty for an input without sides.
+        ReceptiveField: IReadOnlyList<System.Nullable<int>>
+        Activation: string
+    }
 
 /// A network as `cnn describe` shows it.
 type NetworkDescription =

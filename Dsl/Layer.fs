@@ -43,12 +43,14 @@ type ArgumentDefault =
 
 /// One argument of a layer, as scripts name it.
 type ArgumentDefinition =
-    { Name: string
-      Kind: ArgumentKind
-      Default: ArgumentDefault
-      /// Whether it may stand without its name, in the catalogue's order.
-      Positional: bool
-      Doc: string }
+    {
+        Name: string
+        Kind: ArgumentKind
+        Default: ArgumentDefault
+        /// Whether it may stand without its name, in the catalogue's order.
+        Positional: bool
+        Doc: string
+    }
 
 /// The checked arguments of one use of a layer: every argument of the definition has a value.
 type ArgumentValues(values: Map<string, Value>) =
@@ -109,26 +111,30 @@ type BufferDefinition =
 
 /// One forward pass of a layer. Inputs are (N, C, sides…); N may be 0.
 type LayerCall =
-    { Inputs: Tensor list
-      Weights: Tensor list
-      /// The buffers as the last committed step left them.
-      Current: Tensor list
-      /// What this step makes of them; written in training only.
-      Next: Tensor list
-      Step: StepContext
-      Path: string }
+    {
+        Inputs: Tensor list
+        Weights: Tensor list
+        /// The buffers as the last committed step left them.
+        Current: Tensor list
+        /// What this step makes of them; written in training only.
+        Next: Tensor list
+        Step: StepContext
+        Path: string
+    }
 
     member call.Input = List.head call.Inputs
 
 /// A layer at its place: what it gives, owns and costs, and how it is computed.
 type LayerPlan =
-    { Output: Shape
-      Field: ReceptiveField
-      Weights: WeightDefinition list
-      Buffers: BufferDefinition list
-      /// For one sample; `None` while a side is open.
-      MultiplyAdds: int64 option
-      Forward: LayerCall -> Tensor }
+    {
+        Output: Shape
+        Field: ReceptiveField
+        Weights: WeightDefinition list
+        Buffers: BufferDefinition list
+        /// For one sample; `None` while a side is open.
+        MultiplyAdds: int64 option
+        Forward: LayerCall -> Tensor
+    }
 
 /// Where a layer is used.
 type LayerSite =
@@ -138,19 +144,23 @@ type LayerSite =
 
 /// Why a layer does not fit its place.
 type LayerFault =
-    { /// The argument to blame; `None` blames the layer as a whole.
-      Argument: string option
-      Message: string
-      Expected: string option }
+    {
+        /// The argument to blame; `None` blames the layer as a whole.
+        Argument: string option
+        Message: string
+        Expected: string option
+    }
 
 /// A catalogue entry: all there is to know of a layer.
 type LayerDefinition =
-    { Name: string
-      Summary: string
-      Arguments: ArgumentDefinition list
-      /// How many sides its input may have.
-      Ranks: int list
-      Plan: LayerSite -> Result<LayerPlan, LayerFault> }
+    {
+        Name: string
+        Summary: string
+        Arguments: ArgumentDefinition list
+        /// How many sides its input may have.
+        Ranks: int list
+        Plan: LayerSite -> Result<LayerPlan, LayerFault>
+    }
 
 module LayerFault =
     let at argument message =
@@ -197,8 +207,16 @@ module internal Arguments =
     /// What every layer with a kernel and a bias takes.
     let weights =
         [ keyword "bias" YesNo (FlagValue true) "Whether a bias is added, one for each output channel."
-          keyword "kernel-init" InitialiserOf (InitialiserValue(initialiser "glorot")) "Where the kernel's first values come from."
-          keyword "bias-init" InitialiserOf (InitialiserValue(initialiser "zeros")) "Where the bias' first values come from."
+          keyword
+              "kernel-init"
+              InitialiserOf
+              (InitialiserValue(initialiser "glorot"))
+              "Where the kernel's first values come from."
+          keyword
+              "bias-init"
+              InitialiserOf
+              (InitialiserValue(initialiser "zeros"))
+              "Where the bias' first values come from."
           keyword "kernel-reg" RegularizerOf (RegularizerValue Regularizer.none) "The kernel's regularization loss."
           keyword "bias-reg" RegularizerOf (RegularizerValue Regularizer.none) "The bias' regularization loss." ]
 

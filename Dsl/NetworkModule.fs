@@ -58,7 +58,9 @@ type NetworkModule(plan: NetworkPlan, tensors: NetworkTensors) as this =
     member _.Initialise(seed: uint64) =
         for i, node in List.indexed plan.Nodes do
             for weight, tensor in List.zip node.Layer.Weights (slice tensors.Weights weightOffsets i) do
-                let key = RandomKey.Of(seed, RandomPurpose.InitialWeights, $"{node.Path}/{weight.Name}")
+                let key =
+                    RandomKey.Of(seed, RandomPurpose.InitialWeights, $"{node.Path}/{weight.Name}")
+
                 Initial.fill tensor (Initialiser.value weight.Initialiser weight.Fans key)
 
             for buffer, tensor in List.zip node.Layer.Buffers (slice tensors.Buffers bufferOffsets i) do

@@ -9,15 +9,17 @@ type NodeInput =
 
 /// One layer of a checked network.
 type PlanNode =
-    { /// Its stable path, such as `conv1`: for weights, logs and errors.
-      Path: string
-      /// The catalogue's word for it.
-      Kind: string
-      Inputs: NodeInput list
-      InputShapes: Shape list
-      Layer: LayerPlan
-      Activation: Activation option
-      Span: Span }
+    {
+        /// Its stable path, such as `conv1`: for weights, logs and errors.
+        Path: string
+        /// The catalogue's word for it.
+        Kind: string
+        Inputs: NodeInput list
+        InputShapes: Shape list
+        Layer: LayerPlan
+        Activation: Activation option
+        Span: Span
+    }
 
 /// An input of a network; its shape is that of one sample.
 type PlanInput = { Name: string; Shape: Shape }

@@ -21,6 +21,7 @@ let read (text: string) : Result<Override, Diagnostic> =
     match text.IndexOf '=' with
     | at when at > 0 && Regex.IsMatch(text.Substring(0, at), @"^\s*[\w-]+(\.[\w-]+)?\s*$") ->
         let key, value = text.Substring(0, at).Trim(), text.Substring(at + 1).Trim()
+
         let word, part =
             match key.IndexOf '.' with
             | dot when dot > 0 -> key.Substring(0, dot), Some(key.Substring(dot + 1))
@@ -37,7 +38,10 @@ let read (text: string) : Result<Override, Diagnostic> =
                   Text = $"train x {{\n{word} {setting}{value}\n}}" } }
     | _ ->
         Result.Error
-            { Diagnostic.error { Span.nowhere with File = $"--set {text}" } $"'{text}' sets nothing" with
+            { Diagnostic.error
+                  { Span.nowhere with
+                      File = $"--set {text}" }
+                  $"'{text}' sets nothing" with
                 Expected = Some "NAME=VALUE, such as batch=64, optimizer.lr=0.1 or optimizer=\"adam lr=1e-3\"" }
 
 /// The statement that replaces the one of this word.
@@ -79,7 +83,10 @@ let private wordOf (statement: Statement) =
     | _ -> ""
 
 let private malformed (change: Override) =
-    { Diagnostic.error { Span.nowhere with File = change.Source.File } $"'{change.Value}' is no value for '{change.Key}'" with
+    { Diagnostic.error
+          { Span.nowhere with
+              File = change.Source.File }
+          $"'{change.Value}' is no value for '{change.Key}'" with
         Expected = Some "what would stand in the script" }
 
 /// The body with one change made.
@@ -90,7 +97,9 @@ let private apply (body: Body) (change: Override) : Result<Body, Diagnostic> =
     | None, _ -> Result.Error(malformed change)
     | Some fresh, None ->
         let others = body.Statements |> List.filter (mine >> not)
-        let at = body.Statements |> List.tryFindIndex mine |> Option.defaultValue others.Length
+
+        let at =
+            body.Statements |> List.tryFindIndex mine |> Option.defaultValue others.Length
 
         Ok
             { body with
@@ -105,7 +114,8 @@ let private apply (body: Body) (change: Override) : Result<Body, Diagnostic> =
     | Some _, Some _ ->
         Result.Error(
             Diagnostic.error
-                { Span.nowhere with File = change.Source.File }
+                { Span.nowhere with
+                    File = change.Source.File }
                 $"the train part has no '{change.Key}' whose '{change.Part.Value}' could be set"
         )
 
@@ -127,4 +137,6 @@ let applyTo (part: string) (changes: Override list) (script: Script) : Result<Sc
         | Ok edited, Ok rest -> Ok(edited :: rest)
         | Result.Error e, _ -> Result.Error e
         | _, Result.Error e -> Result.Error e)
-    |> Result.map (fun declarations -> { script with Declarations = declarations })
+    |> Result.map (fun declarations ->
+        { script with
+            Declarations = declarations })

@@ -51,7 +51,9 @@ let rec private write blanks (expression: Expression) =
     | Member(value, part) -> $"{value.Text}.{part.Text}"
     | Call(name, arguments) -> name.Text + "(" + String.Join(", ", arguments |> List.map (write true)) + ")"
     | Matrix rows ->
-        let row entries = String.Join(" ", entries |> List.map (write false))
+        let row entries =
+            String.Join(" ", entries |> List.map (write false))
+
         "[" + String.Join("; ", rows |> List.map row) + "]"
     | Unary(Negate, operand) -> "-" + write blanks operand
     | Unary(Not, operand) -> "not " + write blanks operand
@@ -94,7 +96,11 @@ and private kind depth =
             | [] -> ""
             | _ -> String.Join(", ", names |> List.map _.Text) + " in "
 
-        let range = upTo |> Option.map (fun last -> ".." + expression last) |> Option.defaultValue ""
+        let range =
+            upTo
+            |> Option.map (fun last -> ".." + expression last)
+            |> Option.defaultValue ""
+
         $"repeat {heads}{expression over}{range} {block depth body}"
     | Unread word -> "# unread: " + (word |> Option.map _.Text |> Option.defaultValue "?")
 
@@ -102,8 +108,9 @@ and private conditional depth condition whenTrue whenFalse =
     let otherwise =
         match whenFalse with
         | None -> ""
-        | Some { Statements = [ { Kind = If(next, yes, no); Comments = { Before = []; After = None } } ]; Closing = [] } ->
-            " else " + conditional depth next yes no
+        | Some { Statements = [ { Kind = If(next, yes, no)
+                                  Comments = { Before = []; After = None } } ]
+                 Closing = [] } -> " else " + conditional depth next yes no
         | Some body -> " else " + block depth body
 
     $"if {expression condition} {block depth whenTrue}{otherwise}"
@@ -119,7 +126,8 @@ and private block depth (body: Body) =
     | { Statements = []; Closing = [] } -> "{ }"
     | _ ->
         let inner =
-            (body.Statements |> List.collect (lines (depth + 1))) @ comments (depth + 1) body.Closing
+            (body.Statements |> List.collect (lines (depth + 1)))
+            @ comments (depth + 1) body.Closing
 
         String.Join("\n", [ "{" ] @ inner @ [ indent depth + "}" ])
 
@@ -146,5 +154,8 @@ let private declaration (declaration: Declaration) =
 let print (script: Script) =
     let parts = List.map declaration script.Declarations
     let closing = comments 0 script.Closing
-    let blocks = if closing.IsEmpty then parts else parts @ [ String.Join("\n", closing) ]
+
+    let blocks =
+        if closing.IsEmpty then parts else parts @ [ String.Join("\n", closing) ]
+
     String.Join("\n\n", blocks) + "\n"

@@ -18,8 +18,7 @@ let private lineOf (source: Source) (span: Span) =
 
 /// Tabs stay tabs, so that the caret stands under what it means.
 let private indentTo column (line: string) =
-    String([| for c in line |> Seq.truncate (column - 1) -> if c = '\t' then '\t' else ' ' |])
-        .PadRight(column - 1)
+    String([| for c in line |> Seq.truncate (column - 1) -> if c = '\t' then '\t' else ' ' |]).PadRight(column - 1)
 
 let private caret (line: string) (span: Span) =
     let width =
@@ -33,8 +32,13 @@ let private caret (line: string) (span: Span) =
 /// One diagnostic, over several lines, without a line break at the end.
 let render (source: Source) (diagnostic: Diagnostic) =
     let text = StringBuilder()
-    let add (line: string) = text.Append('\n').Append(line) |> ignore
-    text.Append $"{place diagnostic.Span}: {severity diagnostic.Severity}: {diagnostic.Message}" |> ignore
+
+    let add (line: string) =
+        text.Append('\n').Append(line) |> ignore
+
+    text.Append $"{place diagnostic.Span}: {severity diagnostic.Severity}: {diagnostic.Message}"
+    |> ignore
+
     let line = lineOf source diagnostic.Span
 
     if source.File = diagnostic.Span.File && line <> "" then
@@ -43,8 +47,11 @@ let render (source: Source) (diagnostic: Diagnostic) =
         add $"  {number} | {line}"
         add $"  {margin} | {caret line diagnostic.Span}"
 
-    diagnostic.Expected |> Option.iter (fun expected -> add $"  expected {expected}")
-    diagnostic.Suggestion |> Option.iter (fun word -> add $"  did you mean '{word}'?")
+    diagnostic.Expected
+    |> Option.iter (fun expected -> add $"  expected {expected}")
+
+    diagnostic.Suggestion
+    |> Option.iter (fun word -> add $"  did you mean '{word}'?")
 
     for name, span in diagnostic.Uses do
         add $"  in '{name}', used at {place span}"

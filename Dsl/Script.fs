@@ -6,10 +6,12 @@ open CnnCluster.Dsl.Checking
 
 /// What came of reading a script: a value if it was right, and what there is to say about it.
 type ScriptResult<'T when 'T: not null and 'T: not struct> =
-    { /// Null if there are errors.
-      Value: 'T | null
-      Diagnostics: IReadOnlyList<Diagnostic>
-      Sources: IReadOnlyList<Source> }
+    {
+        /// Null if there are errors.
+        Value: 'T | null
+        Diagnostics: IReadOnlyList<Diagnostic>
+        Sources: IReadOnlyList<Source>
+    }
 
     member result.HasErrors = Report.hasErrors result.Diagnostics
 
@@ -27,9 +29,11 @@ type ScriptResult<'T when 'T: not null and 'T: not struct> =
 
 /// A train part, ready to run.
 type Training =
-    { Plan: TrainPlan
-      /// The canonical script, changes made: what nodes read, and what the run's folder keeps.
-      Canonical: string }
+    {
+        Plan: TrainPlan
+        /// The canonical script, changes made: what nodes read, and what the run's folder keeps.
+        Canonical: string
+    }
 
 module private Parts =
     let networks script =
@@ -67,7 +71,11 @@ module private Parts =
         | _, [] when incomplete script -> None
         | null, [] -> Scope.fail sink (nowhere source) $"the script has no {what}"
         | null, _ ->
-            Scope.expected sink (nowhere source) $"the script has several {what}s" $"FILE:NAME, with {Suggestion.listed names}"
+            Scope.expected
+                sink
+                (nowhere source)
+                $"the script has several {what}s"
+                $"FILE:NAME, with {Suggestion.listed names}"
         | name, _ ->
             match parts |> List.tryFind (fun (n, _) -> n.Text = name) with
             | Some part -> Some part
@@ -86,7 +94,8 @@ module private Parts =
     let imports (sink: Scope.Sink) script =
         for declaration in script.Declarations do
             match declaration.Kind with
-            | Import(_, span) -> Scope.report sink (Diagnostic.error span "imports cannot be compiled by this version yet")
+            | Import(_, span) ->
+                Scope.report sink (Diagnostic.error span "imports cannot be compiled by this version yet")
             | _ -> ()
 
     let networkOf sink script (train: Name) =
@@ -156,8 +165,7 @@ type Script private () =
 
         let plan =
             Parts.pick sink source tree "network" name (Parts.networks tree)
-            |> Option.bind (fun (n, body) ->
-                NetworkChecker.check sink (Option.ofObj input) (Parts.blocks tree) n body)
+            |> Option.bind (fun (n, body) -> NetworkChecker.check sink (Option.ofObj input) (Parts.blocks tree) n body)
 
         Parts.result [ source ] sink plan
 
@@ -187,7 +195,8 @@ type Script private () =
         let training =
             match part, changed with
             | Some(n, _), Some tree ->
-                let body = Parts.trains tree |> List.find (fun (other, _) -> other.Text = n.Text) |> snd
+                let body =
+                    Parts.trains tree |> List.find (fun (other, _) -> other.Text = n.Text) |> snd
 
                 Parts.training sink catalogues tree n body
                 |> Option.map (fun plan ->

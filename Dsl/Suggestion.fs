@@ -6,7 +6,11 @@ open System
 /// Insertions, deletions, replacements and swaps of neighbours that turn one word into the other
 /// (Damerau 1964, the restricted form in which no stretch is edited twice).
 let distance (a: string) (b: string) =
-    let cost = Array2D.init (a.Length + 1) (b.Length + 1) (fun i j -> if i = 0 then j elif j = 0 then i else 0)
+    let cost =
+        Array2D.init (a.Length + 1) (b.Length + 1) (fun i j ->
+            if i = 0 then j
+            elif j = 0 then i
+            else 0)
 
     for i in 1 .. a.Length do
         for j in 1 .. b.Length do
@@ -64,4 +68,8 @@ let amongOrAll candidates word diagnostic =
 /// A catalogue's sentence as a part of another: no capital, no full stop.
 let phrase (sentence: string) =
     let text = sentence.TrimEnd '.'
-    if text = "" then text else string (Char.ToLowerInvariant text[0]) + text.Substring 1
+
+    if text = "" then
+        text
+    else
+        string (Char.ToLowerInvariant text[0]) + text.Substring 1

@@ -6,7 +6,16 @@ open CnnCluster.Dsl.Syntax
 open CnnCluster.Dsl.Checking.Scope
 
 /// A word with numbers, `normal(0, 0.1)`, looked up in a catalogue of such.
-let private lookUp sink scope what (entries: 'E list) nameOf argumentsOf (create: 'E -> float list -> 'R) (expression: Expression) =
+let private lookUp
+    sink
+    scope
+    what
+    (entries: 'E list)
+    nameOf
+    argumentsOf
+    (create: 'E -> float list -> 'R)
+    (expression: Expression)
+    =
     let find (name: string) span =
         match entries |> List.tryFind (fun entry -> nameOf entry = name) with
         | Some entry -> Some entry
@@ -21,7 +30,10 @@ let private lookUp sink scope what (entries: 'E list) nameOf argumentsOf (create
         let arguments: (string * float) list = argumentsOf entry
 
         if given.Length > arguments.Length then
-            fail sink expression.Span $"'{nameOf entry}' takes {arguments.Length} values at most; here are {given.Length}"
+            fail
+                sink
+                expression.Span
+                $"'{nameOf entry}' takes {arguments.Length} values at most; here are {given.Length}"
         else
             let values = given |> List.map (number sink scope)
 
@@ -37,7 +49,15 @@ let private lookUp sink scope what (entries: 'E list) nameOf argumentsOf (create
     | _ -> expected sink expression.Span $"this is no {what}" (entries |> List.map nameOf |> Suggestion.listed)
 
 let activation sink scope expression =
-    lookUp sink scope "activation" Activation.all _.Name _.Arguments (fun d values -> { Definition = d; Values = values }) expression
+    lookUp
+        sink
+        scope
+        "activation"
+        Activation.all
+        _.Name
+        _.Arguments
+        (fun d values -> { Definition = d; Values = values })
+        expression
 
 let private initialiser sink scope expression =
     lookUp sink scope "initialiser" Initialiser.all _.Name _.Arguments _.Create expression
@@ -69,9 +89,16 @@ let yesNo sink scope (expression: Expression) =
 let private longest = 32767
 
 let private wholes sink (expression: Expression) least (values: float list) =
-    match values |> List.tryFind (fun v -> v <> floor v || v < float least || v > float longest) with
+    match
+        values
+        |> List.tryFind (fun v -> v <> floor v || v < float least || v > float longest)
+    with
     | Some wrong ->
-        expected sink expression.Span $"{Printer.number wrong} cannot be a side" $"whole numbers from {least} to {longest}"
+        expected
+            sink
+            expression.Span
+            $"{Printer.number wrong} cannot be a side"
+            $"whole numbers from {least} to {longest}"
     | None -> Some(values |> List.map int)
 
 let private sides sink scope least (expression: Expression) =
@@ -85,14 +112,18 @@ let private sides sink scope least (expression: Expression) =
     | None -> None
 
 let private padding sink scope (expression: Expression) =
-    let symmetric values = values |> List.map (fun p -> p, p) |> Sides
+    let symmetric values =
+        values |> List.map (fun p -> p, p) |> Sides
 
     match evaluate sink scope expression with
     | Some(OfWord "same") -> Some Same
     | Some(OfWord "valid") -> Some Valid
     | Some(OfNumber value) -> wholes sink expression 0 [ value ] |> Option.map symmetric
     | Some(OfSides list) when list |> List.forall Option.isSome ->
-        list |> List.map (Option.get >> float) |> wholes sink expression 0 |> Option.map symmetric
+        list
+        |> List.map (Option.get >> float)
+        |> wholes sink expression 0
+        |> Option.map symmetric
     | Some(OfRows rows) when rows |> List.forall (fun row -> row.Length = 2) ->
         rows
         |> List.concat
@@ -118,14 +149,16 @@ let private convert sink scope kind expression =
 
 /// The arguments of one use, sorted by what they are for; each expression keeps its place.
 type private Given =
-    { Values: Map<string, Expression>
-      Flags: Map<string, Span>
-      Activation: Expression option
-      /// Positional arguments of the definition that are still free.
-      Free: ArgumentDefinition list
-      /// Arguments whose value could not be understood, which was said.
-      Lost: Set<string>
-      Sound: bool }
+    {
+        Values: Map<string, Expression>
+        Flags: Map<string, Span>
+        Activation: Expression option
+        /// Positional arguments of the definition that are still free.
+        Free: ArgumentDefinition list
+        /// Arguments whose value could not be understood, which was said.
+        Lost: Set<string>
+        Sound: bool
+    }
 
 let private unsound given = { given with Sound = false }
 
@@ -146,7 +179,9 @@ let private settings (layer: LayerDefinition) =
 
 let private addActivation sink (expression: Expression) given =
     match given.Activation with
-    | None -> { given with Activation = Some expression }
+    | None ->
+        { given with
+            Activation = Some expression }
     | Some _ ->
         report sink (Diagnostic.error expression.Span "a layer has one activation, and this is the second")
         unsound given
@@ -161,7 +196,8 @@ let private addValue sink (argument: ArgumentDefinition) (expression: Expression
             Free = given.Free |> List.filter (fun free -> free.Name <> argument.Name) }
 
 let private addWord sink (layer: LayerDefinition) scope (expression: Expression) word given =
-    let isFlag (argument: ArgumentDefinition) = argument.Name = word && argument.Kind = YesNo
+    let isFlag (argument: ArgumentDefinition) =
+        argument.Name = word && argument.Kind = YesNo
 
     if given.Values.ContainsKey word || given.Flags.ContainsKey word then
         report sink (Diagnostic.error expression.Span $"'{word}' has a value already")
@@ -172,15 +208,17 @@ let private addWord sink (layer: LayerDefinition) scope (expression: Expression)
     elif isActivation word then
         addActivation sink expression given
     else
-        let flags = layer.Arguments |> List.filter (fun a -> a.Kind = YesNo) |> List.map _.Name
+        let flags =
+            layer.Arguments |> List.filter (fun a -> a.Kind = YesNo) |> List.map _.Name
 
         let diagnostic =
-            Diagnostic.error expression.Span $"'{word}' is neither a number here, nor a flag of '{layer.Name}', nor an activation"
+            Diagnostic.error
+                expression.Span
+                $"'{word}' is neither a number here, nor a flag of '{layer.Name}', nor an activation"
             |> Suggestion.among ((Activation.all |> List.map _.Name) @ flags) word
             |> hintOfHyphen word
 
-        if not scope.Incomplete then
-            report sink diagnostic
+        if not scope.Incomplete then report sink diagnostic
 
         // A misspelt activation takes no position; anything else was to be a number.
         if diagnostic.Suggestion.IsSome then unsound given else lost given
@@ -242,13 +280,18 @@ let private withDefaults sink (layer: LayerDefinition) (defaults: Defaults) give
 
     let apply given (key: Name, value: Expression) =
         if key.Text = "activation" then
-            (if given.Activation.IsSome then given else { given with Activation = Some value })
+            (if given.Activation.IsSome then
+                 given
+             else
+                 { given with Activation = Some value })
         elif missing (key, value) then
             addKeyword sink layer given (key, value)
         else
             given
 
-    Map.tryFind layer.Name defaults |> Option.defaultValue [] |> List.fold apply given
+    Map.tryFind layer.Name defaults
+    |> Option.defaultValue []
+    |> List.fold apply given
 
 let private valueOf sink scope (use': Span) (layer: LayerDefinition) given (argument: ArgumentDefinition) =
     match Map.tryFind argument.Name given.Values, Map.tryFind argument.Name given.Flags, argument.Default with
@@ -256,7 +299,8 @@ let private valueOf sink scope (use': Span) (layer: LayerDefinition) given (argu
     | None, Some _, _ -> Some(FlagValue true)
     | None, None, Otherwise value -> Some value
     | None, None, Required when given.Lost.Contains argument.Name -> None
-    | None, None, Required -> expected sink use' $"'{layer.Name}' needs '{argument.Name}'" (Suggestion.phrase argument.Doc)
+    | None, None, Required ->
+        expected sink use' $"'{layer.Name}' needs '{argument.Name}'" (Suggestion.phrase argument.Doc)
     // Filled in from the other argument, once that has its value.
     | None, None, ArgumentDefault.As _ -> None
 

@@ -42,7 +42,8 @@ let wordSetting sink (key: string) (choices: string list) (arguments: Argument l
             |> report sink
 
             None
-        | Keyword(_, expression) :: _ -> expected sink expression.Span $"'{key}' takes a word" (Suggestion.listed choices)
+        | Keyword(_, expression) :: _ ->
+            expected sink expression.Span $"'{key}' takes a word" (Suggestion.listed choices)
         | _ -> None
 
     value, rest
@@ -61,7 +62,9 @@ let private baselineSetting sink (arguments: Argument list) =
 
 let private higherIsBetter (metrics: Chosen<MetricDefinition> list) (monitor: string) =
     metrics
-    |> List.exists (fun m -> m.Definition.Higher && (monitor = "val_" + m.Definition.Name || monitor = "train_" + m.Definition.Name))
+    |> List.exists (fun m ->
+        m.Definition.Higher
+        && (monitor = "val_" + m.Definition.Name || monitor = "train_" + m.Definition.Name))
 
 /// Words of the statement that are no settings of numbers, with what they take.
 let private earlyStopWords =
@@ -69,8 +72,7 @@ let private earlyStopWords =
           [ "monitor", "A figure of the epoch."
             "restore", "Which weights to end with."
             "mode", "Whether less or more is better."
-            "baseline", "What the figure must beat." ] ->
-          Setting.Real(name, 0.0, -1e30, 1e30, doc) ]
+            "baseline", "What the figure must beat." ] -> Setting.Real(name, 0.0, -1e30, 1e30, doc) ]
 
 /// `known` is whether the metrics are as the script means them: an error in one is no error of what watches it.
 let check sink known (metrics: Chosen<MetricDefinition> list) (found: Entry list) =
@@ -84,12 +86,18 @@ let check sink known (metrics: Chosen<MetricDefinition> list) (found: Entry list
                 Metric.all |> List.map _.Name
 
         let figures = "loss" :: watched
-        let monitors = [ for part in [ "val_"; "train_" ] do for figure in figures -> part + figure ]
+
+        let monitors =
+            [ for part in [ "val_"; "train_" ] do
+                  for figure in figures -> part + figure ]
+
         let monitor, rest = wordSetting sink "monitor" monitors entry.Arguments
         let restore, rest = wordSetting sink "restore" [ "best"; "last" ] rest
         let mode, rest = wordSetting sink "mode" [ "auto"; "min"; "max" ] rest
         let baseline, rest = baselineSetting sink rest
-        let numbers = SettingBinder.bind sink "early-stop" entry.Word.Span (earlyStopWords @ earlyStopSettings) rest
+
+        let numbers =
+            SettingBinder.bind sink "early-stop" entry.Word.Span (earlyStopWords @ earlyStopSettings) rest
 
         match monitor, restore, mode, baseline, numbers with
         | Some monitor, Some restore, Some mode, Some baseline, Some numbers ->
@@ -106,9 +114,5 @@ let check sink known (metrics: Chosen<MetricDefinition> list) (found: Entry list
                   MinDelta = numbers["min-delta"]
                   Baseline = baseline
                   StartFromEpoch = int numbers["start-from-epoch"]
-                  Restore =
-                    if Option.map fst restore = Some "best" then
-                        Restore.Best
-                    else
-                        Restore.Last }
+                  Restore = if Option.map fst restore = Some "best" then Restore.Best else Restore.Last }
         | _ -> None

@@ -25,12 +25,14 @@ let expected (sink: Sink) span message what =
 
 /// The names an expression may use.
 type Scope =
-    { /// `None` after an error, when a number is not known.
-      Numbers: Map<string, float option>
-      /// `here` and named values; `None` after an error, when a shape is not known.
-      Shapes: Map<string, Shape option>
-      /// Whether a statement could not be read: it may have defined any name that is missing.
-      Incomplete: bool }
+    {
+        /// `None` after an error, when a number is not known.
+        Numbers: Map<string, float option>
+        /// `here` and named values; `None` after an error, when a shape is not known.
+        Shapes: Map<string, Shape option>
+        /// Whether a statement could not be read: it may have defined any name that is missing.
+        Incomplete: bool
+    }
 
 module Scope =
     let empty =
@@ -93,23 +95,28 @@ let private partOf sink (value: Name) (part: Name) (shape: Shape) =
         | Some None -> fail sink part.Span $"the {name} of '{value.Text}' is open ('?'): it has no number yet"
         | None -> fail sink part.Span $"'{value.Text}' is {Shape.text shape}: it has no {name}"
 
+    // Sides are written depth, height, width; a sequence has one, which goes by both names.
     match part.Text with
     | "channels" -> Some(OfNumber(float shape.Channels))
-    | "height" -> side 0 "height"
-    | "width" -> side (if shape.Rank = 1 then 0 else 1) "width"
+    | "depth" when shape.Rank = 3 -> side 0 "depth"
+    | "height" -> side (max 0 (shape.Rank - 2)) "height"
+    | "width" -> side (max 0 (shape.Rank - 1)) "width"
     | other ->
         let parts = [ "channels"; "height"; "width" ]
 
         Diagnostic.error part.Span $"a value has no '{other}'"
         |> Suggestion.among parts other
-        |> fun d -> { d with Expected = Some(Suggestion.listed parts) }
+        |> fun d ->
+            { d with
+                Expected = Some(Suggestion.listed parts) }
         |> report sink
 
         None
 
 /// A hyphen between letters joins them, which surprises those who meant to subtract.
 let hintOfHyphen (word: string) (diagnostic: Diagnostic) =
-    let hyphenated = diagnostic.Suggestion |> Option.exists (fun meant -> meant.Contains '-')
+    let hyphenated =
+        diagnostic.Suggestion |> Option.exists (fun meant -> meant.Contains '-')
 
     match word.IndexOf '-' with
     | at when at > 0 && not hyphenated ->
@@ -169,7 +176,12 @@ let rec evaluate (sink: Sink) (scope: Scope) (expression: Expression) : Evaluate
         | _ -> None
 
 and private mismatch sink scope left a right b =
-    let unknown = [ left, a; right, b ] |> List.tryPick (fun (e, v) -> match v with OfWord word -> Some(e, word) | _ -> None)
+    let unknown =
+        [ left, a; right, b ]
+        |> List.tryPick (fun (e, v) ->
+            match v with
+            | OfWord word -> Some(e, word)
+            | _ -> None)
 
     match unknown with
     | Some(expression, word) -> unknownNumber sink scope expression.Span word

@@ -12,7 +12,8 @@ let private range (setting: Setting) =
 
     match setting.Kind with
     | SettingKind.Flag -> "yes or no"
-    | SettingKind.Whole when below -> $"a whole number from {Printer.number setting.Minimum} to {Printer.number setting.Maximum}"
+    | SettingKind.Whole when below ->
+        $"a whole number from {Printer.number setting.Minimum} to {Printer.number setting.Maximum}"
     | SettingKind.Whole -> $"a whole number of at least {Printer.number setting.Minimum}"
     | _ when below -> $"a number from {Printer.number setting.Minimum} to {Printer.number setting.Maximum}"
     | _ -> $"a number of at least {Printer.number setting.Minimum}"
@@ -30,7 +31,11 @@ let private convert sink (setting: Setting) (expression: Expression) =
             if whole && value >= setting.Minimum && value <= setting.Maximum then
                 Some value
             else
-                expected sink expression.Span $"{Printer.number value} is no value for '{setting.Name}'" (range setting))
+                expected
+                    sink
+                    expression.Span
+                    $"{Printer.number value} is no value for '{setting.Name}'"
+                    (range setting))
 
 let private unknown sink owner (settings: Setting seq) (name: string) span =
     let names = settings |> Seq.map _.Name |> List.ofSeq
@@ -78,6 +83,7 @@ let bind (sink: Sink) owner (ownerSpan: Span) (settings: IReadOnlyList<Setting>)
             if setting.Default.HasValue then
                 values[setting.Name] <- setting.Default.Value
             elif sink.Count = before then
-                expected sink ownerSpan $"'{owner}' needs '{setting.Name}'" (Suggestion.phrase setting.Doc) |> ignore
+                expected sink ownerSpan $"'{owner}' needs '{setting.Name}'" (Suggestion.phrase setting.Doc)
+                |> ignore
 
     if sink.Count > before then None else Some(SettingValues values)

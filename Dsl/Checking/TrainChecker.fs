@@ -11,7 +11,8 @@ open CnnCluster.Kernels.Optimization
 
 /// What the loss compares the output with: `target=input`, or the labels.
 let private lossOf sink (entry: Entry) =
-    let target, rest = EarlyStopChecker.wordSetting sink "target" [ "input"; "labels" ] entry.Arguments
+    let target, rest =
+        EarlyStopChecker.wordSetting sink "target" [ "input"; "labels" ] entry.Arguments
 
     choose sink "loss" Loss.all _.Name (fun (l: LossDefinition) -> l.Settings) { entry with Arguments = rest }
     |> Option.bind (fun loss ->
@@ -60,7 +61,8 @@ let private checkInput sink (network: NetworkPlan) (data: DataSetEntry) span =
 let private refuseMetrics sink target (found: Entry list) =
     if target = InputItself then
         for entry in found do
-            fail sink entry.Span "a metric compares with labels, and the loss has target=input" |> ignore
+            fail sink entry.Span "a metric compares with labels, and the loss has target=input"
+            |> ignore
 
 let private warnOfAccumulation sink (network: NetworkPlan) (found: Entry list) steps =
     let normalised = network.Nodes |> List.exists (fun node -> node.Kind = "batchnorm")
@@ -69,7 +71,9 @@ let private warnOfAccumulation sink (network: NetworkPlan) (found: Entry list) s
     | entry :: _ when steps > 1 && normalised ->
         report
             sink
-            (Diagnostic.warning entry.Span "batch normalisation takes each of the accumulated batches by itself, not all of them together")
+            (Diagnostic.warning
+                entry.Span
+                "batch normalisation takes each of the accumulated batches by itself, not all of them together")
     | _ -> ()
 
 let private required (sink: Sink) (part: Name) (body: Body) word example (found: Entry list) =
@@ -90,11 +94,6 @@ let private metricsOf sink (loss: (Chosen<LossDefinition> * Target) option) (fou
     | [], Some({ Definition = { Name = "cross-entropy" } }, _) ->
         [ { Definition = Metric.accuracy
             Settings = SettingValues(Dictionary()) } ]
-    | entry :: _, Some(_, InputItself) ->
-        fail sink entry.Span "a metric compares with labels, and with target=input there are none"
-        |> ignore
-
-        []
     | _ ->
         found
         |> List.choose (choose sink "metric" Metric.all _.Name (fun (m: MetricDefinition) -> m.Settings))
@@ -114,14 +113,26 @@ let dataOf sink (catalogues: Catalogues) (name: Name) (body: Body) =
     |> Option.bind (choose sink "data set" catalogues.DataSets _.Name _.Settings)
 
 /// The plan of a train part for its network, or `None` if anything is wrong with it; every mistake is noted.
-let check (sink: Sink) (catalogues: Catalogues) (network: NetworkPlan option) (name: Name) (body: Body) : TrainPlan option =
+let check
+    (sink: Sink)
+    (catalogues: Catalogues)
+    (network: NetworkPlan option)
+    (name: Name)
+    (body: Body)
+    : TrainPlan option =
     let before = sink.Count
     let found = entries sink body
     let data = dataOf sink catalogues name body
-    let lossEntry = required sink name body "loss" "a loss, as in: loss cross-entropy" (found "loss")
+
+    let lossEntry =
+        required sink name body "loss" "a loss, as in: loss cross-entropy" (found "loss")
+
     let loss = lossEntry |> Option.bind (lossOf sink)
     let metrics = metricsOf sink loss (found "metric")
-    let metricsKnown = loss.IsSome && (List.isEmpty (found "metric") || metrics.Length = (found "metric").Length)
+
+    let metricsKnown =
+        loss.IsSome
+        && (List.isEmpty (found "metric") || metrics.Length = (found "metric").Length)
 
     let optimizer =
         required sink name body "optimizer" "an optimizer, as in: optimizer sgd lr=0.01" (found "optimizer")
@@ -134,7 +145,10 @@ let check (sink: Sink) (catalogues: Catalogues) (network: NetworkPlan option) (n
     let batch = wholeOf sink 1 32 (found "batch")
     let epochs = wholeOf sink 1 1 (found "epochs")
     let seed = seedOf sink (found "seed")
-    let earlyStop = EarlyStopChecker.check sink metricsKnown metrics (found "early-stop")
+
+    let earlyStop =
+        EarlyStopChecker.check sink metricsKnown metrics (found "early-stop")
+
     let split = splitOf sink (found "validation")
 
     let augmentations =

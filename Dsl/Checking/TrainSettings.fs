@@ -60,7 +60,9 @@ let entries (sink: Sink) (body: Body) =
         match statement.Kind with
         | Use(word, arguments, None) -> add word arguments statement.Span
         | Unread _ -> ()
-        | _ -> expected sink statement.Span "this has no place in a train part" "settings, such as: batch 32" |> ignore
+        | _ ->
+            expected sink statement.Span "this has no place in a train part" "settings, such as: batch 32"
+            |> ignore
 
     fun word ->
         match found.TryGetValue word with
@@ -68,7 +70,14 @@ let entries (sink: Sink) (body: Body) =
         | _ -> []
 
 /// `optimizer sgd lr=0.01`: an entry of a catalogue and its settings.
-let choose sink what (catalogue: 'D seq) (nameOf: 'D -> string) (settingsOf: 'D -> IReadOnlyList<Setting>) (entry: Entry) =
+let choose
+    sink
+    what
+    (catalogue: 'D seq)
+    (nameOf: 'D -> string)
+    (settingsOf: 'D -> IReadOnlyList<Setting>)
+    (entry: Entry)
+    =
     let names = catalogue |> Seq.map nameOf |> List.ofSeq
 
     match entry.Arguments with
@@ -126,7 +135,8 @@ let private settingsOf sink (entry: Entry) (settings: Setting list) =
     SettingBinder.bind sink entry.Word.Text entry.Word.Span settings entry.Arguments
 
 let splitOf sink (found: Entry list) =
-    let settings = [ Setting.Real("split", Nullable(), 0.0001, 0.9999, "The share of the training samples to validate on.") ]
+    let settings =
+        [ Setting.Real("split", Nullable(), 0.0001, 0.9999, "The share of the training samples to validate on.") ]
 
     match found with
     | [] -> Some 0.0
@@ -137,8 +147,7 @@ let clippingOf sink (found: Entry list) : GradientClipping option option =
         [ for name, doc in
               [ "value", "Each element's bound."
                 "norm", "The bound of each weight's gradient norm."
-                "global-norm", "The bound of the whole gradient's norm." ] ->
-              Setting.Real(name, 0.0, 1e-30, 1e30, doc) ]
+                "global-norm", "The bound of the whole gradient's norm." ] -> Setting.Real(name, 0.0, 1e-30, 1e30, doc) ]
 
     match found with
     | [] -> Some None

@@ -34,7 +34,9 @@ let private statistics sync (step: StepContext) (x: torch.Tensor) =
 /// The next statistics start as a copy of the current ones, so that several passes in one step add up.
 let private remember momentum (next: torch.Tensor) (fresh: torch.Tensor) =
     use _ = torch.no_grad ()
-    next.copy_ (next * scalar momentum + fresh.detach () * scalar (1.0 - momentum)) |> ignore
+
+    next.copy_ (next * scalar momentum + fresh.detach () * scalar (1.0 - momentum))
+    |> ignore
 
 let private normalise (values: ArgumentValues) (call: LayerCall) =
     let x, epsilon = call.Input, values.Real "epsilon"
@@ -52,7 +54,7 @@ let private normalise (values: ArgumentValues) (call: LayerCall) =
             remember (values.Real "momentum") call.Next[1] batchVariance
             centred, batchVariance
 
-    let normal = centred / along x ((variance + scalar epsilon).sqrt ())
+    let normal = centred / along x ((variance + scalar epsilon).sqrt())
 
     match values.Flag "scale", values.Flag "shift", call.Weights with
     | true, true, [ scale; shift ] -> normal * along x scale + along x shift
@@ -78,10 +80,8 @@ let private plan (site: LayerSite) =
     Ok
         { LayerPlan.pointwise site (normalise values) with
             Weights =
-                [ if values.Flag "scale" then
-                      weight channels "scale" 1.0
-                  if values.Flag "shift" then
-                      weight channels "shift" 0.0 ]
+                [ if values.Flag "scale" then weight channels "scale" 1.0
+                  if values.Flag "shift" then weight channels "shift" 0.0 ]
             Buffers = [ buffer channels "mean" 0.0; buffer channels "variance" 1.0 ]
             MultiplyAdds = site.Input.Elements }
 
@@ -89,10 +89,18 @@ let definition =
     { Name = "batchnorm"
       Summary = "Brings each channel to mean 0 and variance 1 over the batch, then scales and shifts it."
       Arguments =
-        [ Arguments.keyword "momentum" (RealNumber(0.0, 1.0)) (RealValue 0.99) "How much of the running statistics a step keeps."
+        [ Arguments.keyword
+              "momentum"
+              (RealNumber(0.0, 1.0))
+              (RealValue 0.99)
+              "How much of the running statistics a step keeps."
           Arguments.keyword "epsilon" (RealNumber(0.0, 1.0)) (RealValue 1e-3) "Added to the variance, under the root."
           Arguments.keyword "scale" YesNo (FlagValue true) "Whether a scale is learned."
           Arguments.keyword "shift" YesNo (FlagValue true) "Whether a shift is learned."
-          Arguments.keyword "sync" YesNo (FlagValue true) "Statistics of the global batch; `no` takes each worker's own slice." ]
+          Arguments.keyword
+              "sync"
+              YesNo
+              (FlagValue true)
+              "Statistics of the global batch; `no` takes each worker's own slice." ]
       Ranks = [ 0; 1; 2; 3 ]
       Plan = plan }

@@ -9,7 +9,11 @@ let private arguments =
     [ Arguments.required "filters" (WholeNumber 1) "How many kernels, and so output channels."
       Arguments.required "size" (SizeOf 1) "The kernel's sides: one number, or one for each axis."
       Arguments.keyword "stride" (SizeOf 1) (SizeValue [ 1 ]) "How far the kernel moves."
-      Arguments.keyword "pad" PaddingOf (PaddingValue Valid) "same, valid, a number, one for each axis, or [begin end; begin end]."
+      Arguments.keyword
+          "pad"
+          PaddingOf
+          (PaddingValue Valid)
+          "same, valid, a number, one for each axis, or [begin end; begin end]."
       Arguments.keyword "dilation" (SizeOf 1) (SizeValue [ 1 ]) "How far apart the kernel's elements lie."
       Arguments.keyword "groups" (WholeNumber 1) (WholeValue 1) "Groups of channels that see only themselves." ]
     @ Arguments.weights

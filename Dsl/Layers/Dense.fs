@@ -6,7 +6,9 @@ open CnnCluster.Dsl
 
 let private planFlatten (site: LayerSite) =
     match site.Input.Elements with
-    | None -> LayerFault.whole $"the input, {Shape.text site.Input}, has open sides: 'flatten' needs to know how many features there are"
+    | None ->
+        LayerFault.whole
+            $"the input, {Shape.text site.Input}, has open sides: 'flatten' needs to know how many features there are"
     | Some elements when elements > int64 System.Int32.MaxValue ->
         LayerFault.whole $"the input, {Shape.text site.Input}, has too many elements for one vector"
     | Some elements ->
@@ -67,6 +69,8 @@ let private plan (site: LayerSite) =
 let dense =
     { Name = "dense"
       Summary = "y = W·x + b over a vector."
-      Arguments = Arguments.required "units" (WholeNumber 1) "How many outputs." :: Arguments.weights
+      Arguments =
+        Arguments.required "units" (WholeNumber 1) "How many outputs."
+        :: Arguments.weights
       Ranks = [ 0; 1; 2; 3 ]
       Plan = plan }

@@ -7,10 +7,18 @@ open CnnCluster.Dsl
 open CnnCluster.Dsl.Layers.Window
 
 let private arguments =
-    [ Arguments.positional "size" (SizeOf 1) (Otherwise(SizeValue [ 2 ])) "The window's sides: one number, or one for each axis."
+    [ Arguments.positional
+          "size"
+          (SizeOf 1)
+          (Otherwise(SizeValue [ 2 ]))
+          "The window's sides: one number, or one for each axis."
       { Arguments.positional "stride" (SizeOf 1) (As "size") "How far the window moves." with
           Positional = false }
-      Arguments.keyword "pad" PaddingOf (PaddingValue Valid) "same, valid, a number, one for each axis, or [begin end; begin end]."
+      Arguments.keyword
+          "pad"
+          PaddingOf
+          (PaddingValue Valid)
+          "same, valid, a number, one for each axis, or [begin end; begin end]."
       Arguments.keyword "ceil" YesNo (FlagValue false) "Whether a last window that reaches over the edge counts." ]
 
 let private maximum (window: Window) (x: torch.Tensor) =
@@ -38,7 +46,10 @@ let private average (window: Window) (x: torch.Tensor) =
         mean
     else
         let sides = Array.skip 2 x.shape
-        let ones = torch.ones (Array.append [| 1L; 1L |] sides, dtype = x.dtype, device = x.device)
+
+        let ones =
+            torch.ones (Array.append [| 1L; 1L |] sides, dtype = x.dtype, device = x.device)
+
         mean / meanOf window (pad window 0.0 ones)
 
 let private tooMuchPadding (window: Window) =
@@ -64,7 +75,8 @@ let private plan operation (site: LayerSite) =
 
     check window input [ "size"; "stride"; "size" ] (fun sides ->
         match tooMuchPadding window with
-        | Some(_, k) -> LayerFault.at "pad" $"padding must be less than the window's side, {k}: else a window sees nothing"
+        | Some(_, k) ->
+            LayerFault.at "pad" $"padding must be less than the window's side, {k}: else a window sees nothing"
         | None ->
             Ok
                 { Output = { input with Sides = sides }

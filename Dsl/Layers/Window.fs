@@ -5,12 +5,14 @@ open TorchSharp
 open CnnCluster.Dsl
 
 type Window =
-    { Kernel: int list
-      Stride: int list
-      Dilation: int list
-      Padding: Padding
-      /// Whether a last window that reaches over the edge counts.
-      Ceil: bool }
+    {
+        Kernel: int list
+        Stride: int list
+        Dilation: int list
+        Padding: Padding
+        /// Whether a last window that reaches over the edge counts.
+        Ceil: bool
+    }
 
     /// The stretch a dilated kernel covers, an axis each.
     member window.Extent =
@@ -49,7 +51,9 @@ let private axes (window: Window) (sides: int list) =
     let paddings = explicitPadding sides.Length window.Padding
 
     List.zip3 window.Extent window.Stride paddings
-    |> List.map2 (fun side (extent, stride, padding) -> axis extent stride padding (window.Padding = Same) window.Ceil side) sides
+    |> List.map2
+        (fun side (extent, stride, padding) -> axis extent stride padding (window.Padding = Same) window.Ceil side)
+        sides
 
 /// The output's sides; an open side stays open.
 let outputSides (window: Window) (sides: int option list) =
@@ -64,7 +68,9 @@ let outputSides (window: Window) (sides: int option list) =
 /// Refuses a window that fits nowhere, and sizes whose number of axes is not the input's.
 let check (window: Window) (input: Shape) names next =
     let sizes = List.zip names [ window.Kernel; window.Stride; window.Dilation ]
-    let misfit = sizes |> List.tryFind (fun (_, size: int list) -> size.Length <> input.Rank)
+
+    let misfit =
+        sizes |> List.tryFind (fun (_, size: int list) -> size.Length <> input.Rank)
 
     let axesOfPadding =
         match window.Padding with
@@ -90,19 +96,27 @@ let private longs (list: int list) = list |> List.map int64 |> Array.ofList
 /// The input with its padding, of this value. The sides come from the tensor: they may have been open in the script.
 let pad (window: Window) (value: float) (x: torch.Tensor) =
     let sides = [ for side in Array.skip 2 x.shape -> int side ]
-    let paddings = axes window sides |> List.map (fun (_, before, after) -> before, after)
+
+    let paddings =
+        axes window sides |> List.map (fun (_, before, after) -> before, after)
 
     if paddings |> List.forall (fun p -> p = (0, 0)) then
         x
     else
         // The last axis comes first here.
-        let ends = paddings |> List.rev |> List.collect (fun (before, after) -> [ int64 before; int64 after ])
+        let ends =
+            paddings
+            |> List.rev
+            |> List.collect (fun (before, after) -> [ int64 before; int64 after ])
+
         torch.nn.functional.pad (x, Array.ofList ends, PaddingModes.Constant, value)
 
 /// Symmetric padding that a convolution can do itself, without a padded copy; `None` where it cannot.
 let symmetric (window: Window) (x: torch.Tensor) =
     let sides = [ for side in Array.skip 2 x.shape -> int side ]
-    let paddings = axes window sides |> List.map (fun (_, before, after) -> before, after)
+
+    let paddings =
+        axes window sides |> List.map (fun (_, before, after) -> before, after)
 
     if paddings |> List.forall (fun (before, after) -> before = after) then
         Some(paddings |> List.map (fst >> int64) |> Array.ofList)

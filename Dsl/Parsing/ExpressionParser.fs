@@ -29,9 +29,12 @@ let private nameText: Parser<string> =
         let rec length (n: int) =
             let c = stream.Peek n
 
-            if isWordCharacter c then length (n + 1)
-            elif c = '-' && isLetter (stream.Peek(n - 1)) && isLetter (stream.Peek(n + 1)) then length (n + 1)
-            else n
+            if isWordCharacter c then
+                length (n + 1)
+            elif c = '-' && isLetter (stream.Peek(n - 1)) && isLetter (stream.Peek(n + 1)) then
+                length (n + 1)
+            else
+                n
 
         if isLetter (stream.Peek()) then
             Reply(stream.Read(length 1))
@@ -63,8 +66,7 @@ let private notGlued =
     notFollowedBy (satisfy isWordCharacter)
     <|> refuse "a number or a size ends here, and something is glued to it: 5, 0.01, 1e-4 and 5x5 are well formed"
 
-let private tooLarge =
-    refuse "a side has at most nine digits"
+let private tooLarge = refuse "a side has at most nine digits"
 
 let private numeric =
     (followedBy (regex @"(?:(?:[\d?]+x)*\d{10,}x|(?:[\d?]+x)+\d{10,})") >>. tooLarge)
@@ -79,11 +81,15 @@ let quoted: Parser<string> =
 let private kindToExpression (parser: Parser<ExpressionKind>) : Parser<Expression> =
     spanned parser |>> fun (kind, span) -> { Kind = kind; Span = span }
 
-let private enclosed, private enclosedRef = createParserForwardedToRef<Expression, State> ()
-let private tightSum, private tightSumRef = createParserForwardedToRef<Expression, State> ()
+let private enclosed, private enclosedRef =
+    createParserForwardedToRef<Expression, State>()
+
+let private tightSum, private tightSumRef =
+    createParserForwardedToRef<Expression, State>()
 
 let private parenthesised =
-    skipChar '(' >>. gap >>. enclosed .>> gap .>> (skipChar ')' <?> "')'") |> deeper |>> Parenthesised
+    skipChar '(' >>. gap >>. enclosed .>> gap .>> (skipChar ')' <?> "')'") |> deeper
+    |>> Parenthesised
 
 /// Entries with blanks between them; a line end or `;` starts a new row.
 let private matrix =
@@ -92,20 +98,21 @@ let private matrix =
     let row = many1 entry
     let rowEnds = skipMany1 (rowEnd .>> blanks)
 
-    skipChar '[' >>. blanks >>. optional rowEnds >>. sepEndBy row rowEnds .>> (skipChar ']' <?> "']'")
+    skipChar '[' >>. blanks >>. optional rowEnds >>. sepEndBy row rowEnds
+    .>> (skipChar ']' <?> "']'")
     |> deeper
     |>> Matrix
 
 let private call =
-    between
-        (skipChar '(' >>. gap)
-        (skipChar ')' <?> "')'")
-        (sepBy (enclosed .>> gap) (skipChar ',' >>. gap))
+    between (skipChar '(' >>. gap) (skipChar ')' <?> "')'") (sepBy (enclosed .>> gap) (skipChar ',' >>. gap))
     |> deeper
 
 let private named =
     // No part of a value has a hyphen: `here.channels-k` subtracts.
-    let partName = spanned (many1Satisfy2 isLetter isWordCharacter) |>> fun (text, span) -> { Text = text; Span = span }
+    let partName =
+        spanned (many1Satisfy2 isLetter isWordCharacter)
+        |>> fun (text, span) -> { Text = text; Span = span }
+
     let memberName = attempt (skipChar '.' >>. partName)
 
     name
@@ -136,7 +143,9 @@ let private chain (operators: (Parser<unit> * BinaryOperator) list) blanks opera
         choice [ for parser, operator in operators -> attempt (around blanks >>. parser) >>% operator ]
         .>> around blanks
 
-    let tooLong = refuse $"an expression joins at most {longest} values: 'let' can name a part of it"
+    let tooLong =
+        refuse $"an expression joins at most {longest} values: 'let' can name a part of it"
+
     let next = pipe2 operator operand (fun operator right -> operator, right)
 
     operand .>>. many next
@@ -161,13 +170,7 @@ let private sum blanks =
 let private condition blanks =
     sum blanks
     |> chain
-        (symbols
-            [ "==", Equal
-              "!=", NotEqual
-              "<=", LessOrEqual
-              ">=", GreaterOrEqual
-              "<", Less
-              ">", Greater ])
+        (symbols [ "==", Equal; "!=", NotEqual; "<=", LessOrEqual; ">=", GreaterOrEqual; "<", Less; ">", Greater ])
         blanks
     |> chain [ keyword "and", And ] blanks
     |> chain [ keyword "or", Or ] blanks

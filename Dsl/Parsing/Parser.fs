@@ -11,16 +11,11 @@ open CnnCluster.Dsl.Parsing.StatementParser
 let private declarationWords = [ "network"; "train"; "block"; "shared"; "import" ]
 
 let private parameter =
-    name
-    .>> gap
-    .>>. opt (skipChar '=' >>. gap >>. expression .>> gap)
+    name .>> gap .>>. opt (skipChar '=' >>. gap >>. expression .>> gap)
     |>> fun (name, value) -> { Name = name; Default = value }
 
 let private parameters =
-    between
-        (skipChar '(' >>. gap <?> "'('")
-        (skipChar ')' <?> "')'")
-        (sepBy parameter (skipChar ',' >>. gap))
+    between (skipChar '(' >>. gap <?> "'('") (skipChar ')' <?> "')'") (sepBy parameter (skipChar ',' >>. gap))
 
 let private unknownDeclaration (word: Name) : Parser<DeclarationKind> =
     fun stream ->
@@ -76,7 +71,13 @@ let private unread span =
       Span = span }
 
 let private script: Parser<Script> =
-    many (attempt (separators >>. notFollowedBy eof >>. (strayBrace <|> (recovering unread declaration |>> Some))))
+    many (
+        attempt (
+            separators
+            >>. notFollowedBy eof
+            >>. (strayBrace <|> (recovering unread declaration |>> Some))
+        )
+    )
     .>> separators
     |>> List.choose id
     >>= fun declarations ->

@@ -11,11 +11,19 @@ type private Parts =
 
 let rec private collect parts (error: ErrorMessage) =
     match error with
-    | Message text -> { parts with Messages = text :: parts.Messages }
-    | Expected label -> { parts with Expected = label :: parts.Expected }
+    | Message text ->
+        { parts with
+            Messages = text :: parts.Messages }
+    | Expected label ->
+        { parts with
+            Expected = label :: parts.Expected }
     | ExpectedString text
-    | ExpectedStringCI text -> { parts with Expected = $"'{text}'" :: parts.Expected }
-    | CompoundError(label, _, _, _) -> { parts with Expected = label :: parts.Expected }
+    | ExpectedStringCI text ->
+        { parts with
+            Expected = $"'{text}'" :: parts.Expected }
+    | CompoundError(label, _, _, _) ->
+        { parts with
+            Expected = label :: parts.Expected }
     | NestedError(_, _, inner) -> collectAll parts inner
     | _ -> parts
 

@@ -60,8 +60,7 @@ let comment: Parser<unit> =
             Reply(FParsec.Primitives.Error, expected "a comment")
 
 /// Blanks, line ends and comments: where a line's end means nothing.
-let gap: Parser<unit> =
-    skipMany (skipAnyOf " \t" <|> skipNewline <|> comment)
+let gap: Parser<unit> = skipMany (skipAnyOf " \t" <|> skipNewline <|> comment)
 
 /// Looks past a gap for what continues a statement; if it is not there, nothing was read and no comment noted.
 let past (continuation: Parser<unit>) : Parser<unit> =
@@ -75,7 +74,10 @@ let past (continuation: Parser<unit>) : Parser<unit> =
         else
             stream.BacktrackTo(&start)
 
-            for later in stream.UserState.Comments.Keys |> Seq.filter (fun key -> key >= offset) |> Seq.toList do
+            for later in
+                stream.UserState.Comments.Keys
+                |> Seq.filter (fun key -> key >= offset)
+                |> Seq.toList do
                 stream.UserState.Comments.Remove later |> ignore
 
             Reply(FParsec.Primitives.Error, NoErrorMessages)

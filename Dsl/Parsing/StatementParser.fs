@@ -24,10 +24,11 @@ let private trailingComment: Parser<string option> =
         else
             Reply None
 
-let body, private bodyRef = createParserForwardedToRef<Body, State> ()
+let body, private bodyRef = createParserForwardedToRef<Body, State>()
 
 /// A line's end before `{` is a blank.
-let braced = past (followedBy (skipChar '{')) >>. body <|> (blanks >>. (body <?> "'{'"))
+let braced =
+    past (followedBy (skipChar '{')) >>. body <|> (blanks >>. (body <?> "'{'"))
 
 let private keyed =
     attempt (name .>> skipChar '=' .>> notFollowedBy (skipChar '='))
@@ -46,7 +47,8 @@ let private positional = tight |>> Positional
 
 let private argument = (body |>> Branch) <|> keyed <|> positional
 
-let private asWord = attempt (skipString "as" .>> notFollowedBy (satisfy isWordCharacter) >>. blanks)
+let private asWord =
+    attempt (skipString "as" .>> notFollowedBy (satisfy isWordCharacter) >>. blanks)
 
 let private endsHere = followedBy (skipNewline <|> skipAnyOf ";}#") <|> eof
 
@@ -55,14 +57,19 @@ let private nextBranch = past (followedBy (skipChar '{')) >>. body |>> Branch
 
 let private useOf (word: Name) : Parser<StatementKind> =
     let ending = (asWord >>. name |>> Some) <|> (endsHere >>% None)
-    let next = nextBranch <|> (notFollowedBy (asWord <|> endsHere) >>. (strayOperator <|> argument))
+
+    let next =
+        nextBranch
+        <|> (notFollowedBy (asWord <|> endsHere) >>. (strayOperator <|> argument))
 
     blanks >>. many (next .>> blanks) .>>. ending
     |>> fun (arguments, label) -> Use(word, arguments, label)
 
-let private conditional, private conditionalRef = createParserForwardedToRef<StatementKind, State> ()
+let private conditional, private conditionalRef =
+    createParserForwardedToRef<StatementKind, State>()
 
-let private elseIf = attempt (skipString "if" .>> notFollowedBy (satisfy isWordCharacter))
+let private elseIf =
+    attempt (skipString "if" .>> notFollowedBy (satisfy isWordCharacter))
 
 let private elseBranch =
     let asBody (kind, span) : Body =
@@ -81,7 +88,13 @@ conditionalRef.Value <-
     pipe3 expression braced (opt elseBranch) (fun condition whenTrue whenFalse -> If(condition, whenTrue, whenFalse))
 
 let private loop =
-    let names = attempt (sepBy1 (name .>> blanks) (skipChar ',' >>. blanks) .>> skipString "in" .>> blanks)
+    let names =
+        attempt (
+            sepBy1 (name .>> blanks) (skipChar ',' >>. blanks)
+            .>> skipString "in"
+            .>> blanks
+        )
+
     let upTo = attempt (blanks >>. skipString ".." >>. blanks) >>. expression
 
     pipe4 (names <|> preturn []) expression (opt upTo) braced (fun names over upTo body ->
@@ -118,7 +131,9 @@ let private statement: Parser<Statement> =
 
             Reply(
                 { Kind = kind
-                  Comments = { Before = before @ inside; After = after }
+                  Comments =
+                    { Before = before @ inside
+                      After = after }
                   Span = span }
             )
         else

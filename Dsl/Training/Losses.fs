@@ -12,11 +12,13 @@ type Target =
 
 /// What a loss or a metric is computed from.
 type Prediction =
-    { Output: Tensor
-      /// Labels (N), or a tensor of the output's shape.
-      Target: Tensor
-      /// The output holds probabilities, not logits.
-      Probabilities: bool }
+    {
+        Output: Tensor
+        /// Labels (N), or a tensor of the output's shape.
+        Target: Tensor
+        /// The output holds probabilities, not logits.
+        Probabilities: bool
+    }
 
 /// A catalogue entry: gives each sample's value, (N).
 type LossDefinition =
@@ -34,7 +36,7 @@ module Loss =
 
     let private logProbabilities prediction =
         if prediction.Probabilities then
-            prediction.Output.clamp(scalar epsilon, scalar (1.0 - epsilon)).log ()
+            prediction.Output.clamp(scalar epsilon, scalar (1.0 - epsilon)).log()
         else
             torch.nn.functional.log_softmax (prediction.Output, 1L)
 
@@ -64,7 +66,8 @@ module Loss =
     let crossEntropyDefinition =
         { Name = "cross-entropy"
           Summary = "−ln of the label's probability; takes logits, or probabilities where the network ends in softmax."
-          Settings = [ Setting.Real("label-smoothing", 0.0, 0.0, 1.0, "The share of the target that goes to all classes alike.") ]
+          Settings =
+            [ Setting.Real("label-smoothing", 0.0, 0.0, 1.0, "The share of the target that goes to all classes alike.") ]
           Targets = [ Labels ]
           PerSample = crossEntropy }
 
@@ -84,25 +87,28 @@ module Loss =
 
 /// A catalogue entry: gives each sample's value, (N), to be averaged.
 type MetricDefinition =
-    { Name: string
-      Summary: string
-      Settings: Setting list
-      /// Whether more is better.
-      Higher: bool
-      PerSample: SettingValues -> Prediction -> Tensor }
+    {
+        Name: string
+        Summary: string
+        Settings: Setting list
+        /// Whether more is better.
+        Higher: bool
+        PerSample: SettingValues -> Prediction -> Tensor
+    }
 
 module Metric =
     let private topK (k: int) (prediction: Prediction) =
         let classes = prediction.Output.size 1
         let struct (_, best) = prediction.Output.topk (int (min (int64 k) classes), 1)
-        best.eq(prediction.Target.unsqueeze 1L).any(1L).``to`` (prediction.Output.dtype)
+        best.eq(prediction.Target.unsqueeze 1L).any(1L).``to``(prediction.Output.dtype)
 
     let accuracy =
         { Name = "accuracy"
           Summary = "The share of samples whose highest output is the label's."
           Settings = []
           Higher = true
-          PerSample = fun _ prediction -> prediction.Output.argmax(1L).eq(prediction.Target).``to`` (prediction.Output.dtype) }
+          PerSample =
+            fun _ prediction -> prediction.Output.argmax(1L).eq(prediction.Target).``to``(prediction.Output.dtype) }
 
     /// The metrics that scripts can name.
     let all =

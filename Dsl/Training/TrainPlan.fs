@@ -38,38 +38,42 @@ type Restore =
     | Last = 1
 
 type EarlyStop =
-    { /// A figure of the epoch, such as `val_loss`.
-      Monitor: string
-      Higher: bool
-      /// Epochs without improvement after which to stop; null never stops.
-      Patience: System.Nullable<int>
-      MinDelta: float
-      Baseline: System.Nullable<float>
-      StartFromEpoch: int
-      Restore: Restore }
+    {
+        /// A figure of the epoch, such as `val_loss`.
+        Monitor: string
+        Higher: bool
+        /// Epochs without improvement after which to stop; null never stops.
+        Patience: System.Nullable<int>
+        MinDelta: float
+        Baseline: System.Nullable<float>
+        StartFromEpoch: int
+        Restore: Restore
+    }
 
 /// A checked `train` part.
 type TrainPlan =
-    { Name: string
-      Network: NetworkPlan
-      Data: Chosen<DataSetEntry>
-      /// The share of the training samples, the last ones, that validation takes; 0 takes the data set's own.
-      ValidationSplit: float
-      Loss: Chosen<LossDefinition>
-      Target: Target
-      Metrics: IReadOnlyList<Chosen<MetricDefinition>>
-      Augmentations: IReadOnlyList<Chosen<AugmentationEntry>>
-      Optimizer: Chosen<UpdateRuleDefinition>
-      Schedule: Chosen<ScheduleDefinition>
-      Clipping: GradientClipping | null
-      /// Batches whose gradients make one step.
-      Accumulate: int
-      Precision: Precision
-      /// Samples of one batch, over all workers.
-      Batch: int
-      Epochs: int
-      EarlyStop: EarlyStop
-      Seed: uint64 }
+    {
+        Name: string
+        Network: NetworkPlan
+        Data: Chosen<DataSetEntry>
+        /// The share of the training samples, the last ones, that validation takes; 0 takes the data set's own.
+        ValidationSplit: float
+        Loss: Chosen<LossDefinition>
+        Target: Target
+        Metrics: IReadOnlyList<Chosen<MetricDefinition>>
+        Augmentations: IReadOnlyList<Chosen<AugmentationEntry>>
+        Optimizer: Chosen<UpdateRuleDefinition>
+        Schedule: Chosen<ScheduleDefinition>
+        Clipping: GradientClipping | null
+        /// Batches whose gradients make one step.
+        Accumulate: int
+        Precision: Precision
+        /// Samples of one batch, over all workers.
+        Batch: int
+        Epochs: int
+        EarlyStop: EarlyStop
+        Seed: uint64
+    }
 
     /// Each sample's loss, (N).
     member plan.SampleLoss(output, target) =

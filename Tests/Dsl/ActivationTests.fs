@@ -34,16 +34,45 @@ let private points = [| -4.0; -3.0; -1.0; -0.5; 0.0; 0.5; 1.0; 3.0; 7.0 |]
 
 /// PyTorch 1.13 at these points.
 let private constants =
-    [ "gelu", [| -0.00012668496733247991; -0.00404969409489031; -0.15865525393145702; -0.15426876936299344; 0.0; 0.34573123063700656; 0.841344746068543; 2.99595030590511; 6.999999999991041 |]
-      "mish", [| -0.07259174079202535; -0.1456474612756246; -0.30340146137410895; -0.22074377465173; 0.0; 0.37524521130489513; 0.8650983882673103; 2.9865350049679575; 6.999988379809741 |]
-      "selu", [| -1.7258986281898945; -1.6705687287671118; -1.1113307378125625; -0.6917581878028713; 0.0; 0.5253504936777402; 1.0507009873554805; 3.1521029620664414; 7.354906911488364 |] ]
+    [ "gelu",
+      [| -0.00012668496733247991
+         -0.00404969409489031
+         -0.15865525393145702
+         -0.15426876936299344
+         0.0
+         0.34573123063700656
+         0.841344746068543
+         2.99595030590511
+         6.999999999991041 |]
+      "mish",
+      [| -0.07259174079202535
+         -0.1456474612756246
+         -0.30340146137410895
+         -0.22074377465173
+         0.0
+         0.37524521130489513
+         0.8650983882673103
+         2.9865350049679575
+         6.999988379809741 |]
+      "selu",
+      [| -1.7258986281898945
+         -1.6705687287671118
+         -1.1113307378125625
+         -0.6917581878028713
+         0.0
+         0.5253504936777402
+         1.0507009873554805
+         3.1521029620664414
+         7.354906911488364 |] ]
 
-let private definition name = Activation.all |> List.find (fun a -> a.Name = name)
+let private definition name =
+    Activation.all |> List.find (fun a -> a.Name = name)
 
 let private apply (definition: ActivationDefinition) (x: torch.Tensor) =
     definition.Apply (List.map snd definition.Arguments) x
 
-let private row (numbers: float[]) = torch.tensor(numbers, dtype = torch.float64).unsqueeze 0L
+let private row (numbers: float[]) =
+    torch.tensor(numbers, dtype = torch.float64).unsqueeze 0L
 
 let private overChannels = [ "softmax"; "logsoftmax" ]
 
@@ -70,15 +99,24 @@ let tests =
 
               let expected =
                   tabulate plain.Dims (fun place ->
-                      let weight channel = exp (at plain (List.updateAt 1 channel place))
+                      let weight channel =
+                          exp (at plain (List.updateAt 1 channel place))
+
                       weight place[1] / (weight 0 + weight 1 + weight 2))
 
               Expect.isLessThan (distance expected.Data (values (apply (definition "softmax") x))) 1e-14 "softmax"
-              Expect.isLessThan (distance (Array.map log expected.Data) (values (apply (definition "logsoftmax") x))) 1e-14 "logsoftmax"
+
+              Expect.isLessThan
+                  (distance (Array.map log expected.Data) (values (apply (definition "logsoftmax") x)))
+                  1e-14
+                  "logsoftmax"
           }
           test "an argument in parentheses takes the default's place" {
               use _ = torch.NewDisposeScope()
               let network, _ = networkOf (planOf "input 1\nleakyrelu(0.1)\nelu(2)") 1UL
-              let y = network.forward (torch.tensor([| -1.0 |], dtype = torch.float64).reshape (1L, 1L))
-              Expect.floatClose Accuracy.high (y.item<float> ()) (2.0 * (exp -0.1 - 1.0)) "value"
+
+              let y =
+                  network.forward (torch.tensor([| -1.0 |], dtype = torch.float64).reshape(1L, 1L))
+
+              Expect.floatClose Accuracy.high (y.item<float>()) (2.0 * (exp -0.1 - 1.0)) "value"
           } ]

@@ -24,8 +24,7 @@ let private isExpected path =
     let found, refused = complaints path
     let expectedPath = Path.ChangeExtension(path, ".expected")
 
-    if accepting then
-        File.WriteAllText(expectedPath, found)
+    if accepting then File.WriteAllText(expectedPath, found)
 
     Expect.isTrue refused $"the script was accepted: {found}"
     Expect.equal found (File.ReadAllText expectedPath) "the messages"
@@ -40,10 +39,14 @@ let badScripts =
               test $"{Path.GetFileName path} is refused in the expected words" { isExpected path } ]
 
 let private messages text =
-    Script.Check(source text, catalogues).Diagnostics |> Seq.map _.Message |> List.ofSeq
+    Script.Check(source text, catalogues).Diagnostics
+    |> Seq.map _.Message
+    |> List.ofSeq
 
 let private network body = "network N {\n" + body + "\n}"
-let private accepts body = Expect.isEmpty (messages (network body)) body
+
+let private accepts body =
+    Expect.isEmpty (messages (network body)) body
 
 let private shapeAfter body =
     Shape.text (plan (network body)).OutputShape
@@ -61,14 +64,30 @@ let tests =
               accepts "input 8; relu; leakyrelu(0.1); leakyrelu 0.2; elu"
           }
           test "if and repeat choose and multiply layers" {
-              Expect.equal (shapeAfter "input 16x16x2\nlet n = 4\nrepeat i in 1..3 { conv n*i 3x3 }\nif n > 3 { maxpool } else { flatten }") "5x5x12" "shape"
-              Expect.equal (shapeAfter "input 8\nrepeat a, b in [4 1; 2 0] { dense a; if b == 1 { relu } }\nrepeat 0 { dense 9 }") "2" "shape"
+              Expect.equal
+                  (shapeAfter
+                      "input 16x16x2\nlet n = 4\nrepeat i in 1..3 { conv n*i 3x3 }\nif n > 3 { maxpool } else { flatten }")
+                  "5x5x12"
+                  "shape"
+
+              Expect.equal
+                  (shapeAfter "input 8\nrepeat a, b in [4 1; 2 0] { dense a; if b == 1 { relu } }\nrepeat 0 { dense 9 }")
+                  "2"
+                  "shape"
           }
           test "names hold values, and 'from' goes back to one" {
-              Expect.equal (shapeAfter "input 8 as x\ndense 4\ndense x.channels*2 as y\nfrom x\ndense y.channels-1") "15" "shape"
+              Expect.equal
+                  (shapeAfter "input 8 as x\ndense 4\ndense x.channels*2 as y\nfrom x\ndense y.channels-1")
+                  "15"
+                  "shape"
           }
           test "defaults fill in what a layer leaves open, and no more" {
-              let plan = plan (network "defaults { conv bias=no pad=same }\ninput 8x8x1\nconv 4 3x3\nconv 4 3x3 bias=yes pad=valid")
+              let plan =
+                  plan (
+                      network
+                          "defaults { conv bias=no pad=same }\ninput 8x8x1\nconv 4 3x3\nconv 4 3x3 bias=yes pad=valid"
+                  )
+
               Expect.equal (plan.Nodes |> List.map (fun n -> n.Layer.Weights.Length)) [ 1; 2 ] "weights"
               Expect.equal (Shape.text plan.OutputShape) "6x6x4" "shape"
           }
@@ -86,14 +105,26 @@ let tests =
           test "one mistake in a train part gives one error" {
               for text in
                   [ trainPart [ "data mnits"; "loss cross-entropy"; "optimizer sgd lr=0.01" ]
-                    trainPart [ "data mnist"; "loss cross-entrpy"; "optimizer sgd lr=0.01"; "early-stop monitor=val_accuracy" ]
+                    trainPart
+                        [ "data mnist"
+                          "loss cross-entrpy"
+                          "optimizer sgd lr=0.01"
+                          "early-stop monitor=val_accuracy" ]
                     trainPart [ "data mnist"; "loss cross-entropy"; "optimizer sgd lr = 0.01" ]
-                    trainPart [ "data mnist"; "loss mse"; "metric acuracy"; "optimizer sgd lr=0.01"; "early-stop monitor=val_accuracy" ]
-                    trainPart([ "data mnist"; "loss cross-entropy"; "optimizer sgd lr=0.01" ]).Replace("network", "netwrok") ] do
+                    trainPart
+                        [ "data mnist"
+                          "loss mse"
+                          "metric acuracy"
+                          "optimizer sgd lr=0.01"
+                          "early-stop monitor=val_accuracy" ]
+                    trainPart([ "data mnist"; "loss cross-entropy"; "optimizer sgd lr=0.01" ])
+                        .Replace("network", "netwrok") ] do
                   Expect.hasLength (messages text) 1 $"{messages text} for {text}"
           }
           test "accumulation with batch normalisation is worth a warning, not an error" {
-              let text = plain.Replace("flatten\n", "flatten\n batchnorm\n").Replace("batch 32", "batch 32; accumulate 2")
+              let text =
+                  plain.Replace("flatten\n", "flatten\n batchnorm\n").Replace("batch 32", "batch 32; accumulate 2")
+
               let result = Script.Check(source text, catalogues)
               Expect.isFalse result.HasErrors result.Text
               Expect.stringContains result.Text "warning: batch normalisation" "text"

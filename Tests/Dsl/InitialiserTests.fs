@@ -14,7 +14,10 @@ let private count = 20000
 let private draw name arguments seed =
     let definition = Initialiser.all |> List.find (fun i -> i.Name = name)
     let key = RandomKey.Of(seed, RandomPurpose.InitialWeights, "conv1/kernel")
-    let initialiser = definition.Create(if List.isEmpty arguments then List.map snd definition.Arguments else arguments)
+
+    let initialiser =
+        definition.Create(if List.isEmpty arguments then List.map snd definition.Arguments else arguments)
+
     Array.init count (fun i -> Initialiser.value initialiser fans key (uint64 i))
 
 let private variance (numbers: float[]) =
@@ -26,7 +29,8 @@ let private laws =
     let glorot = 2.0 / (fans.In + fans.Out)
     let uniform variance = sqrt (3.0 * variance)
     // A normal law cut off at ±2 has this much of its deviation left.
-    let cut variance = 2.0 * sqrt variance / 0.87962566103423978
+    let cut variance =
+        2.0 * sqrt variance / 0.87962566103423978
 
     [ "glorot", [], 0.0, glorot, uniform glorot
       "glorot-uniform", [], 0.0, glorot, uniform glorot
@@ -52,13 +56,20 @@ let tests =
         "Dsl.Initialisers"
         [ test "every initialiser has its law here" {
               let known = laws |> List.map (fun (name, _, _, _, _) -> name)
-              Expect.isEmpty (Initialiser.all |> List.filter (fun i -> not (List.contains i.Name known))) "without a law"
+
+              Expect.isEmpty
+                  (Initialiser.all |> List.filter (fun i -> not (List.contains i.Name known)))
+                  "without a law"
           }
           for name, arguments, mean, expected, bound in laws do
               test $"{name} {arguments}: mean, variance and bound" {
                   let numbers = draw name arguments 1UL
                   // Five standard errors of the mean; the variance's own error is below two percent.
-                  Expect.isLessThan (abs (Array.average numbers - mean)) (5.0 * sqrt (expected / float count) + 1e-12) "mean"
+                  Expect.isLessThan
+                      (abs (Array.average numbers - mean))
+                      (5.0 * sqrt (expected / float count) + 1e-12)
+                      "mean"
+
                   Expect.isLessThan (abs (variance numbers - expected)) (0.05 * expected + 1e-24) "variance"
                   Expect.isLessThanOrEqual (numbers |> Array.map abs |> Array.max) (bound + 1e-12) "bound"
               }
@@ -69,7 +80,10 @@ let tests =
           test "values are a function of the path, not of what stands around it" {
               use _ = torch.NewDisposeScope()
               let alone, _ = networkOf (planOf "input 8x8x1\nconv 4 3x3") 9UL
-              let among, tensors = networkOf (planOf "input 8x8x1\nbatchnorm\nconv 4 3x3\nconv 4 3x3") 9UL
+
+              let among, tensors =
+                  networkOf (planOf "input 8x8x1\nbatchnorm\nconv 4 3x3\nconv 4 3x3") 9UL
+
               ignore among
               let first = alone.parameters () |> Seq.head
               Expect.sequenceEqual (values first) (values tensors.Weights[2]) "conv1"

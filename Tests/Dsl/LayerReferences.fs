@@ -4,15 +4,14 @@ module CnnCluster.Tests.Dsl.LayerReferences
 open TorchSharp
 
 /// An array of any rank, elements in the order of the last axis first.
-type NdArray =
-    { Dims: int list
-      Data: float[] }
+type NdArray = { Dims: int list; Data: float[] }
 
 let rec private places dims =
     match dims with
     | [] -> [ [] ]
     | first :: rest ->
         let inner = places rest
+
         [ for i in 0 .. first - 1 do
               for others in inner -> i :: others ]
 
@@ -51,6 +50,7 @@ let private extent geometry =
 let outputSides geometry (sides: int list) =
     [ for axis in 0 .. sides.Length - 1 do
           let padded = sides[axis] + geometry.Before[axis] + geometry.After[axis]
+
           Seq.initInfinite (fun i -> i * geometry.Stride[axis] + (extent geometry)[axis])
           |> Seq.takeWhile (fun last -> last <= padded)
           |> Seq.length ]
@@ -70,7 +70,9 @@ let samePadding geometry (sides: int list) =
 /// The input's places under the window at an output's place, each with its place in the kernel; padding is left out.
 let private covered geometry sides output =
     [ for k in places geometry.Kernel do
-          let start = List.map3 (fun o s p -> o * s - p) output geometry.Stride geometry.Before
+          let start =
+              List.map3 (fun o s p -> o * s - p) output geometry.Stride geometry.Before
+
           let place = List.map3 (fun first l d -> first + l * d) start k geometry.Dilation
 
           if List.forall2 (fun i side -> i >= 0 && i < side) place sides then
@@ -96,7 +98,8 @@ let pool geometry (choose: float list -> float) (x: NdArray) =
     let sides = List.skip 2 x.Dims
 
     tabulate (List.take 2 x.Dims @ outputSides geometry sides) (fun place ->
-        [ for _, i in covered geometry sides (List.skip 2 place) -> at x (place[0] :: place[1] :: i) ] |> choose)
+        [ for _, i in covered geometry sides (List.skip 2 place) -> at x (place[0] :: place[1] :: i) ]
+        |> choose)
 
 let dense (x: NdArray) (kernel: NdArray) (bias: NdArray) =
     tabulate [ x.Dims[0]; kernel.Dims[0] ] (fun place ->
@@ -106,7 +109,11 @@ let dense (x: NdArray) (kernel: NdArray) (bias: NdArray) =
 /// Mean and biased variance of each channel.
 let channelStatistics (x: NdArray) =
     [| for channel in 0 .. x.Dims[1] - 1 ->
-           let values = places x.Dims |> List.filter (fun place -> place[1] = channel) |> List.map (at x)
+           let values =
+               places x.Dims
+               |> List.filter (fun place -> place[1] = channel)
+               |> List.map (at x)
+
            let mean = List.average values
            mean, values |> List.averageBy (fun v -> (v - mean) ** 2.0) |]
 

@@ -33,7 +33,11 @@ let private cases =
           "flatten", [ "input 3x4x2\nflatten"; "input 5\nflatten"; "input 2x2x2x2\nflatten" ]
           "dense", [ "input 5\ndense 4 bias-init=normal"; "input 3\ndense 2 bias=no tanh" ]
           "dropout", [ "input 3x4x2\ndropout 0.4"; "input 9\ndropout 0.5" ]
-          "batchnorm", [ "input 3x4x2\nbatchnorm"; "input 4\nbatchnorm scale=no epsilon=0.1"; "input 5x3\nbatchnorm shift=no"; "input 2x2x2x2\nbatchnorm sync=no" ] ]
+          "batchnorm",
+          [ "input 3x4x2\nbatchnorm"
+            "input 4\nbatchnorm scale=no epsilon=0.1"
+            "input 5x3\nbatchnorm shift=no"
+            "input 2x2x2x2\nbatchnorm sync=no" ] ]
 
 let private everyCase =
     [ for layer in Catalogue.layers do
@@ -51,7 +55,9 @@ let private run body training count =
     plan, network, tensors, x, network.forward x
 
 let private expectedShape (plan: NetworkPlan) count =
-    count :: int64 plan.OutputShape.Channels :: [ for side in plan.OutputShape.Sides -> int64 side.Value ]
+    count
+    :: int64 plan.OutputShape.Channels
+    :: [ for side in plan.OutputShape.Sides -> int64 side.Value ]
 
 [<Tests>]
 let laws =
@@ -73,7 +79,7 @@ let laws =
 
 let private loss (network: NetworkModule) (x: torch.Tensor) =
     let y = network.forward x
-    (y * scores y).sum ()
+    (y * scores y).sum()
 
 /// Central differences, an element at a time; the tensor's memory is changed and put back.
 let private differences (tensor: torch.Tensor) (lossNow: unit -> float) =
@@ -94,13 +100,14 @@ let private differences (tensor: torch.Tensor) (lossNow: unit -> float) =
 let private gradientsAgree body =
     scope (fun () ->
         let plan, network, tensors, x, _ = run body true 3L
+
         let lossNow () =
             use _ = torch.NewDisposeScope()
             use _ = torch.no_grad ()
-            (loss network x).item<float> ()
+            (loss network x).item<float>()
 
         x.requires_grad <- true
-        (loss network x).backward ()
+        (loss network x).backward()
         let input = values x.grad
         x.requires_grad <- false
         Expect.isLessThan (distance (differences x lossNow) input) 1e-6 "the input's gradient"
@@ -135,7 +142,10 @@ type private WindowCase =
 let private genWindow pooling =
     gen {
         let! rank = Gen.choose (1, 3)
-        let axes low high = Gen.listOfLength rank (Gen.choose (low, high))
+
+        let axes low high =
+            Gen.listOfLength rank (Gen.choose (low, high))
+
         let! sides = axes 1 (if rank = 3 then 5 else 9)
         let! kernel = axes 1 (if rank = 3 then 3 else 7)
         let! stride = axes 1 3
@@ -143,7 +153,10 @@ let private genWindow pooling =
         // Pooling refuses padding as wide as its window.
         let widest = if pooling then List.min kernel - 1 else 3
         let! one = Gen.choose (0, widest)
-        let! pairs = Gen.listOfLength rank (Gen.zip (Gen.choose (0, widest)) (Gen.choose (0, widest)))
+
+        let! pairs =
+            Gen.listOfLength rank (Gen.zip (Gen.choose (0, widest)) (Gen.choose (0, widest)))
+
         let! padding = Gen.elements [ IsSame; IsValid; Number one; PerSide pairs ]
         let! groups = Gen.choose (1, 3)
         let! depth = Gen.choose (1, 2)
@@ -186,7 +199,10 @@ let private settings case =
         | IsSame -> "same"
         | IsValid -> "valid"
         | Number p -> string p
-        | PerSide pairs -> "[" + String.Join("; ", [ for before, after in pairs -> $"{before} {after}" ]) + "]"
+        | PerSide pairs ->
+            "["
+            + String.Join("; ", [ for before, after in pairs -> $"{before} {after}" ])
+            + "]"
 
     $"{list case.Geometry.Kernel} stride={list case.Geometry.Stride} pad={pad}"
 
@@ -209,14 +225,19 @@ let private agrees layer case (reference: NdArray -> torch.Tensor list -> NdArra
             Expect.isLessThan (distance expected.Data (values y)) 1e-12 body)
 
 let private property name generator check =
-    testPropertyWithConfig { FsCheckConfig.defaultConfig with maxTest = 60 } name (Prop.forAll (Arb.fromGen generator) check)
+    testPropertyWithConfig
+        { FsCheckConfig.defaultConfig with
+            maxTest = 60 }
+        name
+        (Prop.forAll (Arb.fromGen generator) check)
 
 [<Tests>]
 let references =
     testList
         "Dsl.Layers references"
         [ property "conv is the sum over its window" (genWindow false) (fun case ->
-              let layer = $"conv {case.Filters} {settings case} dilation={list case.Geometry.Dilation} groups={case.Groups} bias-init=normal"
+              let layer =
+                  $"conv {case.Filters} {settings case} dilation={list case.Geometry.Dilation} groups={case.Groups} bias-init=normal"
 
               agrees layer case (fun x weights ->
                   convolve case.Geometry case.Groups x (ofTensor weights[0]) (ofTensor weights[1])))
@@ -227,7 +248,10 @@ let references =
           test "dense is a matrix product" {
               scope (fun () ->
                   let _, _, tensors, x, y = run "input 7\ndense 5 bias-init=normal" false 3L
-                  let expected = dense (ofTensor x) (ofTensor tensors.Weights[0]) (ofTensor tensors.Weights[1])
+
+                  let expected =
+                      dense (ofTensor x) (ofTensor tensors.Weights[0]) (ofTensor tensors.Weights[1])
+
                   Expect.isLessThan (distance expected.Data (values y)) 1e-14 "output")
           }
           test "flatten keeps the order channel, height, width" {
@@ -235,29 +259,50 @@ let references =
                   let _, _, _, x, y = run "input 2x3x4\nflatten" false 2L
                   Expect.sequenceEqual (values y) (values x) "elements")
           }
-          for body in [ "input 4\nbatchnorm"; "input 5x3\nbatchnorm momentum=0.9"; "input 3x4x2\nbatchnorm"; "input 2x3x2x2\nbatchnorm" ] do
+          for body in
+              [ "input 4\nbatchnorm"
+                "input 5x3\nbatchnorm momentum=0.9"
+                "input 3x4x2\nbatchnorm"
+                "input 2x3x2x2\nbatchnorm" ] do
               test $"{body.Replace('\n', ';')}: training takes the batch's statistics and remembers them" {
                   scope (fun () ->
                       let _, _, tensors, x, y = run body true 4L
                       let statistics = channelStatistics (ofTensor x)
-                      Expect.isLessThan (distance (normalise 1e-3 statistics (ofTensor x)).Data (values y)) 1e-12 "output"
+
+                      Expect.isLessThan
+                          (distance (normalise 1e-3 statistics (ofTensor x)).Data (values y))
+                          1e-12
+                          "output"
+
                       let keep = if body.Contains "0.9" then 0.9 else 0.99
                       let means = [| for mean, _ in statistics -> (1.0 - keep) * mean |]
-                      let variances = [| for _, variance in statistics -> keep + (1.0 - keep) * variance |]
+
+                      let variances =
+                          [| for _, variance in statistics -> keep + (1.0 - keep) * variance |]
+
                       Expect.isLessThan (distance means (values tensors.NextBuffers[0])) 1e-12 "running mean"
                       Expect.isLessThan (distance variances (values tensors.NextBuffers[1])) 1e-12 "running variance"
-                      Expect.sequenceEqual (values tensors.Buffers[0]) (Array.zeroCreate means.Length) "not before the step is committed")
+
+                      Expect.sequenceEqual
+                          (values tensors.Buffers[0])
+                          (Array.zeroCreate means.Length)
+                          "not before the step is committed")
               }
+
               test $"{body.Replace('\n', ';')}: inference takes the running statistics" {
                   scope (fun () ->
                       let plan = planOf body
                       let network, tensors = networkOf plan 3UL
                       network.Step <- step false 4L
-                      tensors.Buffers[0].fill_ (Scalar.op_Implicit 0.5) |> ignore
-                      tensors.Buffers[1].fill_ (Scalar.op_Implicit 4.0) |> ignore
+                      tensors.Buffers[0].fill_(Scalar.op_Implicit 0.5) |> ignore
+                      tensors.Buffers[1].fill_(Scalar.op_Implicit 4.0) |> ignore
                       let x = samples plan 4
                       let statistics = Array.create plan.OutputShape.Channels (0.5, 4.0)
-                      Expect.isLessThan (distance (normalise 1e-3 statistics (ofTensor x)).Data (values (network.forward x))) 1e-12 "output")
+
+                      Expect.isLessThan
+                          (distance (normalise 1e-3 statistics (ofTensor x)).Data (values (network.forward x)))
+                          1e-12
+                          "output")
               }
           test "dropout's mask is a function of seed, path, step and sample" {
               scope (fun () ->
@@ -272,7 +317,11 @@ let references =
 
                   let expected =
                       [| for n in 0..2 do
-                             CounterRandom.Fill(RandomKey.Of(7UL, RandomPurpose.Dropout, "dropout1"), CounterRandom.Row(11L, 5L + int64 n), words.AsSpan())
+                             CounterRandom.Fill(
+                                 RandomKey.Of(7UL, RandomPurpose.Dropout, "dropout1"),
+                                 CounterRandom.Row(11L, 5L + int64 n),
+                                 words.AsSpan()
+                             )
 
                              for i in 0..17 do
                                  let kept = float words[i] / 4294967296.0 >= 0.3
@@ -285,23 +334,61 @@ let references =
           }
           test "conv and pooling give PyTorch 1.13's numbers" {
               scope (fun () ->
-                  let image = torch.tensor([| for i in 1..16 -> float i / 10.0 |], dtype = torch.float64).reshape (1L, 1L, 4L, 4L)
+                  let image =
+                      torch
+                          .tensor([| for i in 1..16 -> float i / 10.0 |], dtype = torch.float64)
+                          .reshape(1L, 1L, 4L, 4L)
+
                   let network, tensors = networkOf (planOf "input 4x4x1\nconv 1 3x3 pad=1") 1UL
-                  let kernel = torch.tensor ([| 1.0; -2.0; 0.5; 0.25; 3.0; -1.0; 2.0; 0.0; -0.75 |], dtype = torch.float64)
+
+                  let kernel =
+                      torch.tensor ([| 1.0; -2.0; 0.5; 0.25; 3.0; -1.0; 2.0; 0.0; -0.75 |], dtype = torch.float64)
+
                   tensors.Weights[0].copy_(kernel.reshape tensors.Weights[0].shape) |> ignore
                   tensors.Weights[1].fill_(Scalar.op_Implicit 0.1) |> ignore
-                  let expected = [| -0.25; 0.9; 1.25; 2.775; 0.15; 2.15; 2.45; 4.375; 0.05; 3.35; 3.65; 6.075; 1.3; 2.575; 2.75; 3.975 |]
+
+                  let expected =
+                      [| -0.25
+                         0.9
+                         1.25
+                         2.775
+                         0.15
+                         2.15
+                         2.45
+                         4.375
+                         0.05
+                         3.35
+                         3.65
+                         6.075
+                         1.3
+                         2.575
+                         2.75
+                         3.975 |]
+
                   Expect.isLessThan (distance expected (values (network.forward image))) 1e-14 "conv"
 
-                  let square = torch.arange(25.0, dtype = torch.float64).reshape (1L, 1L, 5L, 5L)
-                  let pooled layer = values ((fst (networkOf (planOf $"input 5x5x1\n{layer} 2x2 ceil") 1UL)).forward square)
-                  Expect.sequenceEqual (pooled "maxpool") [ 6.0; 8.0; 9.0; 16.0; 18.0; 19.0; 21.0; 23.0; 24.0 ] "maxpool"
-                  Expect.sequenceEqual (pooled "avgpool") [ 3.0; 5.0; 6.5; 13.0; 15.0; 16.5; 20.5; 22.5; 24.0 ] "avgpool")
+                  let square = torch.arange(25.0, dtype = torch.float64).reshape(1L, 1L, 5L, 5L)
+
+                  let pooled layer =
+                      values ((fst (networkOf (planOf $"input 5x5x1\n{layer} 2x2 ceil") 1UL)).forward square)
+
+                  Expect.sequenceEqual
+                      (pooled "maxpool")
+                      [ 6.0; 8.0; 9.0; 16.0; 18.0; 19.0; 21.0; 23.0; 24.0 ]
+                      "maxpool"
+
+                  Expect.sequenceEqual
+                      (pooled "avgpool")
+                      [ 3.0; 5.0; 6.5; 13.0; 15.0; 16.5; 20.5; 22.5; 24.0 ]
+                      "avgpool")
           }
-          for side, kernel, stride, outputs in [ 5, 3, 2, 2; 4, 3, 2, 2; 7, 2, 3, 3; 6, 4, 3, 2; 4, 5, 2, 1; 3, 3, 3, 1 ] do
+          for side, kernel, stride, outputs in
+              [ 5, 3, 2, 2; 4, 3, 2, 2; 7, 2, 3, 3; 6, 4, 3, 2; 4, 5, 2, 1; 3, 3, 3, 1 ] do
               test $"with ceil, a side of {side} under {kernel} by {stride} has PyTorch's {outputs} outputs" {
                   scope (fun () ->
-                      let plan, _, _, _, y = run $"input {side}x1\nmaxpool {kernel} stride={stride} ceil" false 1L
+                      let plan, _, _, _, y =
+                          run $"input {side}x1\nmaxpool {kernel} stride={stride} ceil" false 1L
+
                       Expect.equal (Shape.text plan.OutputShape) $"{outputs}x1" "plan"
                       Expect.equal (y.size 2) (int64 outputs) "tensor")
               } ]

@@ -11,11 +11,16 @@ let private logits = [| [| 1.0; 2.0; 3.0 |]; [| 0.0; -1.0; 0.5 |] |]
 let private labels = [| 2L; 0L |]
 
 let private matrix (rows: float[][]) =
-    torch.tensor(Array.concat rows, dtype = torch.float64).reshape (int64 rows.Length, -1L)
+    torch.tensor(Array.concat rows, dtype = torch.float64).reshape(int64 rows.Length, -1L)
 
-let private settings (pairs: (string * float) list) = SettingValues(dict pairs |> System.Collections.Generic.Dictionary)
-let private lossNamed name = Loss.all |> List.find (fun l -> l.Name = name)
-let private metricNamed name = Metric.all |> List.find (fun m -> m.Name = name)
+let private settings (pairs: (string * float) list) =
+    SettingValues(dict pairs |> System.Collections.Generic.Dictionary)
+
+let private lossNamed name =
+    Loss.all |> List.find (fun l -> l.Name = name)
+
+let private metricNamed name =
+    Metric.all |> List.find (fun m -> m.Name = name)
 
 let private prediction probabilities output : Prediction =
     { Output = output
@@ -23,7 +28,11 @@ let private prediction probabilities output : Prediction =
       Probabilities = probabilities }
 
 let private crossEntropy smoothing probabilities output =
-    values ((lossNamed "cross-entropy").PerSample (settings [ "label-smoothing", smoothing ]) (prediction probabilities output))
+    values (
+        (lossNamed "cross-entropy").PerSample
+            (settings [ "label-smoothing", smoothing ])
+            (prediction probabilities output)
+    )
 
 let private softmax (row: float[]) =
     let total = Array.sumBy exp row
@@ -52,10 +61,15 @@ let tests =
         "Dsl.Losses"
         [ for smoothing in [ 0.0; 0.1; 1.0 ] do
               test $"cross-entropy is its formula, label smoothing {smoothing}" {
-                  scoped (fun () -> close (expectedCrossEntropy smoothing) (crossEntropy smoothing false (matrix logits)))
+                  scoped (fun () ->
+                      close (expectedCrossEntropy smoothing) (crossEntropy smoothing false (matrix logits)))
               }
+
               test $"of a softmax' probabilities, cross-entropy is the same, label smoothing {smoothing}" {
-                  scoped (fun () -> close (expectedCrossEntropy smoothing) (crossEntropy smoothing true (matrix (Array.map softmax logits))))
+                  scoped (fun () ->
+                      close
+                          (expectedCrossEntropy smoothing)
+                          (crossEntropy smoothing true (matrix (Array.map softmax logits))))
               }
           test "cross-entropy gives PyTorch 1.13's numbers" {
               scoped (fun () ->
@@ -64,18 +78,23 @@ let tests =
           }
           test "a probability of 0 costs much, but not everything" {
               scoped (fun () ->
-                  let loss = crossEntropy 0.0 true (matrix [| [| 1.0; 0.0; 0.0 |]; [| 1.0; 0.0; 0.0 |] |])
-                  close [| -log 1e-7; -log (1.0 - 1e-7) |] loss)
+                  let loss =
+                      crossEntropy 0.0 true (matrix [| [| 1.0; 0.0; 0.0 |]; [| 1.0; 0.0; 0.0 |] |])
+
+                  close [| -log 1e-7; -log(1.0 - 1e-7) |] loss)
           }
           test "mse and mae compare with one-hot labels" {
               scoped (fun () ->
-                  let of' name = values ((lossNamed name).PerSample (settings []) (prediction false (matrix logits)))
+                  let of' name =
+                      values ((lossNamed name).PerSample (settings []) (prediction false (matrix logits)))
+
                   close [| (1.0 + 4.0 + 4.0) / 3.0; (1.0 + 1.0 + 0.25) / 3.0 |] (of' "mse")
                   close [| (1.0 + 2.0 + 2.0) / 3.0; (1.0 + 1.0 + 0.5) / 3.0 |] (of' "mae"))
           }
           test "mse and mae compare with a tensor of the output's shape" {
               scoped (fun () ->
-                  let output = torch.tensor([| 1.0 .. 8.0 |], dtype = torch.float64).reshape (2L, 1L, 2L, 2L)
+                  let output =
+                      torch.tensor([| 1.0 .. 8.0 |], dtype = torch.float64).reshape(2L, 1L, 2L, 2L)
 
                   let of' name =
                       values (
@@ -91,7 +110,9 @@ let tests =
           }
           test "accuracy and top-k count the labels that were met" {
               scoped (fun () ->
-                  let of' name pairs = values ((metricNamed name).PerSample (settings pairs) (prediction false (matrix logits)))
+                  let of' name pairs =
+                      values ((metricNamed name).PerSample (settings pairs) (prediction false (matrix logits)))
+
                   Expect.sequenceEqual (of' "accuracy" []) [ 1.0; 0.0 ] "accuracy"
                   Expect.sequenceEqual (of' "top_k_accuracy" [ "k", 1.0 ]) [ 1.0; 0.0 ] "top 1"
                   Expect.sequenceEqual (of' "top_k_accuracy" [ "k", 2.0 ]) [ 1.0; 1.0 ] "top 2"
@@ -105,8 +126,8 @@ let tests =
                         Probabilities = false }
 
                   for loss in Loss.all do
-                      Expect.equal ((loss.PerSample (settings [ "label-smoothing", 0.1 ]) empty).numel ()) 0L loss.Name
+                      Expect.equal ((loss.PerSample (settings [ "label-smoothing", 0.1 ]) empty).numel()) 0L loss.Name
 
                   for metric in Metric.all do
-                      Expect.equal ((metric.PerSample (settings [ "k", 2.0 ]) empty).numel ()) 0L metric.Name)
+                      Expect.equal ((metric.PerSample (settings [ "k", 2.0 ]) empty).numel()) 0L metric.Name)
           } ]

@@ -31,14 +31,13 @@ let private pass (collective: ICollective) (batch: torch.Tensor) first count =
     let network, tensors = networkOf normalised 3UL
     let total = batch.size 0
 
-    network.Step <-
-        StepContext(7UL, collective, Training = true, GlobalBatch = total, FirstSample = int64 first)
+    network.Step <- StepContext(7UL, collective, Training = true, GlobalBatch = total, FirstSample = int64 first)
 
-    let x = batch.narrow(0L, int64 first, int64 count).clone().detach ()
+    let x = batch.narrow(0L, int64 first, int64 count).clone().detach()
     x.requires_grad <- true
     let y = network.forward x
     let weights = scores (torch.zeros (total, y.size 1, dtype = torch.float64))
-    (y * weights.narrow (0L, int64 first, int64 count)).sum().backward ()
+    (y * weights.narrow (0L, int64 first, int64 count)).sum().backward()
     network.Step.ThrowIfFailed()
 
     { Output = values y
@@ -46,7 +45,8 @@ let private pass (collective: ICollective) (batch: torch.Tensor) first count =
       Gradients = [ for g in tensors.Gradients -> values g ]
       Next = [ for b in tensors.NextBuffers -> values b ] }
 
-let private addUp (several: float[][]) = several |> Array.reduce (Array.map2 (+))
+let private addUp (several: float[][]) =
+    several |> Array.reduce (Array.map2 (+))
 
 let private equalsOneRank (counts: int[]) =
     scoped (fun () ->
@@ -60,7 +60,9 @@ let private equalsOneRank (counts: int[]) =
                     pass collective batch firsts[rank] counts[rank])
                 |> Ranks.all)
 
-        let close name expected actual = Expect.isLessThan (distance expected actual) 1e-10 name
+        let close name expected actual =
+            Expect.isLessThan (distance expected actual) 1e-10 name
+
         close "output" whole.Output (parts |> Array.collect _.Output)
         close "the input's gradient" whole.Input (parts |> Array.collect _.Input)
 
@@ -93,13 +95,15 @@ let tests =
           }
           test "forward is layer after layer" {
               scoped (fun () ->
-                  let body = "input 6x6x2\nconv 3 3x3 pad=same relu\nmaxpool 2x2\nflatten\ndense 4 tanh\ndense 2"
+                  let body =
+                      "input 6x6x2\nconv 3 3x3 pad=same relu\nmaxpool 2x2\nflatten\ndense 4 tanh\ndense 2"
+
                   let network, tensors = networkOf (planOf body) 5UL
                   let x = samples network.Plan 3
                   let w i = tensors.Weights[i]
-                  let conv = torch.nn.functional.conv2d(x, w 0, w 1, padding = [| 1L; 1L |]).relu ()
+                  let conv = torch.nn.functional.conv2d(x, w 0, w 1, padding = [| 1L; 1L |]).relu()
                   let pooled = torch.nn.functional.max_pool2d (conv, [| 2L; 2L |])
-                  let hidden = torch.nn.functional.linear(pooled.reshape (3L, -1L), w 2, w 3).tanh ()
+                  let hidden = torch.nn.functional.linear(pooled.reshape (3L, -1L), w 2, w 3).tanh()
                   let expected = torch.nn.functional.linear (hidden, w 4, w 5)
                   Expect.isLessThan (distance (values expected) (values (network.forward x))) 1e-12 "output")
           }
@@ -113,20 +117,22 @@ let tests =
               scoped (fun () ->
                   let network, tensors = networkOf (planOf "input 3\ndense 2") 1UL
                   let x = samples network.Plan 4
-                  network.forward(x).sum().backward ()
+                  network.forward(x).sum().backward()
                   let once = [ for g in tensors.Gradients -> values g ]
                   Expect.isLessThan (distance [| 4.0; 4.0 |] once[1]) 1e-12 "the bias' gradient counts the samples"
-                  network.forward(x).sum().backward ()
+                  network.forward(x).sum().backward()
                   let twice = [ for g in tensors.Gradients -> values g ]
                   Expect.equal twice (once |> List.map (Array.map (fun v -> 2.0 * v))) "after another backward pass")
           }
           test "what changes a given tensor changes the network" {
               scoped (fun () ->
                   let network, tensors = networkOf (planOf "input 3\ndense 2") 1UL
-                  tensors.Weights[0].zero_ () |> ignore
+                  tensors.Weights[0].zero_() |> ignore
                   Expect.sequenceEqual (values (network.forward (samples network.Plan 1))) [ 0.0; 0.0 ] "output")
           }
           for counts in [ [| 3; 3 |]; [| 5; 1 |]; [| 6; 0 |]; [| 0; 4; 1 |]; [| 2; 2; 3 |] ] do
               let slices = String.Join('+', counts)
 
-              test $"batch normalisation over slices of {slices} is that of one rank on the whole batch" { equalsOneRank counts } ]
+              test $"batch normalisation over slices of {slices} is that of one rank on the whole batch" {
+                  equalsOneRank counts
+              } ]

@@ -37,10 +37,16 @@ let step training samples =
 /// Numbers that look random and never change, (N, C, sides…); no two are close to each other.
 let samples (plan: NetworkPlan) (count: int) =
     let shape = plan.Inputs.Head.Shape
-    let dims = Array.append [| int64 count; int64 shape.Channels |] [| for side in shape.Sides -> int64 side.Value |]
+
+    let dims =
+        Array.append [| int64 count; int64 shape.Channels |] [| for side in shape.Sides -> int64 side.Value |]
+
     let total = int (Array.fold (*) 1L dims)
     let order = CounterRandom.Permutation(RandomKey 5UL, 0UL, total)
-    let values = [| for i in order -> (float i + 0.5) / float (max 1 total) * 4.0 - 2.0 |]
+
+    let values =
+        [| for i in order -> (float i + 0.5) / float (max 1 total) * 4.0 - 2.0 |]
+
     torch.tensor(values, dtype = torch.float64).reshape dims
 
 /// Fixed weights of a sum over the output, so that every element has a gradient of its own.
@@ -54,4 +60,6 @@ let distance (expected: float[]) (actual: float[]) =
         infinity
     else
         let scale = Array.fold (fun m v -> max m (abs v)) 1.0 expected
-        (0.0, expected, actual) |||> Array.fold2 (fun m e a -> if Double.IsNaN a then infinity else max m (abs (e - a) / scale))
+
+        (0.0, expected, actual)
+        |||> Array.fold2 (fun m e a -> if Double.IsNaN a then infinity else max m (abs (e - a) / scale))

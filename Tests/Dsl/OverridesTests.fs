@@ -37,12 +37,20 @@ let tests =
               Expect.stringContains training.Canonical "optimizer sgd lr=0.1 momentum=0.5" "canonical"
           }
           test "a part that stands first is replaced, not repeated" {
-              let training = changed [ "early-stop=monitor=val_loss patience=3"; "early-stop.monitor=train_loss"; "clip=norm=1"; "clip.norm=2" ]
+              let training =
+                  changed
+                      [ "early-stop=monitor=val_loss patience=3"
+                        "early-stop.monitor=train_loss"
+                        "clip=norm=1"
+                        "clip.norm=2" ]
+
               Expect.equal training.Plan.EarlyStop.Monitor "train_loss" "monitor"
               Expect.equal training.Plan.Clipping.Limit 2.0 "limit"
           }
           test "a flag is replaced by its value" {
-              let training = changed [ "optimizer=sgd lr=0.1 momentum=0.9 nesterov"; "optimizer.nesterov=no" ]
+              let training =
+                  changed [ "optimizer=sgd lr=0.1 momentum=0.9 nesterov"; "optimizer.nesterov=no" ]
+
               Expect.isFalse (training.Plan.Optimizer.Settings.IsSet "nesterov") "nesterov"
           }
           test "a whole setting is replaced" {

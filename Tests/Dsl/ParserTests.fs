@@ -36,7 +36,9 @@ let private value text =
 
 /// Line, column and message of each error.
 let private errors text =
-    parse text |> snd |> List.map (fun d -> d.Span.Start.Line, d.Span.Start.Column, d.Message)
+    parse text
+    |> snd
+    |> List.map (fun d -> d.Span.Start.Line, d.Span.Start.Column, d.Message)
 
 let private inNetwork text = errors ("network N {\n" + text + "\n}")
 
@@ -44,7 +46,8 @@ let private inNetwork text = errors ("network N {\n" + text + "\n}")
 let grammar =
     testList
         "Dsl.Parser grammar"
-        [ for text, expected in [ "5", 5.0; "0.01", 0.01; "1e-4", 1e-4; "2E3", 2000.0; "9007199254740992", 9007199254740992.0 ] do
+        [ for text, expected in
+              [ "5", 5.0; "0.01", 0.01; "1e-4", 1e-4; "2E3", 2000.0; "9007199254740992", 9007199254740992.0 ] do
               test $"{text} is a number" { Expect.equal (value text) (Number expected) "value" }
           for text, expected in
               [ "5x5", [ Some 5; Some 5 ]
@@ -76,25 +79,39 @@ let grammar =
               | other -> failtest $"{other}"
           }
           test "multiplication binds closer than addition, and both group from the left" {
-              Expect.equal (value "1+2*3-4") (value "1 + 2 * 3 - 4") "blanks do not matter in a statement's own expression"
+              Expect.equal
+                  (value "1+2*3-4")
+                  (value "1 + 2 * 3 - 4")
+                  "blanks do not matter in a statement's own expression"
 
               match value "1+2*3-4" with
-              | Binary(Subtract, { Kind = Binary(Add, _, { Kind = Binary(Multiply, _, _) }) }, { Kind = Number 4.0 }) -> ()
+              | Binary(Subtract, { Kind = Binary(Add, _, { Kind = Binary(Multiply, _, _) }) }, { Kind = Number 4.0 }) ->
+                  ()
               | other -> failtest $"{other}"
           }
           test "or binds loosest, then and, then comparison, then not's operand" {
               match (statement "if a == 1 and not (b) or c != 2 { relu }").Kind with
-              | If({ Kind = Binary(Or, { Kind = Binary(And, { Kind = Binary(Equal, _, _) }, { Kind = Unary(Not, _) }) }, _) }, _, None) ->
-                  ()
+              | If({ Kind = Binary(Or,
+                                   { Kind = Binary(And, { Kind = Binary(Equal, _, _) }, { Kind = Unary(Not, _) }) },
+                                   _) },
+                   _,
+                   None) -> ()
               | other -> failtest $"{other}"
           }
           test "if, else if and else, with line ends before else and braces" {
               match (statement "if a > 1\n{ relu }\nelse if a > 0 { tanh }\n\nelse\n{ elu }").Kind with
-              | If(_, _, Some { Statements = [ { Kind = If(_, _, Some { Statements = [ { Kind = Use({ Text = "elu" }, _, _) } ] }) } ] }) -> ()
+              | If(_,
+                   _,
+                   Some { Statements = [ { Kind = If(_,
+                                                     _,
+                                                     Some { Statements = [ { Kind = Use({ Text = "elu" }, _, _) } ] }) } ] }) ->
+                  ()
               | other -> failtest $"{other}"
           }
           test "the three forms of repeat" {
-              match statements "repeat 3 { relu }\nrepeat i in 1..n { relu }\nrepeat a, b in [64 3; 128 4] { relu }" with
+              match
+                  statements "repeat 3 { relu }\nrepeat i in 1..n { relu }\nrepeat a, b in [64 3; 128 4] { relu }"
+              with
               | [ { Kind = Repeat([], { Kind = Number 3.0 }, None, _) }
                   { Kind = Repeat([ i ], { Kind = Number 1.0 }, Some { Kind = Word "n" }, _) }
                   { Kind = Repeat([ a; b ], { Kind = Matrix [ [ _; _ ]; [ _; _ ] ] }, None, _) } ] ->
@@ -111,20 +128,25 @@ let grammar =
               | other -> failtest $"{other}"
           }
           test "a block with parameters over several lines, shared sets and imports" {
-              let script = tree "import \"a \\\"b\\\".cnn\"\nblock b(filters,\n stride = 1)\n{ }\nshared s { relu }"
+              let script =
+                  tree "import \"a \\\"b\\\".cnn\"\nblock b(filters,\n stride = 1)\n{ }\nshared s { relu }"
 
               match script.Declarations |> List.map _.Kind with
               | [ Import("a \"b\".cnn", _); Block(_, [ { Default = None }; { Default = Some _ } ], _); Shared _ ] -> ()
               | other -> failtest $"{other}"
           }
           test "comments stay with the statement they precede or trail, and with the closing brace" {
-              let script = tree "# head\nnetwork N { # open\n relu # after\n # before\n tanh\n # close\n}\n# end"
+              let script =
+                  tree "# head\nnetwork N { # open\n relu # after\n # before\n tanh\n # close\n}\n# end"
 
               match script with
-              | { Declarations = [ { Kind = Network(_, body); Comments = { Before = [ "head" ] } } ]; Closing = [ "end" ] } ->
+              | { Declarations = [ { Kind = Network(_, body)
+                                     Comments = { Before = [ "head" ] } } ]
+                  Closing = [ "end" ] } ->
                   Expect.equal
                       (body.Statements |> List.map _.Comments)
-                      [ { Before = [ "open" ]; After = Some "after" }
+                      [ { Before = [ "open" ]
+                          After = Some "after" }
                         { Before = [ "before" ]; After = None } ]
                       "comments"
 
@@ -144,7 +166,8 @@ let errorsOf =
         "Dsl.Parser errors"
         [ test "several errors in one script are all reported, each in its place" {
               let found =
-                  errors "network N {\n  conv 6 5y5\n  relu\n  conv 6 stride = 2\n}\ntrian N { }\ntrain N {\n  batch filters * 4\n}"
+                  errors
+                      "network N {\n  conv 6 5y5\n  relu\n  conv 6 stride = 2\n}\ntrian N { }\ntrain N {\n  batch filters * 4\n}"
                   |> List.map (fun (line, column, _) -> line, column)
 
               Expect.equal found [ 2, 11; 4, 17; 6, 1; 8, 17 ] "lines and columns"
@@ -193,12 +216,19 @@ let errorsOf =
               for text in [ ""; "\n\n"; "\t \r\n"; ";" ] do
                   Expect.equal (tree text) { Declarations = []; Closing = [] } "empty"
 
-              Expect.equal (tree "# a\n# b") { Declarations = []; Closing = [ "a"; "b" ] } "comments"
+              Expect.equal
+                  (tree "# a\n# b")
+                  { Declarations = []
+                    Closing = [ "a"; "b" ] }
+                  "comments"
           }
           test "an error's line is shown with the caret under it, whatever the line ends" {
               for lineEnd in [ "\n"; "\r\n"; "\r" ] do
                   let text = String.Join(lineEnd, [ "network N {"; "\tconv 6 5y5"; "}" ])
-                  let report = parse text |> snd |> List.map (Report.render (source text)) |> List.exactlyOne
+
+                  let report =
+                      parse text |> snd |> List.map (Report.render (source text)) |> List.exactlyOne
+
                   Expect.stringContains report "\n  2 | \tconv 6 5y5\n    | \t        ^^" "report"
           } ]
 
@@ -232,14 +262,52 @@ let robustness =
           }
           testProperty "any text is read to its end without an exception" (fun (NonNull text) -> parse text |> ignore)
           testPropertyWithConfig
-              { FsCheckConfig.defaultConfig with maxTest = 500 }
+              { FsCheckConfig.defaultConfig with
+                  maxTest = 500 }
               "any broken script is read to its end without an exception"
               (Prop.forAll
                   (Arb.fromGen (
                       Gen.elements
-                          [ "{"; "}"; "("; ")"; "["; "]"; "#"; "\n"; ";"; " "; "="; "-"; "*"; "\""; "\\"; "?x3"; "5x5"; "1e9"; ".."; ","
-                            "network N"; "train N"; "block b"; "if a"; " else"; " else if"; "repeat"; "conv 6 3x3"; "not "; " and "
-                            "as x"; "from"; "let n ="; "here.channels"; "relu("; "\r\n"; "\t"; "\uFFFF"; "\000"; "import" ]
+                          [ "{"
+                            "}"
+                            "("
+                            ")"
+                            "["
+                            "]"
+                            "#"
+                            "\n"
+                            ";"
+                            " "
+                            "="
+                            "-"
+                            "*"
+                            "\""
+                            "\\"
+                            "?x3"
+                            "5x5"
+                            "1e9"
+                            ".."
+                            ","
+                            "network N"
+                            "train N"
+                            "block b"
+                            "if a"
+                            " else"
+                            " else if"
+                            "repeat"
+                            "conv 6 3x3"
+                            "not "
+                            " and "
+                            "as x"
+                            "from"
+                            "let n ="
+                            "here.channels"
+                            "relu("
+                            "\r\n"
+                            "\t"
+                            "\uFFFF"
+                            "\000"
+                            "import" ]
                       |> Gen.listOf
                       |> Gen.map (String.concat "")
                   ))

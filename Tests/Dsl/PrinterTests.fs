@@ -14,7 +14,10 @@ open CnnCluster.Tests.Dsl.Scripts
 let private nowhere = Span.nowhere
 let private nameOf text : Name = { Text = text; Span = nowhere }
 let private expressionOf kind : Expression = { Kind = kind; Span = nowhere }
-let private words = [ "conv"; "relu"; "early-stop"; "n"; "filters"; "x_1"; "kernel-init"; "été" ]
+
+let private words =
+    [ "conv"; "relu"; "early-stop"; "n"; "filters"; "x_1"; "kernel-init"; "été" ]
+
 let private genName = Gen.elements words |> Gen.map nameOf
 
 let private genNumber =
@@ -28,7 +31,8 @@ let private genSize =
     |> Gen.listOfLength 3
     |> Gen.map Size
 
-let private genText = Gen.elements [ ""; "a b"; "\"quoted\""; "back\\slash"; "{ # }" ] |> Gen.map Text
+let private genText =
+    Gen.elements [ ""; "a b"; "\"quoted\""; "back\\slash"; "{ # }" ] |> Gen.map Text
 
 let private leaf =
     Gen.oneof
@@ -36,11 +40,18 @@ let private leaf =
           genSize
           genText
           Gen.map (fun (name: Name) -> Word name.Text) genName
-          Gen.map2 (fun value part -> Member(value, part)) (Gen.constant (nameOf "here")) (Gen.constant (nameOf "channels")) ]
+          Gen.map2
+              (fun value part -> Member(value, part))
+              (Gen.constant (nameOf "here"))
+              (Gen.constant (nameOf "channels")) ]
     |> Gen.map expressionOf
 
 let private joinedBy operators operand =
-    Gen.map3 (fun operator left right -> expressionOf (Binary(operator, left, right))) (Gen.elements operators) operand operand
+    Gen.map3
+        (fun operator left right -> expressionOf (Binary(operator, left, right)))
+        (Gen.elements operators)
+        operand
+        operand
 
 /// What stands without blanks: parentheses keep any expression together.
 let rec private tight size : Gen<Expression> =
@@ -49,7 +60,10 @@ let rec private tight size : Gen<Expression> =
     else
         let inner = loose (size / 2)
         let atom = Gen.oneof [ leaf; inner |> Gen.map (Parenthesised >> expressionOf) ]
-        let rows = Gen.choose (1, 3) |> Gen.bind (fun n -> Gen.listOfLength n (Gen.nonEmptyListOf (tight (size / 4)) |> Gen.resize 3))
+
+        let rows =
+            Gen.choose (1, 3)
+            |> Gen.bind (fun n -> Gen.listOfLength n (Gen.nonEmptyListOf (tight (size / 4)) |> Gen.resize 3))
 
         Gen.oneof
             [ atom
@@ -68,13 +82,21 @@ and private loose size : Gen<Expression> =
     if size <= 0 then
         leaf
     else
-        let atom = Gen.oneof [ leaf; loose (size / 3) |> Gen.map (Parenthesised >> expressionOf) ]
-        let unary = Gen.oneof [ atom; atom |> Gen.map (fun operand -> expressionOf (Unary(Not, operand))) ]
+        let atom =
+            Gen.oneof [ leaf; loose (size / 3) |> Gen.map (Parenthesised >> expressionOf) ]
+
+        let unary =
+            Gen.oneof [ atom; atom |> Gen.map (fun operand -> expressionOf (Unary(Not, operand))) ]
+
         let sum = Gen.oneof [ unary; joinedBy [ Add; Subtract; Multiply; Divide ] unary ]
-        let comparison = Gen.oneof [ sum; joinedBy [ Equal; NotEqual; Less; LessOrEqual; Greater; GreaterOrEqual ] sum ]
+
+        let comparison =
+            Gen.oneof [ sum; joinedBy [ Equal; NotEqual; Less; LessOrEqual; Greater; GreaterOrEqual ] sum ]
+
         Gen.oneof [ comparison; joinedBy [ And ] comparison; joinedBy [ Or ] comparison ]
 
-let private genComment = Gen.elements [ ""; "a comment"; "{ # brackets }"; "ends in a colon:" ]
+let private genComment =
+    Gen.elements [ ""; "a comment"; "{ # brackets }"; "ends in a colon:" ]
 
 let private genComments =
     Gen.map2
@@ -95,11 +117,15 @@ and private genArgument size =
     Gen.frequency
         [ 4, tight size |> Gen.map Positional
           3, Gen.map2 (fun key value -> Keyword(key, value)) genName (tight size)
-          if size > 0 then
-              1, genBody (size / 3) |> Gen.map Branch ]
+          if size > 0 then 1, genBody (size / 3) |> Gen.map Branch ]
 
 and private genStatement size : Gen<Statement> =
-    let use' = Gen.map3 (fun word arguments label -> Use(word, arguments, label)) genName (Gen.listOf (genArgument (size / 2)) |> Gen.resize 4) (Gen.optionOf genName)
+    let use' =
+        Gen.map3
+            (fun word arguments label -> Use(word, arguments, label))
+            genName
+            (Gen.listOf (genArgument (size / 2)) |> Gen.resize 4)
+            (Gen.optionOf genName)
 
     let simple =
         [ use'
@@ -114,7 +140,11 @@ and private genStatement size : Gen<Statement> =
         [ Gen.map Defaults body
           Gen.map3 (fun condition yes no -> If(condition, yes, no)) (loose (size / 2)) body (Gen.optionOf body)
           Gen.map2 (fun count body -> Repeat([], count, None, body)) (loose (size / 2)) body
-          Gen.map3 (fun (name, first) last body -> Repeat([ name ], first, Some last, body)) (Gen.zip genName (loose (size / 2))) (loose 0) body ]
+          Gen.map3
+              (fun (name, first) last body -> Repeat([ name ], first, Some last, body))
+              (Gen.zip genName (loose (size / 2)))
+              (loose 0)
+              body ]
 
     Gen.map2
         (fun kind comments ->
@@ -126,7 +156,9 @@ and private genStatement size : Gen<Statement> =
 
 let private genDeclaration size : Gen<Declaration> =
     let body = genBody size
-    let parameter = Gen.map2 (fun name value -> { Name = name; Default = value }) genName (Gen.optionOf (loose size))
+
+    let parameter =
+        Gen.map2 (fun name value -> { Name = name; Default = value }) genName (Gen.optionOf (loose size))
 
     Gen.map2
         (fun kind before ->
@@ -137,7 +169,11 @@ let private genDeclaration size : Gen<Declaration> =
             [ Gen.map2 (fun name body -> Network(name, body)) genName body
               Gen.map2 (fun name body -> Shared(name, body)) genName body
               Gen.map2 (fun name body -> Train(name, body)) genName body
-              Gen.map3 (fun name parameters body -> Block(name, parameters, body)) genName (Gen.listOf parameter |> Gen.resize 3) body
+              Gen.map3
+                  (fun name parameters body -> Block(name, parameters, body))
+                  genName
+                  (Gen.listOf parameter |> Gen.resize 3)
+                  body
               Gen.constant (Import("resnet.cnn", nowhere)) ])
         (Gen.listOf genComment |> Gen.resize 2)
 
@@ -228,7 +264,8 @@ let tests =
     testList
         "Dsl.Printer"
         [ testPropertyWithConfig
-              { FsCheckConfig.defaultConfig with maxTest = 300 }
+              { FsCheckConfig.defaultConfig with
+                  maxTest = 300 }
               "a printed tree reads back as the same tree, and prints the same"
               (Prop.forAll (Arb.fromGen genScript) roundTrips)
           testProperty "a printed number reads back as the same number" (fun (NormalFloat value) ->
@@ -236,13 +273,20 @@ let tests =
           for value, text in [ 32.0, "32"; 0.01, "0.01"; 1e-5, "1e-5"; -2.5, "-2.5"; 1e300, "1e300" ] do
               test $"{text} is printed in its shortest form" { Expect.equal (Printer.number value) text "text" }
           for name, text in
-              [ "LeNet-5", lenet; "residual blocks", residual; "inverted and dense blocks", inverted; "shared towers", siamese; "U-Net", upwards ] do
+              [ "LeNet-5", lenet
+                "residual blocks", residual
+                "inverted and dense blocks", inverted
+                "shared towers", siamese
+                "U-Net", upwards ] do
               test $"{name} round-trips" { roundTrips (tree text) }
           for path in Directory.GetFiles(Repository.file "examples", "*.cnn") do
               test $"examples/{Path.GetFileName path} round-trips" { roundTrips (tree (File.ReadAllText path)) }
           test "the canonical form" {
               let printed =
-                  Printer.print (tree "# head\nnetwork   N{input 28x28x1;conv 6   5x5 # first\n# second\nif a>1{relu}else if a>0{ }else{tanh}\n}")
+                  Printer.print (
+                      tree
+                          "# head\nnetwork   N{input 28x28x1;conv 6   5x5 # first\n# second\nif a>1{relu}else if a>0{ }else{tanh}\n}"
+                  )
 
               Expect.equal
                   printed
@@ -256,7 +300,9 @@ let tests =
               let printed = Printer.print (tree text)
 
               for i in 1..17 do
-                  Expect.isTrue (printed.Split('\n') |> Array.exists (fun line -> line.EndsWith $"# {i}")) $"{i} in\n{printed}"
+                  Expect.isTrue
+                      (printed.Split('\n') |> Array.exists (fun line -> line.EndsWith $"# {i}"))
+                      $"{i} in\n{printed}"
 
               Expect.equal (Printer.print (tree printed)) printed "printed twice"
           } ]

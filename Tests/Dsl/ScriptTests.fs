@@ -14,7 +14,13 @@ let private outline (plan: NetworkPlan) =
     plan.Name,
     plan.Inputs,
     [ for node in plan.Nodes ->
-          node.Path, node.Kind, node.Inputs, node.InputShapes, node.Layer.Output, node.Layer.Field, node.Layer.MultiplyAdds ],
+          node.Path,
+          node.Kind,
+          node.Inputs,
+          node.InputShapes,
+          node.Layer.Output,
+          node.Layer.Field,
+          node.Layer.MultiplyAdds ],
     [ for weight in plan.Weights -> weight.Name, List.ofSeq weight.Shape, weight.L1, weight.L2 ]
 
 [<Tests>]
@@ -45,7 +51,10 @@ let tests =
           }
           test "a given input fills in the open sides" {
               let sample = Shape.ofText "32x48x3"
-              let result = Script.Network(source "network N { input ?x?x3; conv 4 3x3 pad=same }", null, sample)
+
+              let result =
+                  Script.Network(source "network N { input ?x?x3; conv 4 3x3 pad=same }", null, sample)
+
               Expect.equal (Shape.text result.Value.OutputShape) "32x48x4" "output"
           }
           test "the canonical script checks to the same plan, and to itself" {
@@ -57,7 +66,9 @@ let tests =
                   Expect.equal (Script.Check(source canonical, catalogues)).Value canonical "canonical"
           }
           test "errors come in the order of their places, each once" {
-              let result = Script.Check(source "network N { input 8\nrepeat 3 { dense 0 }\ndnese 3\n}", catalogues)
+              let result =
+                  Script.Check(source "network N { input 8\nrepeat 3 { dense 0 }\ndnese 3\n}", catalogues)
+
               let lines = [ for d in result.Diagnostics -> d.Span.Start.Line ]
               Expect.equal lines [ 2; 3 ] "lines"
           } ]

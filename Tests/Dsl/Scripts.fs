@@ -57,7 +57,10 @@ let lenet =
 """
 
 let trainPart settings =
-    lenet + "\ntrain LeNet5 {\n" + String.concat "" [ for setting in settings -> $"    {setting}\n" ] + "}\n"
+    lenet
+    + "\ntrain LeNet5 {\n"
+    + String.concat "" [ for setting in settings -> $"    {setting}\n" ]
+    + "}\n"
 
 let plain =
     trainPart [ "data mnist"; "loss cross-entropy"; "optimizer sgd lr=0.01"; "batch 32"; "epochs 2" ]

@@ -56,12 +56,22 @@ let tests =
               let settings = "    optimizer sgd\n    batch 40\n    data digits train=40 test=10"
               let plan = plan (CnnCluster.Tests.Cli.Cnn.lenet settings)
               use replica = solo plan
-              let whole = (loader plan (TrainingCatalogues.Load(plan, null)) replica.Collective).TrainEpoch(1, 0) |> Seq.head
+
+              let whole =
+                  (loader plan (TrainingCatalogues.Load(plan, null)) replica.Collective).TrainEpoch(1, 0)
+                  |> Seq.head
+
               use all = replica.Predict whole
 
               for count in 1 .. whole.Count - 1 do
                   let slice =
-                      Batch(int64 count, 0L, count, Array.truncate (count * 784) whole.Pixels, Array.truncate count whole.Labels)
+                      Batch(
+                          int64 count,
+                          0L,
+                          count,
+                          Array.truncate (count * 784) whole.Pixels,
+                          Array.truncate count whole.Labels
+                      )
 
                   use output = replica.Predict slice
                   Expect.equal (flat output) (flat (all.narrow (0L, 0L, int64 count))) $"the first {count}"
@@ -142,6 +152,7 @@ let tests =
                   CnnCluster.Tests.Kernels.Collectives.Ranks.inProcess 2 (TimeSpan.FromSeconds 20.0)
 
               use committed = new System.Threading.CountdownEvent 2
+
               let states =
                   CnnCluster.Tests.Kernels.Collectives.Ranks.onThreads collectives (fun collective ->
                       use replica = new Replica(plan, torch.CPU, collective)
