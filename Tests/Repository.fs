@@ -16,3 +16,10 @@ let root =
     up (DirectoryInfo AppContext.BaseDirectory)
 
 let file (path: string) = Path.Combine(root, path)
+
+/// The folder of published data sets at hand: CNN_DATA, or one next to the checkout.
+let dataSets =
+    [ Option.ofObj (Environment.GetEnvironmentVariable "CNN_DATA")
+      Some(Path.GetFullPath(Path.Combine(root, "../shared/datasets"))) ]
+    |> List.choose id
+    |> List.tryFind (fun folder -> Directory.Exists(Path.Combine(folder, "mnist")))

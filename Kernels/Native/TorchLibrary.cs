@@ -6,7 +6,7 @@ namespace CnnCluster.Kernels.Native;
 public sealed class TorchLibraryException(string message, Exception? inner = null) : Exception(message, inner);
 
 /// <summary>Makes TorchSharp's native library loadable, then loads it.</summary>
-public static class TorchLibrary
+public static partial class TorchLibrary
 {
     private const string FileName = "libLibTorchSharp.so";
     private static readonly Lazy<bool> Loaded = new(Load);
@@ -25,6 +25,7 @@ public static class TorchLibrary
             Rewrite(Find(AppContext.BaseDirectory));
         }
 
+        WaitWithoutSpinning();
         try
         {
             TorchSharp.torch.InitializeDeviceType(TorchSharp.DeviceType.CPU);
@@ -36,6 +37,23 @@ public static class TorchLibrary
 
         return true;
     }
+
+    /// <summary>
+    /// OpenMP's threads, which libtorch computes with, wait for each other by spinning. With more threads than free
+    /// cores they spin away the time of the one they wait for, and training becomes ten times slower. A user's own
+    /// setting stands.
+    /// </summary>
+    private static void WaitWithoutSpinning()
+    {
+        if (!OperatingSystem.IsWindows())
+        {
+            // The native environment: .NET's own is a copy that libraries do not see.
+            _ = SetNativeVariable("OMP_WAIT_POLICY", "PASSIVE", overwrite: 0);
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "setenv", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int SetNativeVariable(string name, string value, int overwrite);
 
     /// <summary>Whether this system's libstdc++ has the one symbol that GCC 13 added.</summary>
     private static bool SystemHasSymbol() =>
@@ -74,7 +92,7 @@ public static class TorchLibrary
         {
             throw new TorchLibraryException(
                 $"{path} must be adapted once to this system's libstdc++, but its folder cannot be written: {e.Message}. " +
-                "Run `cnn describe` on any script once as a user who may write there.", e);
+                "Run `cnn train` once as a user who may write there.", e);
         }
         finally
         {

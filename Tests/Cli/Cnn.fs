@@ -38,11 +38,11 @@ let inFolder act =
 
 let private library = Path.Combine(AppContext.BaseDirectory, "cnn.dll")
 
-let start (arguments: string list) (folder: string) =
+let private startProgram program (arguments: string list) (folder: string) =
     let info =
         ProcessStartInfo(
-            "dotnet",
-            library :: arguments,
+            program,
+            arguments,
             WorkingDirectory = folder,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -52,6 +52,13 @@ let start (arguments: string list) (folder: string) =
     info.Environment["NO_COLOR"] <- "1"
     info.Environment.Remove "CNN_DATA" |> ignore
     Process.Start info
+
+let start arguments folder =
+    startProgram "dotnet" (library :: arguments) folder
+
+/// As from a terminal, where an interrupt is not ignored: what a script starts in the background inherits that it is.
+let startInterruptible arguments folder =
+    startProgram "env" ("--default-signal=INT" :: "dotnet" :: library :: arguments) folder
 
 /// Waits for a process, no longer than `patience`; past that it is killed and the test fails.
 let finish (patience: TimeSpan) (cnn: Process) =

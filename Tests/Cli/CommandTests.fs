@@ -147,7 +147,7 @@ let tests =
                           Cnn.write folder "net.cnn" ((Cnn.lenet small).Replace("patience=5", "patience=1000000"))
 
                       use cnn =
-                          Cnn.start
+                          Cnn.startInterruptible
                               [ "train"; file; "--json"; "--epochs"; "100000"; "--processes"; "2"; "--out"; "run" ]
                               folder
 

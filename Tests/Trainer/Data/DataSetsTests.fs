@@ -12,19 +12,6 @@ let private noSettings = SettingValues(Dictionary())
 let private definition name =
     DataSets.All |> Seq.find (fun set -> set.Name = name)
 
-/// The folder of published data sets at hand: CNN_DATA, or one next to the repository.
-let private folderAtHand () =
-    let repository =
-        DirectoryInfo AppContext.BaseDirectory
-        |> List.unfold (fun folder -> if isNull folder then None else Some(folder, folder.Parent))
-        |> List.tryFind (fun folder -> File.Exists(Path.Combine(folder.FullName, "CnnCluster.sln")))
-
-    [ Environment.GetEnvironmentVariable "CNN_DATA" |> Option.ofObj
-      repository
-      |> Option.map (fun folder -> Path.GetFullPath(Path.Combine(folder.FullName, "../shared/datasets"))) ]
-    |> List.choose id
-    |> List.tryFind (fun folder -> Directory.Exists(Path.Combine(folder, "mnist")))
-
 [<Tests>]
 let tests =
     testList
@@ -32,7 +19,7 @@ let tests =
         [ for name, first in
               [ "mnist", [ 5; 0; 4; 1; 9; 2; 1; 3; 1; 4 ]; "fashion-mnist", [ 9; 0; 0; 3; 0; 2; 7; 2; 5; 5 ] ] do
               test $"the published files of {name} are read" {
-                  match folderAtHand () with
+                  match CnnCluster.Tests.Repository.dataSets with
                   | None -> printfn $"not run: the files of {name} are not at hand (set CNN_DATA)"
                   | Some folder ->
                       let set = (definition name).Load.Invoke(DataRequest(folder, noSettings))
