@@ -140,6 +140,11 @@ type Script private () =
         Parts.twice sink "train part" (Parts.trains tree)
         tree, sink
 
+    /// The names of a script's networks and train parts.
+    static member Names(source: Source) : IReadOnlyList<string> =
+        let tree, _ = Parser.parse source
+        [ for name, _ in Parts.networks tree @ Parts.trains tree -> name.Text ]
+
     /// Every mistake in all of a script's networks and train parts. The value is the canonical script.
     static member Check(source: Source, catalogues: Catalogues) : ScriptResult<string> =
         let tree, sink = Script.Read source

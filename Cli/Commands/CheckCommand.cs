@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using CnnCluster.Dsl;
+using CnnCluster.Trainer;
 using CnnCluster.Trainer.Training;
 
 namespace CnnCluster.Cli.Commands;
@@ -29,7 +30,13 @@ internal static class CheckCommand
         var wrong = false;
         foreach (var file in files)
         {
-            var result = Script.Check(ScriptFile.Read(file).Source, TrainingCatalogues.All);
+            var script = ScriptFile.Read(file);
+            var result = Script.Check(script.Source, TrainingCatalogues.All);
+            if (script.Part is { } part && !Script.Names(script.Source).Contains(part))
+            {
+                throw new UserException($"{script.Source.File} has no network or train part '{part}'.");
+            }
+
             wrong |= result.HasErrors;
             if (json)
             {

@@ -21,7 +21,13 @@ internal static class DescribeCommand
     private static int Run(string file, string? input, bool json)
     {
         var script = ScriptFile.Read(file);
-        var plan = ScriptFile.ValueOf(Script.Network(script.Source, script.Part, ShapeOf(input)));
+        var shape = ShapeOf(input);
+        var plan = ScriptFile.ValueOf(Script.Network(script.Source, script.Part, shape));
+        if (shape is not null && !shape.Equals(plan.Inputs.Head.Shape))
+        {
+            throw new UserException($"--input {input} does not fit the script's input, {ShapeModule.text(plan.Inputs.Head.Shape)}: it fills in open sides only.");
+        }
+
         var description = Description.ofPlan(plan);
         if (json)
         {

@@ -27,8 +27,9 @@ internal static class NodeCommand
             ?? throw new UserException($"{LocalProcesses.TokenVariable} is not set: a node needs the token of the run that it joins.");
         var offer = new WorkerOffer(ParseToken(token), firstSlot, CommonOptions.SplitDevices(devices));
 
-        // Ctrl-C reaches every process of the terminal: what it means is for the run's home to say.
-        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => context.Cancel = Console.IsInputRedirected);
+        // Ctrl-C reaches every process of the terminal, and so may a termination: what it means is for the home to say.
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, LeaveToHome);
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, LeaveToHome);
         using var leave = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         if (Console.IsInputRedirected)
         {
@@ -44,6 +45,8 @@ internal static class NodeCommand
         await Console.Error.WriteLineAsync($"cnn node: {reason}");
         return ExitCode.Failed;
     }
+
+    private static void LeaveToHome(PosixSignalContext context) => context.Cancel = Console.IsInputRedirected;
 
     /// <summary>A parent holds our standard input open: its end means that the parent is gone.</summary>
     private static void WatchParent(CancellationTokenSource leave) =>

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using CnnCluster.Cli.Output;
 using CnnCluster.Dsl;
@@ -15,6 +16,7 @@ namespace CnnCluster.Cli.Commands;
 /// <summary><c>cnn train FILE</c>: trains a network.</summary>
 internal sealed class TrainCommand
 {
+    private static readonly TimeSpan OneRequest = TimeSpan.FromSeconds(1);
     private readonly Argument<string> script = CommonOptions.Script();
     private readonly Option<string?> data = CommonOptions.Data();
     private readonly Option<int> workers = new("--workers") { Description = "Workers (threads) in each process", DefaultValueFactory = _ => 1, HelpName = "N" };
@@ -102,6 +104,7 @@ internal sealed class TrainCommand
     /// <summary>The first Ctrl-C (or termination) asks the run to stop; a second one ends the process at once.</summary>
     private static async Task<RunOutcome> InterruptiblyAsync(Func<CancellationToken, Task<RunOutcome>> run)
     {
+        var first = new Stopwatch();
         using var stop = new CancellationTokenSource();
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Ask);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Ask);
@@ -109,7 +112,9 @@ internal sealed class TrainCommand
 
         void Ask(PosixSignalContext context)
         {
-            context.Cancel = !stop.IsCancellationRequested;
+            // One request may come twice at once: to the process and to its group, as an interrupt and as a termination.
+            context.Cancel = first.Elapsed < OneRequest;
+            first.Start();
             stop.Cancel();
         }
     }

@@ -31,6 +31,9 @@ internal sealed class ConsoleProgress : IRunReader
             case RunStarted started: Show(started); break;
             case StepProgress progress: Show(progress); break;
             case EpochEnded ended: Show(ended); break;
+
+            // The live part of the screen goes before the result is written below it.
+            case RunEnded: bar?.Dispose(); break;
             default: break;
         }
     }

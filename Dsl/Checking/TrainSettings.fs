@@ -95,6 +95,12 @@ let choose
             |> report sink
 
             None
+    | Positional { Kind = Call(name, _) } :: _ ->
+        expected
+            sink
+            name.Span
+            $"'{name.Text}' takes its values by name, without parentheses"
+            $"{entry.Word.Text} {name.Text}, and settings as in key=value"
     | _ -> expected sink entry.Span $"'{entry.Word.Text}' stands without a name" (Suggestion.listed names)
 
 /// `batch 32`: one whole number.

@@ -12,11 +12,11 @@ public sealed class Adam(double learningRate, double beta1, double beta2, double
         "Kingma, Ba: Adam, a method for stochastic optimization, ICLR 2015.",
         [
             Setting.Real("lr", 0.001, 0, double.MaxValue, "The learning rate."),
-            Setting.Real("beta-1", 0.9, 0, 1, "How much of the mean of the gradients is kept."),
-            Setting.Real("beta-2", 0.999, 0, 1, "How much of the mean of their squares is kept."),
+            Setting.Real("beta_1", 0.9, 0, 1, "How much of the mean of the gradients is kept."),
+            Setting.Real("beta_2", 0.999, 0, 1, "How much of the mean of their squares is kept."),
             Setting.Real("epsilon", 1e-7, 0, double.MaxValue, "Added to the square root, against division by zero."),
         ],
-        static s => new Adam(s["lr"], s["beta-1"], s["beta-2"], s["epsilon"]));
+        static s => new Adam(s["lr"], s["beta_1"], s["beta_2"], s["epsilon"]));
 
     public override IReadOnlyList<string> StateNames => ["mean", "variance"];
 

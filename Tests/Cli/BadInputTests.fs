@@ -20,6 +20,7 @@ let private badScripts =
       "too few units", "dense   10", "dense   9", [ "10 classes" ]
       "a number of the wrong kind", "dense   120", "dense   12.5", [ ":9:13: error"; "whole number" ]
       "no input", "    input   28x28x1\n", "", [ ":3:5: error"; "input" ]
+      "settings in parentheses", "sgd lr=0.05", "sgd(0.05)", [ "by name, without parentheses" ]
       "an unknown data set", "data digits", "data digit", [ "did you mean 'digits'" ]
       "a batch of none", "batch 32", "batch 0", [ "at least 1" ]
       "no loss", "    loss cross-entropy\n", "", [ "has no 'loss'" ] ]
@@ -114,6 +115,8 @@ let tests =
                 [ "train"; "net.cnn:Other" ], "no train part 'Other'"
                 [ "train"; "net.cnn"; "--epoch"; "3" ], "--epoch"
                 [ "describe"; "net.cnn"; "--input"; "28by28" ], "28by28"
+                [ "describe"; "net.cnn"; "--input"; "32x32x1" ], "does not fit"
+                [ "check"; "net.cnn:Other" ], "'Other'"
                 [ "eval"; "." ], "run" ] do
               let line = String.concat " " arguments
 

@@ -51,7 +51,10 @@ public sealed partial class Coordinator
         var hashes = finished.InRankOrder.Distinct().ToList();
         return hashes.Count > 1
             ? Failed($"the workers ended with different weights ({string.Join(", ", hashes.Select(static h => h[..8]))}): this is a bug")
-            : new RunOutcome(reason, "", step, best, restored ? bestMetrics : metrics, hashes[0], lastCheckpoint);
+            : new RunOutcome(reason, "", step, best, FiguresOfEnd(), hashes[0], lastCheckpoint);
+
+        // Where a run was stopped between two validations, no figures are those of its weights.
+        EpochMetrics? FiguresOfEnd() => reason == StopReason.Interrupted ? null : restored ? bestMetrics : metrics;
     }
 
     // ---- Failing: survivors stop at a whole step, the most advanced is saved ----
@@ -136,7 +139,7 @@ public sealed partial class Coordinator
         }
     }
 
-    private RunOutcome Failed(string reason) => new(StopReason.Failed, reason, step, best, metrics, "", lastCheckpoint);
+    private RunOutcome Failed(string reason) => new(StopReason.Failed, reason, step, best, null, "", lastCheckpoint);
 
     private void End(RunOutcome outcome)
     {

@@ -101,11 +101,20 @@ public static class RunJson
         }
     }
 
+    /// <summary>A figure of validation that <c>end</c> does not have in any case.</summary>
+    private static bool IsFurther(string name) =>
+        name.StartsWith("val_", StringComparison.Ordinal) && name is not ("val_loss" or "val_accuracy");
+
     private static void WriteEnd(Utf8JsonWriter json, RunOutcome outcome, string runFolder, TimeSpan elapsed)
     {
         json.WriteString("run", runFolder);
         WriteFigure(json, "val_accuracy", outcome.Final?.Values.GetValueOrDefault("val_accuracy", double.NaN));
         WriteFigure(json, "val_loss", outcome.Final?.Values.GetValueOrDefault("val_loss", double.NaN));
+        foreach (var (name, value) in outcome.Final?.Values.Where(static v => IsFurther(v.Key)) ?? [])
+        {
+            WriteFigure(json, name, value);
+        }
+
         json.WriteString("weights_sha256", outcome.WeightsHash);
         json.WriteNumber("seconds", Math.Round(elapsed.TotalSeconds, 3));
     }

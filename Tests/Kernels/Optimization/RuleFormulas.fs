@@ -31,7 +31,7 @@ let private sgd: Formula =
 /// Algorithm 1 of the paper, with its bias-corrected moments, and Keras' place of ε.
 let private adam: Formula =
     fun settings step rate gradient (parameter, states) ->
-        let beta1, beta2 = settings["beta-1"], settings["beta-2"]
+        let beta1, beta2 = settings["beta_1"], settings["beta_2"]
         let mean = beta1 * states[0] + (1.0 - beta1) * gradient
         let variance = beta2 * states[1] + (1.0 - beta2) * gradient * gradient
         let correction1, correction2 = 1.0 - beta1 ** float step, 1.0 - beta2 ** float step
@@ -46,4 +46,4 @@ let byName: Map<string, Entry> =
             Variants = [ [ "momentum", 0.9 ]; [ "momentum", 0.9; "nesterov", 1.0 ] ] }
           "adam",
           { Formula = adam
-            Variants = [ [ "beta-1", 0.5; "beta-2", 0.9; "epsilon", 1e-3 ] ] } ]
+            Variants = [ [ "beta_1", 0.5; "beta_2", 0.9; "epsilon", 1e-3 ] ] } ]
