@@ -7,13 +7,14 @@ namespace CnnCluster.Cli;
 internal sealed record ScriptFile(Source Source, string? Part)
 {
     private const string StandardInput = "-";
+    private const string StandardInputName = "<stdin>";
 
     /// <exception cref="UserException">The file cannot be read.</exception>
     public static ScriptFile Read(string argument)
     {
         if (argument == StandardInput)
         {
-            return new ScriptFile(new Source("<stdin>", Console.In.ReadToEnd()), null);
+            return new ScriptFile(new Source(StandardInputName, Console.In.ReadToEnd()), null);
         }
 
         var colon = argument.LastIndexOf(':');
@@ -33,6 +34,23 @@ internal sealed record ScriptFile(Source Source, string? Part)
         }
 
         return result.Value ?? throw new WrongScriptException();
+    }
+
+    /// <summary>Reads what scripts import, relative to the file that imports it.</summary>
+    public static readonly Importer Importer = Import;
+
+    private static Imported Import(string importing, string path)
+    {
+        var folder = importing == StandardInputName ? "" : Path.GetDirectoryName(importing) ?? "";
+        var file = Path.GetRelativePath(Directory.GetCurrentDirectory(), Path.GetFullPath(Path.Combine(folder, path)));
+        try
+        {
+            return Imported.NewReadable(new Source(file, File.ReadAllText(file)));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            return Imported.NewUnreadable(e.Message);
+        }
     }
 
     private static Source ReadText(string path)

@@ -23,12 +23,17 @@ type LayerDescription =
 
 /// A network as `cnn describe` shows it.
 type NetworkDescription =
-    { Network: string
-      Input: string
-      Layers: IReadOnlyList<LayerDescription>
-      Parameters: int64
-      Trainable: int64
-      MultiplyAdds: System.Nullable<int64> }
+    {
+        Network: string
+        /// Each input's name and shape.
+        Inputs: IReadOnlyList<struct (string * string)>
+        /// Each output's name and the layer or input that it is.
+        Outputs: IReadOnlyList<struct (string * string)>
+        Layers: IReadOnlyList<LayerDescription>
+        Parameters: int64
+        Trainable: int64
+        MultiplyAdds: System.Nullable<int64>
+    }
 
 module Description =
     let private nullable =
@@ -36,21 +41,32 @@ module Description =
         | Some value -> System.Nullable value
         | None -> System.Nullable()
 
-    let private nameOf (plan: NetworkPlan) =
+    /// A value's name: that of the input or of the layer that it comes from.
+    let nameOf (plan: NetworkPlan) =
         function
         | FromInput i -> plan.Inputs[i].Name
         | FromNode i -> plan.Nodes[i].Path
 
+    /// Where the whole input is seen, its sides; of several inputs, the greatest of each.
+    let private whole (plan: NetworkPlan) =
+        let sides = plan.Inputs |> List.map _.Shape.Sides
+        let rank = sides |> List.map List.length |> List.max
+
+        [ for axis in 0 .. rank - 1 ->
+              sides
+              |> List.choose (List.tryItem axis)
+              |> List.reduce (Option.map2 max)
+              |> nullable ]
+
     let private field (plan: NetworkPlan) =
         function
-        | Window sights -> [ for sight in sights -> System.Nullable sight.Size ]
-        | Whole -> plan.Inputs.Head.Shape.Sides |> List.map nullable
+        | Window sights -> [ for sight in sights -> System.Nullable(int (ceil sight.Size)) ]
+        | Whole -> whole plan
 
     let private layer (plan: NetworkPlan) (node: PlanNode) =
         let output = node.Layer.Output
 
-        let parameters =
-            node.Layer.Weights |> List.sumBy (fun weight -> List.fold (*) 1L weight.Shape)
+        let own = if node.Path = node.Owner then node.Layer.Weights else []
 
         { Name = node.Path
           Kind = node.Kind
@@ -58,8 +74,8 @@ module Description =
           Output = List.map nullable output.Sides @ [ System.Nullable output.Channels ]
           OutputText = Shape.text output
           ActivationBytes = output.Elements |> Option.map (fun elements -> 4L * elements) |> nullable
-          Parameters = parameters
-          Trainable = parameters
+          Parameters = own |> List.sumBy _.Count
+          Trainable = own |> List.filter _.Trainable |> List.sumBy _.Count
           MultiplyAdds = nullable node.Layer.MultiplyAdds
           ReceptiveField = field plan node.Layer.Field
           Activation =
@@ -69,15 +85,14 @@ module Description =
 
     /// What there is to say of a network without running it.
     let ofPlan (plan: NetworkPlan) =
-        let layers = plan.Nodes |> List.map (layer plan)
-
         let multiplyAdds =
             (Some 0L, plan.Nodes)
             ||> List.fold (fun total node -> Option.map2 (+) total node.Layer.MultiplyAdds)
 
         { Network = plan.Name
-          Input = Shape.text plan.Inputs.Head.Shape
-          Layers = layers
+          Inputs = [ for input in plan.Inputs -> struct (input.Name, Shape.text input.Shape) ]
+          Outputs = [ for output in plan.Outputs -> struct (output.Name, nameOf plan output.Source) ]
+          Layers = plan.Nodes |> List.map (layer plan)
           Parameters = plan.Parameters
-          Trainable = plan.Parameters
+          Trainable = plan.Trainable
           MultiplyAdds = nullable multiplyAdds }

@@ -18,6 +18,8 @@ type Initialiser =
     | ScaledUniform of scale: float * fan: (Fans -> float)
     /// Truncated normal whose deviation, after truncation, is √(scale / fan).
     | ScaledNormal of scale: float * fan: (Fans -> float)
+    /// Every element, in the weight's order, as a fixed kernel has them.
+    | Given of float[]
 
 /// A catalogue entry. Arguments in the script's order, with defaults as in Keras 3.
 type InitialiserDefinition =
@@ -82,6 +84,7 @@ module Initialiser =
 
         match initialiser with
         | Constant value -> value
+        | Given values -> values[int element]
         | Uniform(low, high) -> uniform low high
         | Normal(mean, deviation) -> mean + deviation * CounterRandom.Normal(key, 0UL, element)
         | TruncatedNormal(mean, deviation) -> mean + deviation * truncated key element

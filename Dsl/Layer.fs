@@ -5,103 +5,19 @@ open CnnCluster.Kernels
 
 type Tensor = torch.Tensor
 
-/// How a window's edges are treated.
-type Padding =
-    /// Output ⌈in/stride⌉; the odd pixel goes to the end, as in TensorFlow.
-    | Same
-    /// None.
-    | Valid
-    /// Begin and end of each axis; one entry means every axis.
-    | Sides of (int * int) list
-
-/// What an argument takes.
-type ArgumentKind =
-    | WholeNumber of least: int
-    | RealNumber of least: float * greatest: float
-    | YesNo
-    /// One number, or one for each axis.
-    | SizeOf of least: int
-    | PaddingOf
-    | InitialiserOf
-    | RegularizerOf
-
-/// A checked value.
-type Value =
-    | WholeValue of int
-    | RealValue of float
-    | FlagValue of bool
-    | SizeValue of int list
-    | PaddingValue of Padding
-    | InitialiserValue of Initialiser
-    | RegularizerValue of Regularizer
-
-type ArgumentDefault =
-    | Required
-    | Otherwise of Value
-    /// The value of another argument.
-    | As of argument: string
-
-/// One argument of a layer, as scripts name it.
-type ArgumentDefinition =
+/// A tensor that a layer owns and computes with. Its shape is PyTorch's, such as (out, in, kH, kW).
+type WeightDefinition =
     {
         Name: string
-        Kind: ArgumentKind
-        Default: ArgumentDefault
-        /// Whether it may stand without its name, in the catalogue's order.
-        Positional: bool
-        Doc: string
+        Shape: int64 list
+        Initialiser: Initialiser
+        Fans: Fans
+        Regularizer: Regularizer
+        /// False for fixed kernels and frozen layers.
+        Trainable: bool
     }
 
-/// The checked arguments of one use of a layer: every argument of the definition has a value.
-type ArgumentValues(values: Map<string, Value>) =
-    let wrong name kind =
-        invalidOp $"The argument '{name}' is no {kind}: the layer's definition and its use of it disagree."
-
-    member _.Whole name =
-        match values[name] with
-        | WholeValue value -> value
-        | _ -> wrong name "whole number"
-
-    member _.Real name =
-        match values[name] with
-        | RealValue value -> value
-        | WholeValue value -> float value
-        | _ -> wrong name "number"
-
-    member _.Flag name =
-        match values[name] with
-        | FlagValue value -> value
-        | _ -> wrong name "flag"
-
-    /// One entry for each of `rank` axes.
-    member _.Size(name, rank) =
-        match values[name] with
-        | SizeValue [ one ] -> List.replicate rank one
-        | SizeValue several -> several
-        | _ -> wrong name "size"
-
-    member _.Padding name =
-        match values[name] with
-        | PaddingValue value -> value
-        | _ -> wrong name "padding"
-
-    member _.Initialiser name =
-        match values[name] with
-        | InitialiserValue value -> value
-        | _ -> wrong name "initialiser"
-
-    member _.Regularizer name =
-        match values[name] with
-        | RegularizerValue value -> value
-        | _ -> wrong name "regularizer"
-
-/// A trainable tensor of a layer. Its shape is PyTorch's, such as (out, in, kH, kW).
-type WeightDefinition =
-    { Name: string
-      Shape: int64 list
-      Initialiser: Initialiser
-      Fans: Fans
-      Regularizer: Regularizer }
+    member weight.Count = List.fold (*) 1L weight.Shape
 
 /// A tensor that a layer changes, but not by its gradient, such as a running mean.
 type BufferDefinition =
@@ -136,11 +52,21 @@ type LayerPlan =
         Forward: LayerCall -> Tensor
     }
 
+/// A value that comes into a layer.
+type LayerInput = { Shape: Shape; Field: ReceptiveField }
+
 /// Where a layer is used.
 type LayerSite =
-    { Input: Shape
-      Field: ReceptiveField
-      Arguments: ArgumentValues }
+    {
+        /// One, or several for a merge.
+        Inputs: LayerInput list
+        Arguments: ArgumentValues
+        /// Whether its weights are kept as they are.
+        Frozen: bool
+    }
+
+    member site.Input = site.Inputs.Head.Shape
+    member site.Field = site.Inputs.Head.Field
 
 /// Why a layer does not fit its place.
 type LayerFault =
@@ -151,16 +77,56 @@ type LayerFault =
         Expected: string option
     }
 
+/// How many values a layer works on.
+type Operands =
+    | One
+    /// At least two: names, `here` and branches.
+    | Several
+
+/// What `cnn help` and the reference say of a layer besides its arguments. In rules n is a side of the input, k of the
+/// window, s the stride, d the dilation, a and b the padding in front and behind, C the input's channels.
+type LayerHelp =
+    {
+        Summary: string
+        /// What it computes; empty if the summary says it.
+        Formula: string
+        /// What becomes of the shape.
+        Shape: string
+        /// How many numbers it owns; empty if none.
+        Parameters: string
+        /// Multiply-adds for one sample; empty if they count as 0.
+        Cost: string
+        /// Paper, or whose convention it is; empty if there is none.
+        Source: string
+        /// Further sentences, each a point.
+        Notes: string list
+        /// The statements of a network that uses it.
+        Example: string
+    }
+
 /// A catalogue entry: all there is to know of a layer.
 type LayerDefinition =
     {
         Name: string
-        Summary: string
+        Help: LayerHelp
         Arguments: ArgumentDefinition list
-        /// How many sides its input may have.
+        Operands: Operands
+        /// How many sides its inputs may have.
         Ranks: int list
         Plan: LayerSite -> Result<LayerPlan, LayerFault>
     }
+
+module LayerHelp =
+    /// Help without formula, cost or source, which `with` adds.
+    let create summary shape example =
+        { Summary = summary
+          Formula = ""
+          Shape = shape
+          Parameters = ""
+          Cost = ""
+          Source = ""
+          Notes = []
+          Example = example }
 
 module LayerFault =
     let at argument message =
@@ -176,64 +142,47 @@ module LayerFault =
               Expected = None }
 
 module LayerPlan =
-    /// A layer without weights that keeps its input's shape.
-    let pointwise (site: LayerSite) forward =
-        { Output = site.Input
-          Field = site.Field
+    /// A layer without weights.
+    let stateless output field forward =
+        { Output = output
+          Field = field
           Weights = []
           Buffers = []
           MultiplyAdds = Some 0L
           Forward = forward }
 
-module internal Arguments =
-    let required name kind doc =
+    /// A layer without weights that keeps its input's shape.
+    let pointwise (site: LayerSite) forward = stateless site.Input site.Field forward
+
+module Weights =
+    let private weight name shape initialiser fans regularizer =
         { Name = name
-          Kind = kind
-          Default = Required
-          Positional = true
-          Doc = doc }
+          Shape = shape
+          Initialiser = initialiser
+          Fans = fans
+          Regularizer = regularizer
+          Trainable = true }
 
-    let positional name kind value doc =
-        { required name kind doc with
-            Default = value }
+    /// One number for each channel, from a constant, as normalisations have them.
+    let perChannel channels name (initial: float) =
+        weight name [ int64 channels ] (Constant initial) { In = 1.0; Out = 1.0 } Regularizer.none
 
-    let keyword name kind value doc =
-        { positional name kind (Otherwise value) doc with
-            Positional = false }
+    /// A kernel with the arguments of `Arguments.weights`.
+    let kernel (values: ArgumentValues) shape fans =
+        weight "kernel" shape (values.Initialiser "kernel-init") fans (values.Regularizer "kernel-reg")
 
-    let private initialiser name =
-        Initialiser.all |> List.find (fun i -> i.Name = name) |> _.Create([])
+    /// The biases with the arguments of `Arguments.weights`, if there are any.
+    let bias (values: ArgumentValues) (channels: int) fans =
+        [ if values.Flag "bias" then
+              weight "bias" [ int64 channels ] (values.Initialiser "bias-init") fans (values.Regularizer "bias-reg") ]
 
-    /// What every layer with a kernel and a bias takes.
-    let weights =
-        [ keyword "bias" YesNo (FlagValue true) "Whether a bias is added, one for each output channel."
-          keyword
-              "kernel-init"
-              InitialiserOf
-              (InitialiserValue(initialiser "glorot"))
-              "Where the kernel's first values come from."
-          keyword
-              "bias-init"
-              InitialiserOf
-              (InitialiserValue(initialiser "zeros"))
-              "Where the bias' first values come from."
-          keyword "kernel-reg" RegularizerOf (RegularizerValue Regularizer.none) "The kernel's regularization loss."
-          keyword "bias-reg" RegularizerOf (RegularizerValue Regularizer.none) "The bias' regularization loss." ]
+    /// A kernel whose numbers the script says: it is never trained.
+    let fixedKernel shape (numbers: float[]) =
+        { weight "kernel" shape (Given numbers) { In = 1.0; Out = 1.0 } Regularizer.none with
+            Trainable = false }
 
-    /// The kernel, and the bias if there is one.
-    let kernelAndBias (values: ArgumentValues) shape fans =
-        let kernel =
-            { Name = "kernel"
-              Shape = shape
-              Initialiser = values.Initialiser "kernel-init"
-              Fans = fans
-              Regularizer = values.Regularizer "kernel-reg" }
-
-        let bias =
-            { Name = "bias"
-              Shape = [ List.head shape ]
-              Initialiser = values.Initialiser "bias-init"
-              Fans = fans
-              Regularizer = values.Regularizer "bias-reg" }
-
-        if values.Flag "bias" then [ kernel; bias ] else [ kernel ]
+    /// The bias among a layer's weights behind its kernel, null if there is none, as libtorch wants it.
+    let biasOf (weights: Tensor list) : Tensor | null =
+        match weights with
+        | [ _; bias ] -> bias
+        | _ -> null

@@ -21,7 +21,7 @@ module private Initial =
         use shaped = flat.reshape tensor.shape
         tensor.copy_ shaped |> ignore
 
-/// A checked network as a TorchSharp module. Its input is (N, C, sides…), its output the last layer's, N first.
+/// A checked network as a TorchSharp module. Its inputs are (N, C, sides…), its outputs have N first too.
 /// Weights are registered by their paths, such as `conv1/kernel`. Intermediate tensors belong to the caller's scope.
 type NetworkModule(plan: NetworkPlan, tensors: NetworkTensors) as this =
     inherit torch.nn.Module<Tensor, Tensor>(plan.Name)
@@ -33,17 +33,25 @@ type NetworkModule(plan: NetworkPlan, tensors: NetworkTensors) as this =
                parameter.grad <- gradient
                parameter |]
 
-    // Each layer's first weight and first buffer among all of them.
-    let offsets (count: PlanNode -> int) =
-        plan.Nodes |> List.scan (fun total node -> total + count node) 0 |> Array.ofList
-
-    let weightOffsets = offsets (fun node -> node.Layer.Weights.Length)
-    let bufferOffsets = offsets (fun node -> node.Layer.Buffers.Length)
-
-    let slice (all: IReadOnlyList<Tensor>) (offsets: int[]) index =
-        [ for i in offsets[index] .. offsets[index + 1] - 1 -> all[i] ]
-
     let parameterList: IReadOnlyList<Tensor> = [| for p in trained -> p :> Tensor |]
+
+    let byName (names: NamedTensor seq) (views: IReadOnlyList<Tensor>) =
+        dict (Seq.zip (names |> Seq.map _.Name) views)
+
+    let weights = byName plan.Weights parameterList
+    let current = byName plan.Buffers tensors.Buffers
+    let next = byName plan.Buffers tensors.NextBuffers
+
+    let weightsOf (node: PlanNode) =
+        [ for weight in node.Layer.Weights ->
+              (if weight.Trainable then weights else current)[$"{node.Owner}/{weight.Name}"] ]
+
+    let buffersOf (node: PlanNode) (all: IDictionary<string, Tensor>) =
+        [ for buffer in node.Layer.Buffers -> all[$"{node.Owner}/{buffer.Name}"] ]
+
+    // Each node with the tensors that it computes with.
+    let steps =
+        [| for node in plan.Nodes -> node, weightsOf node, buffersOf node current, buffersOf node next |]
 
     do
         for weight, parameter in Seq.zip plan.Weights trained do
@@ -56,31 +64,35 @@ type NetworkModule(plan: NetworkPlan, tensors: NetworkTensors) as this =
 
     /// Writes first values, a pure function of the seed and each tensor's path.
     member _.Initialise(seed: uint64) =
-        for i, node in List.indexed plan.Nodes do
-            for weight, tensor in List.zip node.Layer.Weights (slice tensors.Weights weightOffsets i) do
+        for node in plan.Owners do
+            for weight, tensor in List.zip node.Layer.Weights (weightsOf node) do
                 let key =
                     RandomKey.Of(seed, RandomPurpose.InitialWeights, $"{node.Path}/{weight.Name}")
 
                 Initial.fill tensor (Initialiser.value weight.Initialiser weight.Fans key)
 
-            for buffer, tensor in List.zip node.Layer.Buffers (slice tensors.Buffers bufferOffsets i) do
+            for buffer, tensor in List.zip node.Layer.Buffers (buffersOf node current) do
                 tensor.fill_ (Scalar.op_Implicit buffer.Initial) |> ignore
 
-    override module'.forward(input: Tensor) =
-        let values = Array.zeroCreate<Tensor> plan.Nodes.Length
+    /// The outputs for these inputs, both in the plan's order.
+    member module'.Run(inputs: IReadOnlyList<Tensor>) : IReadOnlyList<Tensor> =
+        if inputs.Count <> plan.Inputs.Length then
+            invalidArg (nameof inputs) $"'{plan.Name}' has {plan.Inputs.Length} inputs, and was given {inputs.Count}."
+
+        let values = Array.zeroCreate<Tensor> steps.Length
 
         let take =
             function
-            | FromInput _ -> input
+            | FromInput i -> inputs[i]
             | FromNode i -> values[i]
 
-        for i, node in List.indexed plan.Nodes do
+        for i, (node, own, kept, written) in Array.indexed steps do
             let output =
                 node.Layer.Forward
                     { Inputs = node.Inputs |> List.map take
-                      Weights = slice parameterList weightOffsets i
-                      Current = slice tensors.Buffers bufferOffsets i
-                      Next = slice tensors.NextBuffers bufferOffsets i
+                      Weights = own
+                      Current = kept
+                      Next = written
                       Step = module'.Step
                       Path = node.Path }
 
@@ -89,7 +101,10 @@ type NetworkModule(plan: NetworkPlan, tensors: NetworkTensors) as this =
                 | Some activation -> activation.Apply output
                 | None -> output
 
-        take plan.Output
+        [| for output in plan.Outputs -> take output.Source |]
+
+    /// The first output of a network with one input.
+    override module'.forward(input: Tensor) = module'.Run([| input |])[0]
 
     /// A module with tensors of its own, outside any arena, freshly initialised.
     static member Create(plan: NetworkPlan, seed: uint64, dtype: torch.ScalarType, device: torch.Device) =

@@ -10,8 +10,10 @@ type NodeInput =
 /// One layer of a checked network.
 type PlanNode =
     {
-        /// Its stable path, such as `conv1`: for weights, logs and errors.
+        /// Its stable path, such as `conv1` or `bottleneck3/conv2`: for logs and errors.
         Path: string
+        /// The path that its weights go by: its own, or that of the first use of a shared set.
+        Owner: string
         /// The catalogue's word for it.
         Kind: string
         Inputs: NodeInput list
@@ -24,6 +26,9 @@ type PlanNode =
 /// An input of a network; its shape is that of one sample.
 type PlanInput = { Name: string; Shape: Shape }
 
+/// An output of a network, and the value that it is.
+type PlanOutput = { Name: string; Source: NodeInput }
+
 /// A weight or a buffer of the whole network, `conv1/kernel` by name.
 type NamedTensor =
     { Name: string
@@ -33,45 +38,61 @@ type NamedTensor =
 
 /// A checked network: shapes resolved, layers in an order in which each comes after its inputs.
 type NetworkPlan =
-    { Name: string
-      Inputs: PlanInput list
-      Nodes: PlanNode list
-      Output: NodeInput }
+    {
+        Name: string
+        Inputs: PlanInput list
+        Nodes: PlanNode list
+        /// At least one.
+        Outputs: PlanOutput list
+    }
 
     member plan.ShapeOf source =
         match source with
         | FromInput i -> plan.Inputs[i].Shape
         | FromNode i -> plan.Nodes[i].Layer.Output
 
-    member plan.OutputShape = plan.ShapeOf plan.Output
+    /// The shape of the first output.
+    member plan.OutputShape = plan.ShapeOf plan.Outputs.Head.Source
+
+    /// The nodes that own their weights: all, but for later uses of shared sets.
+    member plan.Owners = plan.Nodes |> List.filter (fun node -> node.Path = node.Owner)
+
+    member private plan.WeightsWhere trainable =
+        [ for node in plan.Owners do
+              for weight in node.Layer.Weights do
+                  if weight.Trainable = trainable then
+                      { Name = $"{node.Path}/{weight.Name}"
+                        Shape = weight.Shape
+                        L1 = weight.Regularizer.L1
+                        L2 = weight.Regularizer.L2 } ]
 
     /// The trainable tensors, in declaration order.
-    member plan.Weights: IReadOnlyList<NamedTensor> =
-        [ for node in plan.Nodes do
-              for weight in node.Layer.Weights do
-                  { Name = $"{node.Path}/{weight.Name}"
-                    Shape = weight.Shape
-                    L1 = weight.Regularizer.L1
-                    L2 = weight.Regularizer.L2 } ]
+    member plan.Weights: IReadOnlyList<NamedTensor> = plan.WeightsWhere true
 
-    /// What layers keep besides weights, in declaration order.
+    /// What is kept but not trained: frozen and fixed weights, then what layers keep besides weights; each in
+    /// declaration order.
     member plan.Buffers: IReadOnlyList<NamedTensor> =
-        [ for node in plan.Nodes do
-              for buffer in node.Layer.Buffers do
-                  { Name = $"{node.Path}/{buffer.Name}"
-                    Shape = buffer.Shape
-                    L1 = 0.0
-                    L2 = 0.0 } ]
+        plan.WeightsWhere false
+        @ [ for node in plan.Owners do
+                for buffer in node.Layer.Buffers do
+                    { Name = $"{node.Path}/{buffer.Name}"
+                      Shape = buffer.Shape
+                      L1 = 0.0
+                      L2 = 0.0 } ]
 
     /// How many numbers are trained.
-    member plan.Parameters =
-        plan.Weights |> Seq.sumBy (fun w -> w.Shape |> Seq.fold (*) 1L)
+    member plan.Trainable = plan.Weights |> Seq.sumBy (fun w -> w.Shape |> Seq.fold (*) 1L)
 
-    /// Whether the last layer's activation makes probabilities.
-    member plan.EndsInSoftmax =
-        match plan.Output with
+    /// How many weights there are, trained or not; running statistics are none.
+    member plan.Parameters =
+        plan.Owners |> List.sumBy (fun node -> node.Layer.Weights |> List.sumBy _.Count)
+
+    /// Whether the last activation of an output makes probabilities.
+    member plan.IsSoftmax(output: PlanOutput) =
+        match output.Source with
         | FromInput _ -> false
         | FromNode i ->
-            let node = plan.Nodes[i]
-            let activation = node.Activation |> Option.map _.Definition.Name
+            let activation = plan.Nodes[i].Activation |> Option.map _.Definition.Name
             activation = Some "softmax"
+
+    member plan.EndsInSoftmax = plan.IsSoftmax plan.Outputs.Head

@@ -58,10 +58,10 @@ let render (source: Source) (diagnostic: Diagnostic) =
 
     text.ToString()
 
-/// In the order of their places, each thing said once.
+/// In the order of their places, each thing said once, though a block may be used many times.
 let ordered (diagnostics: Diagnostic seq) =
     diagnostics
-    |> Seq.distinct
+    |> Seq.distinctBy (fun d -> d.Span, d.Severity, d.Message)
     |> Seq.sortBy (fun d -> d.Span.File, d.Span.Start.Offset)
     |> Seq.toList
 

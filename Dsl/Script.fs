@@ -1,6 +1,7 @@
 namespace CnnCluster.Dsl
 
 open System.Collections.Generic
+open System.Runtime.InteropServices
 open CnnCluster.Dsl.Syntax
 open CnnCluster.Dsl.Checking
 
@@ -35,25 +36,29 @@ type Training =
         Canonical: string
     }
 
+/// A script as it was read: imports put in, words known, its form checked.
+type internal Reading =
+    { Tree: Syntax.Script
+      Sources: Source list
+      Sink: Scope.Sink
+      Words: Declared.Words
+      Catalogues: Catalogues }
+
 module private Parts =
+    let private named select (script: Syntax.Script) =
+        script.Declarations |> List.choose (fun d -> select d.Kind)
+
     let networks script =
-        [ for d in script.Declarations do
-              match d.Kind with
-              | Network(name, body) -> name, body
-              | _ -> () ]
+        script
+        |> named (function
+            | Network(name, body) -> Some(name, body)
+            | _ -> None)
 
     let trains script =
-        [ for d in script.Declarations do
-              match d.Kind with
-              | Train(name, body) -> name, body
-              | _ -> () ]
-
-    let blocks script =
-        [ for d in script.Declarations do
-              match d.Kind with
-              | Block(name, _, _)
-              | Shared(name, _) -> name.Text
-              | _ -> () ]
+        script
+        |> named (function
+            | Train(name, body) -> Some(name, body)
+            | _ -> None)
 
     let nowhere (source: Source) =
         { Span.nowhere with File = source.File }
@@ -62,151 +67,182 @@ module private Parts =
     let incomplete script =
         script.Declarations |> List.exists (fun d -> d.Kind = UnreadDeclaration)
 
-    /// The part of this name, or the only one.
-    let pick (sink: Scope.Sink) source script what (name: string | null) (parts: (Name * Body) list) =
-        let names = parts |> List.map (fun (n, _) -> n.Text)
-
-        match name, parts with
-        | null, [ one ] -> Some one
-        | _, [] when incomplete script -> None
-        | null, [] -> Scope.fail sink (nowhere source) $"the script has no {what}"
-        | null, _ ->
-            Scope.expected
-                sink
-                (nowhere source)
-                $"the script has several {what}s"
-                $"FILE:NAME, with {Suggestion.listed names}"
-        | name, _ ->
-            match parts |> List.tryFind (fun (n, _) -> n.Text = name) with
-            | Some part -> Some part
-            | None ->
-                Diagnostic.error (nowhere source) $"the script has no {what} '{name}'"
-                |> Suggestion.among names name
-                |> Scope.report sink
-
-                None
-
     let twice (sink: Scope.Sink) what (parts: (Name * Body) list) =
         for _, same in parts |> List.groupBy (fun (n, _) -> n.Text) do
             for name, _ in List.tail same do
                 Scope.report sink (Diagnostic.error name.Span $"a {what} '{name.Text}' is there already")
 
-    let imports (sink: Scope.Sink) script =
-        for declaration in script.Declarations do
-            match declaration.Kind with
-            | Import(_, span) ->
-                Scope.report sink (Diagnostic.error span "imports cannot be compiled by this version yet")
-            | _ -> ()
+    let read (source: Source) (catalogues: Catalogues) importer =
+        let sink = Scope.Sink()
+        let tree, sources = Imports.read sink importer source
+        twice sink "network" (networks tree)
+        twice sink "train part" (trains tree)
 
-    let networkOf sink script (train: Name) =
-        match networks script |> List.tryFind (fun (n, _) -> n.Text = train.Text) with
+        { Tree = tree
+          Sources = sources
+          Sink = sink
+          Words = Declared.ofScript sink (List.ofSeq catalogues.Layers) tree
+          Catalogues = catalogues }
+
+    /// The part of this name, or the only one.
+    let pick reading what (name: string | null) (parts: (Name * Body) list) =
+        let names = parts |> List.map (fun (n, _) -> n.Text)
+        let sink, place = reading.Sink, nowhere reading.Sources.Head
+
+        match name, parts with
+        | null, [ one ] -> Some one
+        | _, [] when incomplete reading.Tree -> None
+        | null, [] -> Scope.fail sink place $"the script has no {what}"
+        | null, _ ->
+            Scope.expected sink place $"the script has several {what}s" $"FILE:NAME, with {Suggestion.listed names}"
+        | name, _ ->
+            match parts |> List.tryFind (fun (n, _) -> n.Text = name) with
+            | Some part -> Some part
+            | None ->
+                Diagnostic.error place $"the script has no {what} '{name}'"
+                |> Suggestion.among names name
+                |> Scope.report sink
+
+                None
+
+    let private networkOf reading (train: Name) =
+        match networks reading.Tree |> List.tryFind (fun (n, _) -> n.Text = train.Text) with
         | Some network -> Some network
-        | None when incomplete script -> None
+        | None when incomplete reading.Tree -> None
         | None ->
-            let names = networks script |> List.map (fun (n, _) -> n.Text)
+            let names = networks reading.Tree |> List.map (fun (n, _) -> n.Text)
 
             { Diagnostic.error train.Span $"there is no network '{train.Text}' to train" with
                 Expected = Some(Suggestion.listed names) }
             |> Suggestion.among names train.Text
-            |> Scope.report sink
+            |> Scope.report reading.Sink
 
             None
 
-    let training sink catalogues script (name: Name) body =
-        let data = TrainChecker.dataOf (Scope.Sink()) catalogues name body
+    let network reading given (name: Name, body) =
+        NetworkChecker.check reading.Sink reading.Words given name body
 
-        let network =
-            networkOf sink script name
-            |> Option.bind (fun (n, b) ->
-                let sample = data |> Option.map (fun d -> TrainChecker.sampleShape d.Definition)
-                NetworkChecker.check sink sample (blocks script) n b)
+    let training reading (name: Name, body) =
+        let data = TrainChecker.dataOf (Scope.Sink()) reading.Catalogues name body
 
-        TrainChecker.check sink catalogues network name body
+        let given =
+            data
+            |> Option.map (fun d -> TrainChecker.sampleShapes d.Definition)
+            |> Option.defaultValue []
 
-    let result sources (sink: Scope.Sink) value =
-        { Value = if Report.hasErrors sink then null else Option.toObj value
-          Diagnostics = Report.ordered sink
-          Sources = sources }
+        let plan = networkOf reading name |> Option.bind (network reading given)
+        TrainChecker.check reading.Sink reading.Catalogues plan name body
 
-/// The language's front door: text in, plans out. Nothing here reads a file or runs a network.
+    /// What the script itself declares for nothing. A file without networks is there for others to import.
+    let warnOfUnused reading =
+        let here (span: Span) = span.File = reading.Sources.Head.File
+
+        let own = networks reading.Tree |> List.exists (fun (name, _) -> here name.Span)
+
+        if own && not (Report.hasErrors reading.Sink) then
+            for KeyValue(name, declared) in reading.Words.Units do
+                if here declared.Name.Span && not (reading.Sink.Used.Contains declared.Name.Span) then
+                    Scope.report reading.Sink (Diagnostic.warning declared.Name.Span $"'{name}' is never used")
+
+    let result reading sources value =
+        { Value = if Report.hasErrors reading.Sink then null else Option.toObj value
+          Diagnostics = Report.ordered reading.Sink
+          Sources = reading.Sources @ sources }
+
+/// The language's front door: text in, plans out. Nothing here reads a file or runs a network; what scripts import is
+/// read by the caller's importer, null where nothing can be imported.
 [<AbstractClass; Sealed>]
 type Script private () =
-    /// Reads a script's form only.
-    static member private Read(source: Source) =
-        let tree, diagnostics = Parser.parse source
-        let sink = Scope.Sink diagnostics
-        Parts.imports sink tree
-        Parts.twice sink "network" (Parts.networks tree)
-        Parts.twice sink "train part" (Parts.trains tree)
-        tree, sink
-
     /// The names of a script's networks and train parts.
-    static member Names(source: Source) : IReadOnlyList<string> =
-        let tree, _ = Parser.parse source
+    static member Names
+        (source: Source, [<Optional; DefaultParameterValue(null: Importer | null)>] importer: Importer | null)
+        : IReadOnlyList<string> =
+        let tree, _ = Imports.read (Scope.Sink()) importer source
         [ for name, _ in Parts.networks tree @ Parts.trains tree -> name.Text ]
 
     /// Every mistake in all of a script's networks and train parts. The value is the canonical script.
-    static member Check(source: Source, catalogues: Catalogues) : ScriptResult<string> =
-        let tree, sink = Script.Read source
+    static member Check
+        (
+            source: Source,
+            catalogues: Catalogues,
+            [<Optional; DefaultParameterValue(null: Importer | null)>] importer: Importer | null
+        ) : ScriptResult<string> =
+        let reading = Parts.read source catalogues importer
+        let tree = reading.Tree
 
-        for name, body in Parts.trains tree do
-            Parts.training sink catalogues tree name body |> ignore
+        for part in Parts.trains tree do
+            Parts.training reading part |> ignore
 
         let trained = Parts.trains tree |> List.map (fun (n, _) -> n.Text)
 
         for name, body in Parts.networks tree do
             if not (List.contains name.Text trained) then
-                NetworkChecker.check sink None (Parts.blocks tree) name body |> ignore
+                Parts.network reading [] (name, body) |> ignore
 
-        if sink.Count = 0 && List.isEmpty tree.Declarations then
-            Scope.expected sink (Parts.nowhere source) "the script is empty" "a network, as in: network LeNet5 { … }"
+        if reading.Sink.Count = 0 && List.isEmpty tree.Declarations then
+            Scope.expected
+                reading.Sink
+                (Parts.nowhere source)
+                "the script is empty"
+                "a network, as in: network LeNet5 { … }"
             |> ignore
 
-        Parts.result [ source ] sink (Some(Printer.print tree))
+        Parts.warnOfUnused reading
+        Parts.result reading [] (Some(Printer.print tree))
 
-    /// The plan of one network. `input` fills in the sides that the script leaves open, null for none.
-    static member Network(source: Source, name: string | null, input: Shape | null) : ScriptResult<NetworkPlan> =
-        let tree, sink = Script.Read source
+    /// The plan of one network. `inputs` fill in the sides that the script leaves open, input by input.
+    static member Network
+        (
+            source: Source,
+            name: string | null,
+            inputs: IReadOnlyList<Shape>,
+            catalogues: Catalogues,
+            [<Optional; DefaultParameterValue(null: Importer | null)>] importer: Importer | null
+        ) : ScriptResult<NetworkPlan> =
+        let reading = Parts.read source catalogues importer
 
-        let plan =
-            Parts.pick sink source tree "network" name (Parts.networks tree)
-            |> Option.bind (fun (n, body) -> NetworkChecker.check sink (Option.ofObj input) (Parts.blocks tree) n body)
-
-        Parts.result [ source ] sink plan
+        Parts.pick reading "network" name (Parts.networks reading.Tree)
+        |> Option.bind (Parts.network reading (List.ofSeq inputs))
+        |> Parts.result reading []
 
     /// One train part with its network, after the changes that the command line asks for.
     static member Training
-        (source: Source, name: string | null, changes: IReadOnlyList<string>, catalogues: Catalogues)
-        : ScriptResult<Training> =
-        let tree, sink = Script.Read source
+        (
+            source: Source,
+            name: string | null,
+            changes: IReadOnlyList<string>,
+            catalogues: Catalogues,
+            [<Optional; DefaultParameterValue(null: Importer | null)>] importer: Importer | null
+        ) : ScriptResult<Training> =
+        let reading = Parts.read source catalogues importer
 
         let read =
             [ for change in changes do
                   match Overrides.read change with
                   | Ok change -> change
-                  | Result.Error diagnostic -> Scope.report sink diagnostic ]
+                  | Result.Error diagnostic -> Scope.report reading.Sink diagnostic ]
 
-        let part = Parts.pick sink source tree "train part" name (Parts.trains tree)
+        let part = Parts.pick reading "train part" name (Parts.trains reading.Tree)
 
         let changed =
             part
             |> Option.bind (fun (n, _) ->
-                match Overrides.applyTo n.Text read tree with
+                match Overrides.applyTo n.Text read reading.Tree with
                 | Ok tree -> Some tree
                 | Result.Error diagnostic ->
-                    Scope.report sink diagnostic
+                    Scope.report reading.Sink diagnostic
                     None)
 
         let training =
             match part, changed with
             | Some(n, _), Some tree ->
-                let body =
-                    Parts.trains tree |> List.find (fun (other, _) -> other.Text = n.Text) |> snd
+                let changedPart =
+                    Parts.trains tree |> List.find (fun (other, _) -> other.Text = n.Text)
 
-                Parts.training sink catalogues tree n body
+                Parts.training { reading with Tree = tree } changedPart
                 |> Option.map (fun plan ->
                     { Plan = plan
                       Canonical = Printer.print tree })
             | _ -> None
 
-        Parts.result (source :: (read |> List.map _.Source)) sink training
+        Parts.result reading (read |> List.map _.Source) training

@@ -39,8 +39,8 @@ module Shape =
         | _ -> null
 
 /// How far into the input one element of a value sees, and how far apart neighbours see, an axis each.
-/// R(i) = R(i−1) + (k(i) − 1)·∏ s(j<i).
-type Sight = { Size: int; Jump: int }
+/// R(i) = R(i−1) + (k(i) − 1)·∏ s(j<i). Behind an enlarged value neighbours lie less than a pixel apart.
+type Sight = { Size: float; Jump: float }
 
 /// What an element of a value sees of the network's input.
 type ReceptiveField =
@@ -50,15 +50,33 @@ type ReceptiveField =
 
 module ReceptiveField =
     let start rank =
-        Window(List.replicate rank { Size = 1; Jump = 1 })
+        Window(List.replicate rank { Size = 1.0; Jump = 1.0 })
 
-    /// A window of these kernel sizes and strides, slid over a value.
-    let slide kernel stride =
+    let private map change =
         function
         | Whole -> Whole
-        | Window sights ->
-            List.zip3 sights kernel stride
-            |> List.map (fun (sight, k, s) ->
-                { Size = sight.Size + (k - 1) * sight.Jump
-                  Jump = sight.Jump * s })
-            |> Window
+        | Window sights -> Window(List.mapi change sights)
+
+    /// A window of these kernel sizes and strides, slid over a value.
+    let slide (kernel: int list) (stride: int list) =
+        map (fun axis sight ->
+            { Size = sight.Size + float (kernel[axis] - 1) * sight.Jump
+              Jump = sight.Jump * float stride[axis] })
+
+    /// A value enlarged so many times along each axis, whose elements each see so many neighbours of it.
+    let enlarge (seen: int list) (factor: int list) =
+        map (fun axis sight ->
+            { Size = sight.Size + float (seen[axis] - 1) * sight.Jump
+              Jump = sight.Jump / float factor[axis] })
+
+    /// Of several values at once: the widest sight along each axis.
+    let union (fields: ReceptiveField list) =
+        let wider a b =
+            { Size = max a.Size b.Size
+              Jump = max a.Jump b.Jump }
+
+        fields
+        |> List.reduce (fun a b ->
+            match a, b with
+            | Window a, Window b when a.Length = b.Length -> Window(List.map2 wider a b)
+            | _ -> Whole)

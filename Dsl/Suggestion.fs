@@ -48,14 +48,19 @@ let among candidates (word: string) (diagnostic: Diagnostic) =
     { diagnostic with
         Suggestion = closest word candidates }
 
-/// `a, b or c`
-let listed (words: string seq) =
+/// `a, b and c`
+let joined (conjunction: string) (words: string seq) =
     match List.ofSeq words with
     | [] -> "nothing"
     | [ one ] -> one
     | several ->
         let last = List.last several
-        String.Join(", ", List.take (several.Length - 1) several) + " or " + last
+
+        String.Join(", ", List.take (several.Length - 1) several)
+        + $" {conjunction} {last}"
+
+/// `a, b or c`
+let listed words = joined "or" words
 
 /// A diagnostic with the word that was probably meant, or else with all that could be.
 let amongOrAll candidates word diagnostic =
@@ -73,3 +78,10 @@ let phrase (sentence: string) =
         text
     else
         string (Char.ToLowerInvariant text[0]) + text.Substring 1
+
+/// What a number may be, in words.
+let range least greatest bounded =
+    if bounded then
+        $"a number from {least} to {greatest}"
+    else
+        $"a number of at least {least}"

@@ -31,8 +31,8 @@ internal static class CheckCommand
         foreach (var file in files)
         {
             var script = ScriptFile.Read(file);
-            var result = Script.Check(script.Source, TrainingCatalogues.All);
-            if (script.Part is { } part && !Script.Names(script.Source).Contains(part))
+            var result = Script.Check(script.Source, TrainingCatalogues.All, ScriptFile.Importer);
+            if (script.Part is { } part && !Script.Names(script.Source, ScriptFile.Importer).Contains(part))
             {
                 throw new UserException($"{script.Source.File} has no network or train part '{part}'.");
             }

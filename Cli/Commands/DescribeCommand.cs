@@ -2,6 +2,7 @@ using System.CommandLine;
 using CnnCluster.Cli.Output;
 using CnnCluster.Dsl;
 using CnnCluster.Trainer;
+using CnnCluster.Trainer.Training;
 
 namespace CnnCluster.Cli.Commands;
 
@@ -11,7 +12,7 @@ internal static class DescribeCommand
     public static Command Create()
     {
         var script = CommonOptions.Script();
-        var input = new Option<string?>("--input") { Description = "Fills in the sides that the script leaves open, as in 224x224x3", HelpName = "SHAPE" };
+        var input = new Option<string?>("--input") { Description = "Fills in the sides that the script leaves open, as in 224x224x3; several inputs with commas between", HelpName = "SHAPE" };
         var json = CommonOptions.Json();
         var command = new Command("describe", "Show a network's layers: shapes, parameters, multiply-adds, receptive fields") { script, input, json };
         command.SetAction(parse => Run(parse.GetValue(script)!, parse.GetValue(input), parse.GetValue(json)));
@@ -21,11 +22,14 @@ internal static class DescribeCommand
     private static int Run(string file, string? input, bool json)
     {
         var script = ScriptFile.Read(file);
-        var shape = ShapeOf(input);
-        var plan = ScriptFile.ValueOf(Script.Network(script.Source, script.Part, shape));
-        if (shape is not null && !shape.Equals(plan.Inputs.Head.Shape))
+        var shapes = ShapesOf(input);
+        var plan = ScriptFile.ValueOf(Script.Network(script.Source, script.Part, shapes, TrainingCatalogues.All, ScriptFile.Importer));
+        foreach (var (given, own) in shapes.Zip(plan.Inputs))
         {
-            throw new UserException($"--input {input} does not fit the script's input, {ShapeModule.text(plan.Inputs.Head.Shape)}: it fills in open sides only.");
+            if (!given.Equals(own.Shape))
+            {
+                throw new UserException($"--input {ShapeModule.text(given)} does not fit the script's input, {ShapeModule.text(own.Shape)}: it fills in open sides only.");
+            }
         }
 
         var description = Description.ofPlan(plan);
@@ -41,7 +45,8 @@ internal static class DescribeCommand
         return ExitCode.Success;
     }
 
-    private static Shape? ShapeOf(string? text) => text is null
-        ? null
-        : ShapeModule.ofText(text) ?? throw new UserException($"--input takes a shape such as 224x224x3; '{text}' is none.");
+    private static IReadOnlyList<Shape> ShapesOf(string? text) => text is null
+        ? []
+        : [.. text.Split(',').Select(static part => ShapeModule.ofText(part)
+            ?? throw new UserException($"--input takes a shape such as 224x224x3, or one for each input with commas between; '{part}' is none."))];
 }

@@ -71,7 +71,7 @@ internal sealed class TrainCommand
             settings.Add($"epochs={most}");
         }
 
-        var training = ScriptFile.ValueOf(Script.Training(file.Source, file.Part, settings, TrainingCatalogues.All));
+        var training = ScriptFile.ValueOf(Script.Training(file.Source, file.Part, settings, TrainingCatalogues.All, ScriptFile.Importer));
         return new RunRequest
         {
             Training = training,

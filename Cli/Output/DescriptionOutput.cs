@@ -12,7 +12,7 @@ internal static class DescriptionOutput
 
     public static void Show(IAnsiConsole console, NetworkDescription network)
     {
-        var table = new Table { Border = TableBorder.Minimal, Title = new TableTitle(Markup.Escape($"{network.Network}, input {network.Input}")) };
+        var table = new Table { Border = TableBorder.Minimal, Title = new TableTitle(Markup.Escape($"{network.Network}, {Inputs(network)}")) };
         table.AddColumns("Layer", "Activation", "Output");
         foreach (var title in new[] { "Parameters", "Multiply-adds", "Activations", "Receptive field" })
         {
@@ -51,6 +51,10 @@ internal static class DescriptionOutput
             network.MultiplyAdds,
         },
         Format);
+
+    private static string Inputs(NetworkDescription network) => network.Inputs.Count == 1
+        ? $"input {network.Inputs[0].Item2}"
+        : "inputs " + string.Join(", ", network.Inputs.Select(static input => $"{input.Item1} {input.Item2}"));
 
     private static string Number(long? count) => count?.ToString("N0", CultureInfo.InvariantCulture) ?? "?";
 

@@ -5,6 +5,7 @@ open System
 open CnnCluster.Dsl
 open CnnCluster.Dsl.Syntax
 open CnnCluster.Dsl.Checking.Scope
+open CnnCluster.Dsl.Checking.Evaluation
 open CnnCluster.Dsl.Checking.TrainSettings
 open CnnCluster.Kernels
 

@@ -4,154 +4,175 @@ module internal CnnCluster.Dsl.Checking.NetworkBuilder
 open System.Collections.Generic
 open CnnCluster.Dsl
 open CnnCluster.Dsl.Syntax
-open CnnCluster.Dsl.Layers
 open CnnCluster.Dsl.Checking.Scope
+open CnnCluster.Dsl.Checking.Evaluation
+open CnnCluster.Dsl.Checking.Declared
 
-/// A value on its way through the network.
-type Value =
-    { Input: NodeInput
-      Shape: Shape
-      Field: ReceptiveField }
+/// Where layers get their paths: the network itself, or one use of a block or a shared set.
+type Frame =
+    {
+        /// In front of the paths, such as `bottleneck1/`; empty for the network itself.
+        Prefix: string
+        /// In front of the paths that weights go by.
+        Owner: string
+        Counts: Dictionary<string, int>
+        Taken: HashSet<string>
+        /// The units that are being expanded, innermost first.
+        Units: string list
+    }
 
-type Here =
-    | Undefined
-    /// An error was said already: what follows is checked as far as it goes without a shape.
-    | Unknown
-    | Known of Value
+module Frame =
+    let create prefix owner units =
+        { Prefix = prefix
+          Owner = owner
+          Counts = Dictionary()
+          Taken = HashSet()
+          Units = units }
+
+    /// `conv1`, `conv2`, … in the order of use. A block `a` and a block `a1` do not get in each other's way.
+    let rec number frame kind =
+        let count = 1 + frame.Counts.GetValueOrDefault(kind, 0)
+        frame.Counts[kind] <- count
+        let name = $"{kind}{count}"
+        if frame.Taken.Add name then name else number frame kind
 
 /// What the statements so far have made of the names.
 type Flow =
     {
         Here: Here
-        Values: Map<string, Here>
-        Numbers: Map<string, float option>
+        Values: Map<string, Meaning<Here>>
+        Names: Map<string, Meaning<Evaluated option>>
         Defaults: Binder.Defaults
+        Frozen: bool
+        Frame: Frame
         /// Whether a statement could not be read.
         Incomplete: bool
     }
 
-type Builder(sink: Sink) =
+/// The first use of a shared set: its nodes own the weights.
+type SharedSet =
+    { Input: Shape
+      Place: Span
+      FirstNode: int
+      Count: int
+      mutable Uses: int }
+
+/// More statements than any network has are a slip of the hand, and would take all memory.
+[<Literal>]
+let private MostStatements = 20000
+
+type Builder(sink: Sink, words: Words, given: Shape list) =
     member _.Sink = sink
+    member _.Words = words
+    /// Shapes that fill in what the inputs leave open, in their order.
+    member _.Given = given
     member val Inputs = ResizeArray<PlanInput>()
     member val Nodes = ResizeArray<PlanNode>()
-    member val private Counts = Dictionary<string, int>()
+    member val Outputs = ResizeArray<PlanOutput>()
+    member val Shared = Dictionary<string, SharedSet>()
+    /// Names that were given, by place, with what they are: those that nothing uses are worth a warning.
+    member val Defined = Dictionary<Span, string * Name>()
+    /// Where the inputs stand.
+    member val InputPlaces = ResizeArray<Span>()
+    member val private Statements = 0 with get, set
 
-    /// `conv1`, `conv2`, … in the order of use.
-    member builder.NextPath kind =
-        let count = 1 + builder.Counts.GetValueOrDefault(kind, 0)
-        builder.Counts[kind] <- count
-        $"{kind}{count}"
+    /// Whether there is room for one more statement; says so once where there is none.
+    member builder.Goes(span: Span) =
+        builder.Statements <- builder.Statements + 1
 
-let shapeOf =
-    function
-    | Known value -> Some value.Shape
-    | Undefined
-    | Unknown -> None
+        if builder.Statements = MostStatements + 1 then
+            report
+                sink
+                { Diagnostic.error span $"the network comes to more than {MostStatements} statements here" with
+                    Expected = Some "fewer rounds of 'repeat', or blocks that use fewer others" }
+
+        builder.Statements <= MostStatements
+
+    /// Notes a name, and a warning where it hides another.
+    member builder.Define what (name: Name) isHidden =
+        if builder.Defined.TryAdd(name.Span, (what, name)) && isHidden then
+            report sink (Diagnostic.warning name.Span $"'{name.Text}' has a meaning already, which this one hides")
 
 let scopeOf flow : Scope =
-    { Numbers = flow.Numbers
-      Shapes =
-        flow.Values
-        |> Map.map (fun _ here -> shapeOf here)
-        |> Map.add "here" (shapeOf flow.Here)
+    { Names = flow.Names
+      Values = flow.Values
+      Here = flow.Here
       Incomplete = flow.Incomplete }
 
-let statementWords =
-    [ "input"; "repeat"; "if"; "let"; "as"; "from"; "output"; "defaults" ]
+let hasMeaning flow (name: Name) =
+    flow.Names.ContainsKey name.Text || flow.Values.ContainsKey name.Text
 
-/// Words of the language that this version cannot compile yet.
-let later = [ "add"; "multiply"; "concat" ]
+/// Gives the current value a name.
+let named (builder: Builder) (flow: Flow) (label: Name option) =
+    match label with
+    | None -> flow
+    | Some name ->
+        refuseReserved builder.Sink builder.Words "a value" name
+        builder.Define "value" name (hasMeaning flow name)
 
-let layerNames = Catalogue.layers |> List.map _.Name
-let activationNames = Activation.all |> List.map _.Name
+        { flow with
+            Values =
+                Map.add
+                    name.Text
+                    { Meaning = flow.Here
+                      Place = name.Span }
+                    flow.Values }
 
-let notYet (builder: Builder) span what =
-    report builder.Sink (Diagnostic.error span $"{what} cannot be compiled by this version yet")
+/// Gives a number, or what a block was given, a name.
+let bindName (builder: Builder) what (flow: Flow) (name: Name) value =
+    builder.Define what name (hasMeaning flow name)
 
-let sidesOf (builder: Builder) scope (expression: Expression) =
-    match evaluate builder.Sink scope expression with
-    | Some(OfSides sides) -> Some sides
-    | Some(OfNumber features) when features = floor features && features >= 1.0 -> Some [ Some(int features) ]
-    | Some other ->
-        expected
-            builder.Sink
-            expression.Span
-            $"{describe other} is no input size"
-            "height x width x channels, as in 28x28x1; ? leaves a side open"
-    | None -> None
+    { flow with
+        Names = Map.add name.Text { Meaning = value; Place = name.Span } flow.Names }
 
-let elements sides =
-    sides
-    |> List.fold (fun product side -> product * float (Option.defaultValue 1 side)) 1.0
+// ---- layers ----
 
-let shapeOfSides (builder: Builder) span sides =
-    match List.rev sides with
-    | None :: _ -> fail builder.Sink span "the channels of an input cannot be open ('?'): weights depend on them"
-    | _ when sides |> List.exists (fun side -> side = Some 0) -> fail builder.Sink span "a side of 0 holds nothing"
-    | _ when elements sides > 2147483647.0 -> fail builder.Sink span "an input has at most 2147483647 elements"
-    | _ when sides.Length > 4 ->
-        fail builder.Sink span $"an input has up to three sides and its channels; here are {sides.Length} numbers"
-    | Some channels :: rest ->
-        Some
-            { Channels = channels
-              Sides = List.rev rest }
-    | [] -> None
+/// No tensor of one sample, and no weight, has more elements: counts of them stay within 64 bits.
+[<Literal>]
+let private MostElements = 2147483647.0
 
-/// Fills in open sides from the sample's shape, where one is given.
-let filled (given: Shape option) (shape: Shape) =
-    match given with
-    | Some sample when sample.Rank = shape.Rank ->
-        { shape with
-            Sides = List.map2 (fun own other -> Option.orElse other own) shape.Sides sample.Sides }
-    | _ -> shape
+let private count (sides: int64 seq) =
+    sides |> Seq.fold (fun product side -> product * float side) 1.0
 
-let addInput (builder: Builder) given flow (word: Name) arguments =
-    let size =
-        match arguments with
-        | [ Positional size ] -> Some("input", size)
-        | [ Positional { Kind = Word name }; Positional size ] -> Some(name, size)
-        | _ ->
-            expected builder.Sink word.Span "an input has a size, and a name in front of it if need be" "input 28x28x1"
+let private tooLarge (layer: LayerPlan) =
+    let output =
+        count (
+            int64 layer.Output.Channels
+            :: [ for side in layer.Output.Sides -> int64 (Option.defaultValue 1 side) ]
+        )
 
-    if builder.Inputs.Count > 0 then
-        notYet builder word.Span "a network with a second input"
-        { flow with Here = Unknown }
+    if output > MostElements then
+        Some $"its output, {Shape.text layer.Output}, has more than {int MostElements} elements"
     else
-        let shape =
-            size
-            |> Option.bind (fun (name, expression) ->
-                sidesOf builder (scopeOf flow) expression
-                |> Option.bind (shapeOfSides builder expression.Span)
-                |> Option.map (fun shape -> name, filled given shape))
+        layer.Weights
+        |> List.tryFind (fun weight -> count weight.Shape > MostElements)
+        |> Option.map (fun weight ->
+            let sides = weight.Shape |> List.map string |> String.concat "x"
+            $"its {weight.Name}, {sides}, has more than {int MostElements} elements")
 
-        match shape with
-        | None -> { flow with Here = Unknown }
-        | Some(name, shape) ->
-            builder.Inputs.Add { Name = name; Shape = shape }
+let private freeze (layer: LayerPlan) =
+    { layer with
+        Weights = layer.Weights |> List.map (fun weight -> { weight with Trainable = false }) }
 
-            { flow with
-                Here =
-                    Known
-                        { Input = FromInput(builder.Inputs.Count - 1)
-                          Shape = shape
-                          Field = ReceptiveField.start shape.Rank } }
+let addNode (builder: Builder) flow kind span (inputs: Flowing list) layer activation =
+    let name = Frame.number flow.Frame kind
 
-let addNode (builder: Builder) kind span (value: Value) layer activation =
     builder.Nodes.Add
-        { Path = builder.NextPath kind
+        { Path = flow.Frame.Prefix + name
+          Owner = flow.Frame.Owner + name
           Kind = kind
-          Inputs = [ value.Input ]
-          InputShapes = [ value.Shape ]
+          Inputs = inputs |> List.map _.Source
+          InputShapes = inputs |> List.map _.Shape
           Layer = layer
           Activation = activation
           Span = span }
 
     Known
-        { Input = FromNode(builder.Nodes.Count - 1)
+        { Source = FromNode(builder.Nodes.Count - 1)
           Shape = layer.Output
           Field = layer.Field }
 
-let blame (builder: Builder) (word: Name) (bound: Binder.Bound) (fault: LayerFault) =
+let private blame (builder: Builder) (word: Name) (bound: Binder.Bound) (fault: LayerFault) =
     let span =
         fault.Argument
         |> Option.bind (fun name -> Map.tryFind name bound.Places)
@@ -164,42 +185,83 @@ let blame (builder: Builder) (word: Name) (bound: Binder.Bound) (fault: LayerFau
 
     Unknown
 
-let place (builder: Builder) (layer: LayerDefinition) (word: Name) span (bound: Binder.Bound) (value: Value) =
-    if not (List.contains value.Shape.Rank layer.Ranks) then
-        report
-            builder.Sink
-            { Diagnostic.error
-                  word.Span
-                  $"'{layer.Name}' needs an image; here the value is a vector of {value.Shape.Channels}" with
-                Expected = Some $"'{layer.Name}' in front of 'flatten'" }
+let private wrongRank (builder: Builder) (layer: LayerDefinition) (word: Name) (shape: Shape) =
+    let message, expected =
+        if shape.Rank = 0 then
+            $"'{layer.Name}' needs an image; here the value is a vector of {shape.Channels}",
+            $"'{layer.Name}' in front of 'flatten'"
+        else
+            let ranks = layer.Ranks |> List.map string |> Suggestion.listed
+            $"'{layer.Name}' does not take values of {shape.Rank} sides, as {Shape.text shape}", $"{ranks} sides"
 
-        Unknown
-    else
+    report
+        builder.Sink
+        { Diagnostic.error word.Span message with
+            Expected = Some expected }
+
+    Unknown
+
+/// Puts a layer behind these values.
+let place (builder: Builder) flow (layer: LayerDefinition) (word: Name) span (bound: Binder.Bound) inputs =
+    match
+        inputs
+        |> List.tryFind (fun input -> not (List.contains input.Shape.Rank layer.Ranks))
+    with
+    | Some misfit -> wrongRank builder layer word misfit.Shape
+    | None ->
+        let frozen =
+            flow.Frozen || (bound.Values.Has "frozen" && bound.Values.Flag "frozen")
+
         let site =
-            { Input = value.Shape
-              Field = value.Field
-              Arguments = bound.Values }
+            { Inputs =
+                [ for input in inputs ->
+                      { Shape = input.Shape
+                        Field = input.Field } ]
+              Arguments = bound.Values
+              Frozen = frozen }
 
         match layer.Plan site with
-        | Ok plan -> addNode builder layer.Name span value plan bound.Activation
         | Result.Error fault -> blame builder word bound fault
+        | Ok plan ->
+            match tooLarge plan with
+            | Some message ->
+                report builder.Sink (Diagnostic.error word.Span $"'{layer.Name}' would be too large: {message}")
+                Unknown
+            | None ->
+                let plan = if frozen then freeze plan else plan
+                addNode builder flow layer.Name span inputs plan bound.Activation
 
 let noInput (builder: Builder) (word: Name) =
+    let expected =
+        if builder.Inputs.Count > 1 then
+            "'from' in front of it, or a merge: behind a second input nothing is the current value yet"
+        else
+            "an 'input' in front of it, as in: input 28x28x1"
+
     report
         builder.Sink
         { Diagnostic.error word.Span $"'{word.Text}' has no value to work on" with
-            Expected = Some "an 'input' in front of it, as in: input 28x28x1" }
+            Expected = Some expected }
+
+    Unknown
 
 let useLayer (builder: Builder) flow (layer: LayerDefinition) (word: Name) span arguments =
     let bound =
         Binder.bind builder.Sink (scopeOf flow) flow.Defaults layer word arguments
 
     match flow.Here, bound with
-    | Undefined, _ ->
-        noInput builder word
-        Unknown
-    | Known value, Some bound -> place builder layer word span bound value
+    | Undefined, _ -> noInput builder word
+    | Known value, Some bound -> place builder flow layer word span bound [ value ]
     | _ -> Unknown
+
+/// An activation as a layer of its own behind the current value.
+let activate (builder: Builder) flow (word: string) span activation =
+    match flow.Here with
+    | Known value ->
+        let layer = LayerPlan.stateless value.Shape value.Field _.Input
+        addNode builder flow word span [ value ] layer (Some activation)
+    | Undefined
+    | Unknown -> Unknown
 
 let useActivation (builder: Builder) flow (word: Name) span arguments =
     let numbers =
@@ -213,33 +275,23 @@ let useActivation (builder: Builder) flow (word: Name) span arguments =
         { Kind = Call(word, numbers)
           Span = span }
 
-    match flow.Here, Binder.activation builder.Sink (scopeOf flow) call with
-    | Undefined, _ ->
-        noInput builder word
-        Unknown
-    | Known value, Some activation ->
-        let site =
-            { Input = value.Shape
-              Field = value.Field
-              Arguments = ArgumentValues Map.empty }
-
-        addNode builder word.Text span value (LayerPlan.pointwise site _.Input) (Some activation)
+    match flow.Here, Conversion.activation builder.Sink (scopeOf flow) call with
+    | Undefined, _ -> noInput builder word
+    | Known _, Some activation -> activate builder flow word.Text span activation
     | _ -> Unknown
 
-let unknownWord (builder: Builder) (blocks: string list) (word: Name) =
-    if List.contains word.Text blocks then
-        notYet builder word.Span $"the block '{word.Text}'"
-    elif List.contains word.Text later then
-        notYet builder word.Span $"'{word.Text}'"
-    else
-        Diagnostic.error word.Span $"'{word.Text}' is no layer"
-        |> Suggestion.among (layerNames @ activationNames @ statementWords @ blocks) word.Text
-        |> fun diagnostic ->
-            if diagnostic.Suggestion.IsSome then
-                diagnostic
-            else
-                { diagnostic with
-                    Expected = Some($"a layer ({Suggestion.listed layerNames}) or an activation") }
-        |> report builder.Sink
+let unknownWord (builder: Builder) (word: Name) =
+    let units = List.ofSeq (Map.keys builder.Words.Units)
+    let layers = layerNames builder.Words
+
+    Diagnostic.error word.Span $"'{word.Text}' is no layer"
+    |> Suggestion.among (layers @ activationNames @ statementWords @ units) word.Text
+    |> fun diagnostic ->
+        if diagnostic.Suggestion.IsSome then
+            diagnostic
+        else
+            { diagnostic with
+                Expected = Some "a layer, an activation or a block: 'cnn help' lists them" }
+    |> report builder.Sink
 
     Unknown

@@ -3,193 +3,180 @@ module internal CnnCluster.Dsl.Checking.NetworkChecker
 
 open CnnCluster.Dsl
 open CnnCluster.Dsl.Syntax
-open CnnCluster.Dsl.Layers
 open CnnCluster.Dsl.Checking.Scope
+open CnnCluster.Dsl.Checking.Evaluation
+open CnnCluster.Dsl.Checking.Declared
 open CnnCluster.Dsl.Checking.NetworkBuilder
 
-let private named (builder: Builder) (flow: Flow) (label: Name option) =
-    match label with
-    | None -> flow
-    | Some name when name.Text = "here" || List.contains name.Text (layerNames @ activationNames) ->
-        report
-            builder.Sink
-            (Diagnostic.error name.Span $"'{name.Text}' is a word of the language, and no name for a value")
+let private unknown (flow: Flow) = { flow with Here = Unknown }
 
-        flow
-    | Some name ->
-        { flow with
-            Values = Map.add name.Text flow.Here flow.Values }
-
-let private addDefaults (builder: Builder) (flow: Flow) (body: Body) =
-    let layerOf (word: Name) =
-        Catalogue.layers |> List.tryFind (fun layer -> layer.Name = word.Text)
-
-    let entry (defaults: Binder.Defaults) (statement: Statement) =
+let rec private run (builder: Builder) flow (statement: Statement) =
+    if not (builder.Goes statement.Span) then
+        unknown flow
+    else
         match statement.Kind with
-        | Use(word, _, None) when defaults.ContainsKey word.Text ->
-            report builder.Sink (Diagnostic.error word.Span $"'{word.Text}' has its defaults already")
-            defaults
-        | Use(word, arguments, None) when (layerOf word).IsSome ->
-            let layer = (layerOf word).Value
+        | Use({ Text = "input" } as word, arguments, label) -> Inputs.input builder flow word arguments label
+        | Use(word, arguments, label) ->
+            let here = useWord builder flow word statement.Span arguments
+            named builder { flow with Here = here } label
+        | As name -> named builder flow (Some name)
+        | From name ->
+            { flow with
+                Here = valueOf builder.Sink (scopeOf flow) name }
+        | Output name ->
+            Inputs.output builder flow name
+            flow
+        | Unread _ -> { unknown flow with Incomplete = true }
+        | Let(name, expression) ->
+            refuseReserved builder.Sink builder.Words "a number" name
 
-            let keywords =
-                arguments
-                |> List.choose (function
-                    | Keyword(key, value) when Binder.knows builder.Sink layer key -> Some(key, value)
-                    | Keyword _ -> None
-                    | Positional expression ->
-                        report builder.Sink (Diagnostic.error expression.Span "defaults are given by name: key=value")
-                        None
-                    | Branch body ->
-                        report builder.Sink (Diagnostic.error body.Span "defaults have no branches")
-                        None)
+            number builder.Sink (scopeOf flow) expression
+            |> Option.map OfNumber
+            |> bindName builder "number" flow name
+        | Defaults body -> defaults builder flow statement body
+        | If(condition, whenTrue, whenFalse) ->
+            match truth builder.Sink (scopeOf flow) condition, whenFalse with
+            | Some true, _ -> inside builder flow flow whenTrue
+            | Some false, Some otherwise -> inside builder flow flow otherwise
+            | Some false, None -> flow
+            | None, _ -> unknown flow
+        | Repeat(names, over, upTo, body) -> repeat builder flow names over upTo body
 
-            Map.add word.Text keywords defaults
-        | Unread _ -> defaults
-        | _ ->
-            report
-                builder.Sink
-                { Diagnostic.error statement.Span "this is no default" with
-                    Expected = Some "a layer with settings, as in: conv bias=no" }
-
-            defaults
+/// Runs a body; what it names and its defaults end with it.
+and private inside builder flow inner (body: Body) =
+    let after = List.fold (run builder) inner body.Statements
 
     { flow with
-        Defaults = body.Statements |> List.fold entry flow.Defaults }
+        Here = after.Here
+        Incomplete = after.Incomplete }
 
-/// More rounds than any network needs are a slip of the hand, and would take all memory.
-let private mostRounds = 10000L
+and private useWord (builder: Builder) flow (word: Name) span arguments =
+    let runBody inner body = inside builder inner inner body
 
-let private rounds (builder: Builder) flow (names: Name list) (over: Expression) (upTo: Expression option) =
-    let scope, sink = scopeOf flow, builder.Sink
+    match
+        Map.tryFind word.Text builder.Words.Units,
+        builder.Words.Layers |> List.tryFind (fun layer -> layer.Name = word.Text)
+    with
+    | Some declared, _ -> Expansion.useUnit builder flow runBody declared word span arguments
+    | None, Some layer when layer.Operands = Several -> Expansion.merge builder flow runBody layer word span arguments
+    | None, Some layer -> useLayer builder flow layer word span arguments
+    | None, None when Binder.isActivation word.Text -> useActivation builder flow word span arguments
+    | None, None -> unknownWord builder word
 
-    let few span count =
-        if count <= mostRounds then
-            Some count
-        else
-            expected sink span $"a network cannot repeat {count} times" $"{mostRounds} times at most"
+and private defaults builder flow statement body =
+    if flow.Here <> Undefined || builder.Inputs.Count > 0 then
+        report
+            builder.Sink
+            (Diagnostic.error statement.Span "'defaults' stand in front of 'input': they are for the whole network")
 
-    match names, upTo with
-    | [], None ->
-        whole sink scope 0 over
-        |> Option.bind (int64 >> few over.Span)
-        |> Option.map (fun count -> List.replicate (int count) [])
-    | [], Some last -> expected sink last.Span "a range needs a name for its number" "repeat i in 1..4"
-    | [ _ ], Some last ->
-        match whole sink scope -1000000 over, whole sink scope -1000000 last with
-        | Some first, Some final ->
-            few (Span.merge over.Span last.Span) (int64 final - int64 first + 1L)
-            |> Option.map (fun _ -> [ for i in first..final -> [ float i ] ])
-        | _ -> None
-    | _, Some last -> fail sink last.Span "a range gives one name its values"
-    | _, None ->
-        match evaluate sink scope over with
-        | Some(OfRows [ row ]) when names.Length = 1 -> Some [ for value in row -> [ value ] ]
-        | Some(OfRows rows) when rows |> List.forall (fun row -> row.Length = names.Length) -> Some rows
-        | Some(OfRows _) -> fail sink over.Span $"each row must have {names.Length} entries, one for each name"
-        | Some other ->
-            expected
-                sink
-                over.Span
-                $"{describe other} is no list"
-                "a list such as [64 3; 128 4], or a range such as 1..4"
-        | None -> None
+    Defaulting.add builder flow body
 
-let rec private run (builder: Builder) given blocks flow (statement: Statement) =
-    let inside body inner =
-        (body: Body).Statements
-        |> List.fold (run builder given blocks) inner
-        |> fun after ->
-            { flow with
-                Here = after.Here
-                Incomplete = after.Incomplete }
+and private repeat builder flow names over upTo body =
+    names |> List.iter (refuseReserved builder.Sink builder.Words "a number")
 
-    match statement.Kind with
-    | Use({ Text = "input" } as word, arguments, label) ->
-        named builder (addInput builder given flow word arguments) label
-    | Use(word, arguments, label) ->
-        let here =
-            match Catalogue.layers |> List.tryFind (fun layer -> layer.Name = word.Text) with
-            | Some layer -> useLayer builder flow layer word statement.Span arguments
-            | None when List.contains word.Text activationNames ->
-                useActivation builder flow word statement.Span arguments
-            | None -> unknownWord builder blocks word
+    match Repetition.rounds builder.Sink (scopeOf flow) names over upTo with
+    | None -> unknown flow
+    | Some rounds ->
+        let round current values =
+            let bound =
+                List.fold2 (fun inner name value -> bindName builder "number" inner name (Some value)) flow names values
 
-        named builder { flow with Here = here } label
-    | As name -> named builder flow (Some name)
-    | From name ->
-        match Map.tryFind name.Text flow.Values with
-        | Some here -> { flow with Here = here }
-        | None when flow.Incomplete -> { flow with Here = Unknown }
-        | None ->
-            Diagnostic.error name.Span $"no value is called '{name.Text}'"
-            |> Suggestion.among (Map.keys flow.Values) name.Text
-            |> report builder.Sink
+            inside
+                builder
+                flow
+                { bound with
+                    Here = current.Here
+                    Incomplete = current.Incomplete }
+                body
 
-            { flow with Here = Unknown }
-    | Output name ->
-        notYet builder name.Span "a named output"
-        flow
-    | Unread _ ->
-        { flow with
-            Here = Unknown
-            Incomplete = true }
-    | Let(name, expression) ->
-        { flow with
-            Numbers = Map.add name.Text (number builder.Sink (scopeOf flow) expression) flow.Numbers }
-    | Defaults body ->
-        match flow.Here with
-        | Undefined -> ()
-        | _ ->
+        List.fold round flow rounds
+
+// ---- the whole network ----
+
+/// Nodes whose value nothing takes: what a network computes in vain.
+let private deadEnds (plan: NetworkPlan) =
+    let taken =
+        [ for node in plan.Nodes do
+              yield! node.Inputs
+          for output in plan.Outputs -> output.Source ]
+        |> Set.ofList
+
+    [ for i, node in List.indexed plan.Nodes do
+          if not (taken.Contains(FromNode i)) then node ],
+    [ for i, input in List.indexed plan.Inputs do
+          if not (taken.Contains(FromInput i)) then i, input ]
+
+let private warn (builder: Builder) (plan: NetworkPlan) =
+    let nodes, inputs = deadEnds plan
+
+    let unused =
+        [ for KeyValue(place, (what, name)) in builder.Defined do
+              if not (builder.Sink.Used.Contains place) then what, name ]
+
+    for what, name in unused do
+        report builder.Sink (Diagnostic.warning name.Span $"the {what} '{name.Text}' is never used")
+
+    for place, same in nodes |> List.groupBy _.Span do
+        let named =
+            unused
+            |> List.exists (fun (_, name) -> name.Span.File = place.File && name.Span.Start.Line = place.End.Line)
+
+        if not named then
             report
                 builder.Sink
-                (Diagnostic.error statement.Span "'defaults' stand in front of 'input': they are for the whole network")
+                (Diagnostic.warning place $"'{same.Head.Path}' leads to no output: nothing takes its value")
 
-        addDefaults builder flow body
-    | If(condition, whenTrue, whenFalse) ->
-        match truth builder.Sink (scopeOf flow) condition, whenFalse with
-        | Some true, _ -> inside whenTrue flow
-        | Some false, Some otherwise -> inside otherwise flow
-        | Some false, None -> flow
-        | None, _ -> { flow with Here = Unknown }
-    | Repeat(names, over, upTo, body) ->
-        match rounds builder flow names over upTo with
-        | None -> { flow with Here = Unknown }
-        | Some rounds ->
-            let bindRound numbers values =
-                List.fold2 (fun map (name: Name) value -> Map.add name.Text (Some value) map) numbers names values
+    for i, input in inputs do
+        report builder.Sink (Diagnostic.warning builder.InputPlaces[i] $"the input '{input.Name}' leads to no output")
 
-            rounds
-            |> List.fold
-                (fun current values ->
-                    inside
-                        body
-                        { current with
-                            Numbers = bindRound flow.Numbers values })
-                flow
-
-/// The plan of a network, or `None` if anything is wrong with it; every mistake is noted.
-/// `given` fills in the sides that the script leaves open; `blocks` are the names the script declares.
-let check (sink: Sink) (given: Shape option) blocks (name: Name) (body: Body) : NetworkPlan option =
-    let before = sink.Count
-    let builder = Builder sink
-
-    let start =
-        { Here = Undefined
-          Values = Map.empty
-          Numbers = Map.empty
-          Defaults = Map.empty
-          Incomplete = false }
-
-    let last = body.Statements |> List.fold (run builder given blocks) start
-
-    match last.Here with
-    | Undefined when sink.Count = before ->
-        expected sink name.Span $"the network '{name.Text}' is empty" "an 'input' and layers"
-    | Known value when sink.Count = before ->
+let private planOf (builder: Builder) (name: Name) (last: Here) =
+    let plan outputs =
         Some
             { Name = name.Text
               Inputs = List.ofSeq builder.Inputs
               Nodes = List.ofSeq builder.Nodes
-              Output = value.Input }
-    | _ -> None
+              Outputs = outputs }
+
+    match last with
+    | _ when builder.Outputs.Count > 0 -> plan (List.ofSeq builder.Outputs)
+    | Known value ->
+        plan
+            [ { Name = "output"
+                Source = value.Source } ]
+    // What could not be read was said already.
+    | Unknown -> None
+    | Undefined ->
+        let expected' =
+            if builder.Inputs.Count = 0 then
+                "an 'input' and layers"
+            else
+                "'from' and layers behind the inputs, or a merge of them"
+
+        expected builder.Sink name.Span $"the network '{name.Text}' comes to no output" expected'
+
+/// The plan of a network, or `None` if anything is wrong with it; every mistake is noted.
+/// `given` fills in the sides that the script leaves open, input by input.
+let check (sink: Sink) (words: Words) (given: Shape list) (name: Name) (body: Body) : NetworkPlan option =
+    let before = sink.Count
+    let builder = Builder(sink, words, given)
+
+    let start =
+        { Here = Undefined
+          Values = Map.empty
+          Names = Map.empty
+          Defaults = Map.empty
+          Frozen = false
+          Frame = Frame.create "" "" []
+          Incomplete = false }
+
+    let last = body.Statements |> List.fold (run builder) start
+
+    let wrong () =
+        sink |> Seq.skip before |> Report.hasErrors
+
+    if wrong () then
+        None
+    else
+        let plan = planOf builder name last.Here
+        plan |> Option.iter (warn builder)
+        if wrong () then None else plan

@@ -5,6 +5,7 @@ open System.Collections.Generic
 open CnnCluster.Dsl
 open CnnCluster.Dsl.Syntax
 open CnnCluster.Dsl.Checking.Scope
+open CnnCluster.Dsl.Checking.Evaluation
 open CnnCluster.Kernels
 
 let private range (setting: Setting) =
@@ -21,7 +22,7 @@ let private range (setting: Setting) =
 let private convert sink (setting: Setting) (expression: Expression) =
     match setting.Kind with
     | SettingKind.Flag ->
-        Binder.yesNo sink Scope.empty expression
+        Conversion.yesNo sink Scope.empty expression
         |> Option.map (fun yes -> if yes then 1.0 else 0.0)
     | kind ->
         number sink Scope.empty expression

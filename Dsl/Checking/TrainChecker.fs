@@ -5,6 +5,7 @@ open System.Collections.Generic
 open CnnCluster.Dsl
 open CnnCluster.Dsl.Syntax
 open CnnCluster.Dsl.Checking.Scope
+open CnnCluster.Dsl.Checking.Evaluation
 open CnnCluster.Dsl.Checking.TrainSettings
 open CnnCluster.Kernels
 open CnnCluster.Kernels.Optimization
@@ -43,9 +44,12 @@ let private checkOutput sink (network: NetworkPlan) (data: DataSetEntry) target 
         |> ignore
     | _ -> ()
 
-let sampleShape (data: DataSetEntry) =
+let private sampleShape (data: DataSetEntry) =
     { Channels = data.Channels
       Sides = [ Some data.Height; Some data.Width ] }
+
+/// What the data set's samples fill in for a network's inputs, input by input.
+let sampleShapes data = [ sampleShape data ]
 
 let private checkInput sink (network: NetworkPlan) (data: DataSetEntry) span =
     let input = network.Inputs.Head.Shape

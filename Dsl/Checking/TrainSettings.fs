@@ -6,6 +6,7 @@ open System.Collections.Generic
 open CnnCluster.Dsl
 open CnnCluster.Dsl.Syntax
 open CnnCluster.Dsl.Checking.Scope
+open CnnCluster.Dsl.Checking.Evaluation
 open CnnCluster.Kernels
 open CnnCluster.Kernels.Optimization
 

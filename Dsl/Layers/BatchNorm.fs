@@ -38,12 +38,13 @@ let private remember momentum (next: torch.Tensor) (fresh: torch.Tensor) =
     next.copy_ (next * scalar momentum + fresh.detach () * scalar (1.0 - momentum))
     |> ignore
 
-let private normalise (values: ArgumentValues) (call: LayerCall) =
+/// A frozen layer keeps its running statistics and normalises by them in training too, as in Keras.
+let private normalise (values: ArgumentValues) frozen (call: LayerCall) =
     let x, epsilon = call.Input, values.Real "epsilon"
     let mean, variance = call.Current[0], call.Current[1]
 
     let centred, variance =
-        if not call.Step.Training then
+        if frozen || not call.Step.Training then
             x - along x mean, variance
         elif not (values.Flag "sync") && x.size 0 = 0L then
             // An empty slice of a worker that keeps to itself has no statistics to add.
@@ -62,13 +63,6 @@ let private normalise (values: ArgumentValues) (call: LayerCall) =
     | false, true, [ shift ] -> normal + along x shift
     | _ -> normal
 
-let private weight channels name (initial: float) =
-    { Name = name
-      Shape = [ int64 channels ]
-      Initialiser = Constant initial
-      Fans = { In = 1.0; Out = 1.0 }
-      Regularizer = Regularizer.none }
-
 let private buffer channels name initial : BufferDefinition =
     { Name = name
       Shape = [ int64 channels ]
@@ -78,16 +72,30 @@ let private plan (site: LayerSite) =
     let channels, values = site.Input.Channels, site.Arguments
 
     Ok
-        { LayerPlan.pointwise site (normalise values) with
+        { LayerPlan.pointwise site (normalise values site.Frozen) with
             Weights =
-                [ if values.Flag "scale" then weight channels "scale" 1.0
-                  if values.Flag "shift" then weight channels "shift" 0.0 ]
+                [ if values.Flag "scale" then Weights.perChannel channels "scale" 1.0
+                  if values.Flag "shift" then Weights.perChannel channels "shift" 0.0 ]
             Buffers = [ buffer channels "mean" 0.0; buffer channels "variance" 1.0 ]
             MultiplyAdds = site.Input.Elements }
 
 let definition =
     { Name = "batchnorm"
-      Summary = "Brings each channel to mean 0 and variance 1 over the batch, then scales and shifts it."
+      Help =
+        { LayerHelp.create
+              "Brings each channel to mean 0 and variance 1 over the batch, then scales and shifts it."
+              "kept"
+              "input 28x28x6; batchnorm relu; conv 8 3 bias=no; batchnorm momentum=0.9 epsilon=1e-5" with
+            Formula = "y = scale·(x − μ)/√(σ² + ε) + shift, channel by channel"
+            Parameters = "2·C"
+            Cost = "elements of the output"
+            Source = "Ioffe, Szegedy, ICML 2015"
+            Notes =
+                [ "In training μ and σ² are the mean and the biased variance of the batch, and the running ones become momentum·old + (1 − momentum)·new; else the running ones are used."
+                  "Weights: scale (C) from 1, shift (C) from 0. Buffers, kept but not trained: mean (C) from 0, variance (C) from 1."
+                  "With sync=no the workers' running statistics differ; validation and checkpoints take those of rank 0."
+                  "With accumulate each of the accumulated batches is normalised by itself."
+                  "Frozen, it uses and keeps the running statistics in training too." ] }
       Arguments =
         [ Arguments.keyword
               "momentum"
@@ -101,6 +109,8 @@ let definition =
               "sync"
               YesNo
               (FlagValue true)
-              "Statistics of the global batch; `no` takes each worker's own slice." ]
+              "Statistics of the global batch; `no` takes each worker's own slice."
+          Arguments.frozen ]
+      Operands = One
       Ranks = [ 0; 1; 2; 3 ]
       Plan = plan }

@@ -11,3 +11,4 @@ let layers: LayerDefinition list =
       Dense.dense
       Dropout.definition
       BatchNorm.definition ]
+    @ Merge.all

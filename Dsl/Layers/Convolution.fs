@@ -6,17 +6,19 @@ open CnnCluster.Dsl
 open CnnCluster.Dsl.Layers.Window
 
 let private arguments =
-    [ Arguments.required "filters" (WholeNumber 1) "How many kernels, and so output channels."
-      Arguments.required "size" (SizeOf 1) "The kernel's sides: one number, or one for each axis."
+    [ { Arguments.required "filters" (WholeNumber 1) "How many kernels, and so output channels; 1 with 'kernel'." with
+          Default = RequiredWithout "kernel" }
+      { Arguments.required "size" (SizeOf 1) "The kernel's sides: one number, or one for each axis." with
+          Default = RequiredWithout "kernel" }
       Arguments.keyword "stride" (SizeOf 1) (SizeValue [ 1 ]) "How far the kernel moves."
       Arguments.keyword
           "pad"
           PaddingOf
           (PaddingValue Valid)
-          "same, valid, a number, one for each axis, or [begin end; begin end]."
+          "What is added around the input, all 0: same, valid, a number, one for each axis, or [begin end; begin end]."
       Arguments.keyword "dilation" (SizeOf 1) (SizeValue [ 1 ]) "How far apart the kernel's elements lie."
       Arguments.keyword "groups" (WholeNumber 1) (WholeValue 1) "Groups of channels that see only themselves." ]
-    @ Arguments.weights
+    @ FixedKernels.argument :: Arguments.weights
 
 let private convolve (window: Window) groups (x: torch.Tensor) (kernel: torch.Tensor) (bias: torch.Tensor | null) =
     let symmetric = symmetric window x
@@ -38,48 +40,72 @@ let private convolve (window: Window) groups (x: torch.Tensor) (kernel: torch.Te
             torch.nn.functional.conv2d (image, kernel, bias, strides, padding, dilation, int64 groups))
 
 let private forward window groups (call: LayerCall) =
-    match call.Weights with
-    | [ kernel; bias ] -> convolve window groups call.Input kernel bias
-    | _ -> convolve window groups call.Input (List.head call.Weights) null
+    convolve window groups call.Input (List.head call.Weights) (Weights.biasOf call.Weights)
+
+/// The window of a convolution, whose kernel is of this size.
+let private windowOf (values: ArgumentValues) size =
+    { Kernel = size
+      Stride = values.Size("stride", size.Length)
+      Dilation = values.Size("dilation", size.Length)
+      Padding = values.Padding "pad"
+      Ceil = false }
+
+let private weightsOf (values: ArgumentValues) fixedKernel filters depth (window: Window) =
+    let shape = int64 filters :: int64 depth :: List.map int64 window.Kernel
+    let area = window.Kernel |> List.fold (fun product k -> product * float k) 1.0
+
+    match fixedKernel with
+    | Some rows -> [ FixedKernels.weight shape rows ]
+    | None ->
+        let fans =
+            { In = float depth * area
+              Out = float filters * area }
+
+        Weights.kernel values shape fans :: Weights.bias values filters fans
 
 /// N·(D·k² + 1) weights over D input channels; for each output element, D·k² multiply-adds.
 let private plan (site: LayerSite) =
-    let input, values, rank = site.Input, site.Arguments, site.Input.Rank
-    let filters, groups = values.Whole "filters", values.Whole "groups"
+    let input, values = site.Input, site.Arguments
 
-    let window =
-        { Kernel = values.Size("size", rank)
-          Stride = values.Size("stride", rank)
-          Dilation = values.Size("dilation", rank)
-          Padding = values.Padding "pad"
-          Ceil = false }
+    FixedKernels.size values input
+    |> Result.bind (fun (fixedKernel, size) ->
+        let window = windowOf values size
 
-    if input.Channels % groups <> 0 then
-        LayerFault.at "groups" $"{input.Channels} input channels cannot be dealt out to {groups} groups"
-    elif filters % groups <> 0 then
-        LayerFault.at "groups" $"{filters} filters cannot be dealt out to {groups} groups"
-    else
-        check window input [ "size"; "stride"; "dilation" ] (fun sides ->
-            let area = window.Kernel |> List.fold (fun product k -> product * int64 k) 1L
-            let depth = int64 (input.Channels / groups)
-            let output = { Channels = filters; Sides = sides }
+        let filters, groups =
+            (if values.Has "filters" then values.Whole "filters" else 1), values.Whole "groups"
 
-            Ok
-                { Output = output
-                  Field = site.Field |> ReceptiveField.slide window.Extent window.Stride
-                  Weights =
-                    Arguments.kernelAndBias
-                        values
-                        (int64 filters :: depth :: List.map int64 window.Kernel)
-                        { In = float (depth * area)
-                          Out = float (int64 filters * area) }
-                  Buffers = []
-                  MultiplyAdds = output.Elements |> Option.map (fun elements -> elements * depth * area)
-                  Forward = forward window groups })
+        if input.Channels % groups <> 0 then
+            LayerFault.at "groups" $"{input.Channels} input channels cannot be dealt out to {groups} groups"
+        elif filters % groups <> 0 then
+            LayerFault.at "groups" $"{filters} filters cannot be dealt out to {groups} groups"
+        else
+            check window input [ "size"; "stride"; "dilation" ] (fun sides ->
+                let depth = input.Channels / groups
+                let output = { Channels = filters; Sides = sides }
+
+                Ok
+                    { Output = output
+                      Field = site.Field |> ReceptiveField.slide window.Extent window.Stride
+                      Weights = weightsOf values fixedKernel filters depth window
+                      Buffers = []
+                      MultiplyAdds = output.Elements |> Option.map (fun count -> count * int64 depth * area window)
+                      Forward = forward window groups }))
 
 let definition =
     { Name = "conv"
-      Summary = "Convolution over one, two or three sides, as many as the input has."
+      Help =
+        { LayerHelp.create
+              "Convolution over one, two or three sides, as many as the input has."
+              "⌊(n + a + b − (k − 1)·d − 1) / s⌋ + 1; with pad=same, ⌈n/s⌉. A kernel that fits nowhere is an error"
+              "input 28x28x1; conv 6 5x5 pad=same relu; conv 16 3 stride=2; conv 8 3 dilation=2 groups=4" with
+            Formula = "z[i] = Σₗ w[l]·x[i·s + l·d − a] + bias: the kernel is not mirrored"
+            Parameters = "filters·(C/groups·∏k + 1); without bias filters·C/groups·∏k"
+            Cost = "elements of the output · C/groups · ∏k"
+            Source = "LeCun et al., Proceedings of the IEEE 1998"
+            Notes =
+                [ "Weights: kernel (filters, C/groups, sides…), bias (filters). Fans: in C/groups·∏k, out filters·∏k."
+                  "kernel=[…] or kernel=gaussian gives the numbers: each output channel is the sum over its input channels, all under this kernel. It has its own size, no bias, and is not trained." ] }
       Arguments = arguments
+      Operands = One
       Ranks = [ 1; 2; 3 ]
       Plan = plan }

@@ -12,15 +12,21 @@ let private planFlatten (site: LayerSite) =
     | Some elements when elements > int64 System.Int32.MaxValue ->
         LayerFault.whole $"the input, {Shape.text site.Input}, has too many elements for one vector"
     | Some elements ->
-        Ok
-            { LayerPlan.pointwise site (fun call -> call.Input.reshape (call.Input.size 0, elements)) with
-                Output = Shape.vector (int elements)
-                Field = Whole }
+        let flat (call: LayerCall) =
+            call.Input.reshape (call.Input.size 0, elements)
+
+        Ok(LayerPlan.stateless (Shape.vector (int elements)) Whole flat)
 
 let flatten =
     { Name = "flatten"
-      Summary = "One vector of all elements, in the order channel, height, width."
+      Help =
+        { LayerHelp.create
+              "One vector of all elements, in the order channel, height, width."
+              "a vector of C·∏n features; the sides must be known"
+              "input 5x5x16; flatten; dense 10" with
+            Notes = [ "Keras, with channels last, has the order height, width, channel." ] }
       Arguments = []
+      Operands = One
       Ranks = [ 0; 1; 2; 3 ]
       Plan = planFlatten }
 
@@ -38,9 +44,7 @@ let private forward (call: LayerCall) =
     let rows = inBlocks call.Input
 
     let output =
-        match call.Weights with
-        | [ kernel; bias ] -> torch.nn.functional.linear (rows, kernel, bias)
-        | _ -> torch.nn.functional.linear (rows, List.head call.Weights)
+        torch.nn.functional.linear (rows, List.head call.Weights, Weights.biasOf call.Weights)
 
     output.narrow (0L, 0L, call.Input.size 0)
 
@@ -53,24 +57,34 @@ let private plan (site: LayerSite) =
               Message = $"'dense' takes a vector; here the value is an image of {Shape.text site.Input}"
               Expected = Some "'flatten' in front of it, or 'conv' with a size of 1x1 to act on every pixel" }
     else
+        let fans =
+            { In = float features
+              Out = float units }
+
         Ok
             { Output = Shape.vector units
               Field = Whole
               Weights =
-                Arguments.kernelAndBias
-                    site.Arguments
-                    [ int64 units; int64 features ]
-                    { In = float features
-                      Out = float units }
+                Weights.kernel site.Arguments [ int64 units; int64 features ] fans
+                :: Weights.bias site.Arguments units fans
               Buffers = []
               MultiplyAdds = Some(int64 units * int64 features)
               Forward = forward }
 
 let dense =
     { Name = "dense"
-      Summary = "y = W·x + b over a vector."
+      Help =
+        { LayerHelp.create
+              "Connects every feature of a vector with every unit."
+              "a vector of units features; an image is an error, which suggests flatten or a conv of size 1x1"
+              "input 28x28x1; flatten; dense 120 relu; dense 10 kernel-reg=l2(1e-4)" with
+            Formula = "y = W·x + bias"
+            Parameters = "units·(features + 1); without bias units·features"
+            Cost = "units·features"
+            Notes = [ "Weights: kernel (units, features), bias (units). Fans: in features, out units." ] }
       Arguments =
         Arguments.required "units" (WholeNumber 1) "How many outputs."
         :: Arguments.weights
+      Operands = One
       Ranks = [ 0; 1; 2; 3 ]
       Plan = plan }

@@ -32,7 +32,16 @@ let private drop rate (call: LayerCall) =
 
 let definition =
     { Name = "dropout"
-      Summary = "In training, sets elements to zero at random and scales the rest up."
+      Help =
+        { LayerHelp.create
+              "In training, sets each element to 0 with the probability rate and scales the others up; else it does nothing."
+              "kept"
+              "input 120; dropout 0.2; dense 10" with
+            Formula = "x / (1 − rate) with probability 1 − rate, else 0"
+            Source = "Srivastava et al., JMLR 2014"
+            Notes =
+                [ "Which elements are dropped depends on the seed, the layer's path, the step and the sample's place in the batch alone, not on the number of workers." ] }
       Arguments = [ Arguments.required "rate" (RealNumber(0.0, 0.999)) "The share of elements that is dropped." ]
+      Operands = One
       Ranks = [ 0; 1; 2; 3 ]
       Plan = fun site -> Ok(LayerPlan.pointwise site (drop (site.Arguments.Real "rate"))) }

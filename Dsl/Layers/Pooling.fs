@@ -7,12 +7,9 @@ open CnnCluster.Dsl
 open CnnCluster.Dsl.Layers.Window
 
 let private arguments =
-    [ Arguments.positional
-          "size"
-          (SizeOf 1)
-          (Otherwise(SizeValue [ 2 ]))
-          "The window's sides: one number, or one for each axis."
-      { Arguments.positional "stride" (SizeOf 1) (As "size") "How far the window moves." with
+    [ Arguments.positional "size" (SizeOf 1) (SizeValue [ 2 ]) "The window's sides: one number, or one for each axis."
+      { Arguments.required "stride" (SizeOf 1) "How far the window moves." with
+          Default = As "size"
           Positional = false }
       Arguments.keyword
           "pad"
@@ -78,22 +75,32 @@ let private plan operation (site: LayerSite) =
         | Some(_, k) ->
             LayerFault.at "pad" $"padding must be less than the window's side, {k}: else a window sees nothing"
         | None ->
-            Ok
-                { Output = { input with Sides = sides }
-                  Field = site.Field |> ReceptiveField.slide window.Kernel window.Stride
-                  Weights = []
-                  Buffers = []
-                  MultiplyAdds = Some 0L
-                  Forward = fun call -> operation window call.Input })
+            let field = site.Field |> ReceptiveField.slide window.Kernel window.Stride
+            Ok(LayerPlan.stateless { input with Sides = sides } field (fun call -> operation window call.Input)))
 
-let private definition name summary operation =
+let private definition name summary example operation =
     { Name = name
-      Summary = summary
+      Help =
+        { LayerHelp.create
+              summary
+              "⌊(n + a + b − k) / s⌋ + 1; with ceil, ⌈ ⌉ in place of ⌊ ⌋, but a window that would begin in the padding behind the input is left out; with pad=same, ⌈n/s⌉"
+              example with
+            Notes = [ "Padding is less than the window's side." ] }
       Arguments = arguments
+      Operands = One
       Ranks = [ 1; 2; 3 ]
       Plan = plan operation }
 
-let maxpool = definition "maxpool" "The greatest element of each window." maximum
+let maxpool =
+    definition
+        "maxpool"
+        "The greatest element of each window, channel by channel; padding never wins."
+        "input 28x28x6; maxpool 2x2; maxpool 3 stride=2 pad=1"
+        maximum
 
 let avgpool =
-    definition "avgpool" "The mean of each window; padding is not counted." average
+    definition
+        "avgpool"
+        "The mean of each window, channel by channel, over those of its elements that lie in the input: padding is not counted."
+        "input 28x28x6; avgpool 2x2; avgpool 3 stride=1 pad=same"
+        average

@@ -18,6 +18,10 @@ type Window =
     member window.Extent =
         List.map2 (fun k d -> (k - 1) * d + 1) window.Kernel window.Dilation
 
+/// Elements of the kernel for one pair of channels.
+let area (window: Window) =
+    window.Kernel |> List.fold (fun product k -> product * int64 k) 1L
+
 let private explicitPadding rank padding =
     match padding with
     | Sides [ one ] -> List.replicate rank one

@@ -18,10 +18,33 @@ type AugmentationEntry =
     { Name: string
       Settings: IReadOnlyList<Setting> }
 
-/// The catalogues that live above the language.
+/// What scripts can name, as far as it is not the same for all: own layers may be added, and data sets live above the
+/// language.
 type Catalogues =
-    { DataSets: IReadOnlyList<DataSetEntry>
+    { Layers: IReadOnlyList<LayerDefinition>
+      DataSets: IReadOnlyList<DataSetEntry>
       Augmentations: IReadOnlyList<AugmentationEntry> }
+
+    /// The language's own layers, with these data sets and augmentations.
+    static member Of(dataSets: IReadOnlyList<DataSetEntry>, augmentations: IReadOnlyList<AugmentationEntry>) =
+        { Layers = Layers.Catalogue.layers
+          DataSets = dataSets
+          Augmentations = augmentations }
+
+    /// The language's own layers, and nothing to train on.
+    static member LayersOnly = Catalogues.Of([], [])
+
+    /// With a further layer.
+    /// <exception cref="System.ArgumentException">Its name is taken, or is no name.</exception>
+    member catalogues.WithLayer(layer: LayerDefinition) =
+        if not (System.Text.RegularExpressions.Regex.IsMatch(layer.Name, "^[a-z][a-z0-9_]*$")) then
+            invalidArg (nameof layer) $"'{layer.Name}' is no name for a layer: lower-case letters, digits and _."
+
+        if catalogues.Layers |> Seq.exists (fun known -> known.Name = layer.Name) then
+            invalidArg (nameof layer) $"There is a layer '{layer.Name}' already."
+
+        { catalogues with
+            Layers = [ yield! catalogues.Layers; layer ] }
 
 /// A catalogue's word with the values of its settings.
 type Chosen<'Definition> =

@@ -61,6 +61,9 @@ let private valueText value =
     | PaddingValue Same -> "same"
     | PaddingValue(Sides _) -> failtest "no layer pads by numbers unless it is told to"
     | InitialiserValue initialiser -> initialiserName initialiser
+    | WordValue word -> word
+    | ShapeValue shape -> Shape.text shape
+    | KernelValue _ -> failtest "no layer has a fixed kernel unless it is told to"
     | RegularizerValue regularizer ->
         Regularizer.all
         |> List.find (fun r -> List.isEmpty r.Arguments && r.Create [] = regularizer)
@@ -73,6 +76,8 @@ let private defaultText (layer: LayerDefinition) (argument: ArgumentDefinition) 
     let value =
         match argument.Default with
         | Required -> "required"
+        | RequiredWithout other -> $"required without {other}"
+        | Optional -> "none"
         | Otherwise value -> valueText value
         | ArgumentDefault.As other -> $"as {other}"
 
@@ -138,6 +143,6 @@ let tests =
           }
           test "the reference begins with the example of LeNet-5" {
               let first = List.head (scripts "docs/language.md")
-              let plan = Script.Network(first, null, null).Value
+              let plan = Script.Network(first, null, [], TrainingCatalogues.All).Value
               Expect.equal plan.Parameters 61706L "as the text says"
           } ]

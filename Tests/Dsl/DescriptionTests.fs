@@ -16,7 +16,7 @@ let tests =
     testList
         "Dsl.Description"
         [ test "LeNet-5's layers and shapes" {
-              Expect.equal description.Input "28x28x1" "input"
+              Expect.equal description.Inputs[0] (struct ("input", "28x28x1")) "input"
 
               Expect.equal
                   (column _.Name)

@@ -37,7 +37,12 @@ let private cases =
           [ "input 3x4x2\nbatchnorm"
             "input 4\nbatchnorm scale=no epsilon=0.1"
             "input 5x3\nbatchnorm shift=no"
-            "input 2x2x2x2\nbatchnorm sync=no" ] ]
+            "input 2x2x2x2\nbatchnorm sync=no" ]
+          for word in [ "add"; "subtract"; "multiply"; "average"; "maximum"; "minimum" ] do
+              word,
+              [ $"input 3x4x2 as x\nconv 2 3 pad=same\n{word} x here"
+                $"input 4 as x\n{word} {{ dense 1 }} x {{ tanh }}" ]
+          "concat", [ "input 3x4x2 as x\nconv 3 3 pad=same\nconcat x here"; "input 4\nconcat { dense 2 } { }" ] ]
 
 let private everyCase =
     [ for layer in Catalogue.layers do
@@ -213,7 +218,9 @@ let private bodyOf case layer =
 /// The layer gives what the reference gives, and is refused where the reference has no output.
 let private agrees layer case (reference: NdArray -> torch.Tensor list -> NdArray) =
     let body = bodyOf case layer
-    let result = Script.Network(source ("network N {\n" + body + "\n}"), null, null)
+
+    let result =
+        Script.Network(source ("network N {\n" + body + "\n}"), null, [], catalogues)
 
     if outputSides case.Geometry case.Sides |> List.contains 0 then
         Expect.isTrue result.HasErrors $"{body} fits nowhere"

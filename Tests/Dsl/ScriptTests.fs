@@ -7,7 +7,8 @@ open CnnCluster.Tests.Dsl.Scripts
 let private two =
     plain + "\nnetwork Other {\n    input 28x28x1\n    flatten\n    dense 10\n}\n"
 
-let private network text (name: string) = Script.Network(source text, name, null)
+let private network text (name: string) =
+    Script.Network(source text, name, [], catalogues)
 
 /// All of a plan that has an equality.
 let private outline (plan: NetworkPlan) =
@@ -53,7 +54,7 @@ let tests =
               let sample = Shape.ofText "32x48x3"
 
               let result =
-                  Script.Network(source "network N { input ?x?x3; conv 4 3x3 pad=same }", null, sample)
+                  Script.Network(source "network N { input ?x?x3; conv 4 3x3 pad=same }", null, [ sample ], catalogues)
 
               Expect.equal (Shape.text result.Value.OutputShape) "32x48x4" "output"
           }

@@ -28,14 +28,15 @@ let catalogues: Catalogues =
           Classes = classes
           Settings = [] }
 
-    { DataSets = [ set "mnist" 28 28 1 10; set "pictures" 32 32 3 7 ]
-      Augmentations =
+    Catalogues.Of(
+        [ set "mnist" 28 28 1 10; set "pictures" 32 32 3 7 ],
         [ { Name = "shift"
-            Settings = [ Setting.Whole("pixels", 2.0, 0.0, 28.0, "The farthest shift.") ] } ] }
+            Settings = [ Setting.Whole("pixels", 2.0, 0.0, 28.0, "The farthest shift.") ] } ]
+    )
 
 /// A network's plan; fails with the diagnostics if there is none.
 let plan text : NetworkPlan =
-    let result = Script.Network(source text, null, null)
+    let result = Script.Network(source text, null, [], catalogues)
     if isNull (box result.Value) then failwith result.Text else result.Value
 
 /// A training, with changes made to it.

@@ -7,7 +7,7 @@ namespace CnnCluster.Trainer.Training;
 /// <summary>What the language must know of the catalogues that live here, and the way back from its choices.</summary>
 public static class TrainingCatalogues
 {
-    public static Catalogues All { get; } = new(
+    public static Catalogues All { get; } = Catalogues.Of(
         [.. DataSets.All.Select(static d => new DataSetEntry(d.Name, d.Height, d.Width, d.Channels, d.Classes, d.Settings))],
         [.. Data.Augmentations.All.Select(static a => new AugmentationEntry(a.Name, a.Settings))]);
 

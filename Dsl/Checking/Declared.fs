@@ -1,0 +1,187 @@
+/// What a script declares besides networks and train parts: blocks and shared sets.
+module internal CnnCluster.Dsl.Checking.Declared
+
+open System.Collections.Generic
+open CnnCluster.Dsl
+open CnnCluster.Dsl.Syntax
+open CnnCluster.Dsl.Checking.Scope
+
+type Unit =
+    /// Every use makes fresh weights.
+    | Fresh of parameters: Parameter list
+    /// Every use has the same weights.
+    | Common
+
+type Declared = { Name: Name; Unit: Unit; Body: Body }
+
+/// The words that networks may use, and those that only units of this script have.
+type Words =
+    { Layers: LayerDefinition list
+      Units: Map<string, Declared> }
+
+let statementWords =
+    [ "input"; "repeat"; "if"; "let"; "as"; "from"; "output"; "defaults" ]
+
+/// Words that mean something by themselves wherever a name could stand.
+let private valueWords = [ "here"; "same"; "valid"; "yes"; "no"; "true"; "false" ]
+
+let layerNames words = words.Layers |> List.map _.Name
+let activationNames = Activation.all |> List.map _.Name
+
+/// Whether the language has a use of its own for a word, so that it can name no number and no value.
+let isReserved words (word: string) =
+    List.contains word (valueWords @ statementWords @ [ "else"; "not"; "and"; "or"; "in" ])
+    || List.contains word activationNames
+    || words.Layers |> List.exists (fun layer -> layer.Name = word)
+
+let refuseReserved (sink: Sink) words what (name: Name) =
+    if isReserved words name.Text then
+        report sink (Diagnostic.error name.Span $"'{name.Text}' is a word of the language, and no name for {what}")
+
+let private unitOf (declaration: Declaration) =
+    match declaration.Kind with
+    | Block(name, parameters, body) ->
+        Some
+            { Name = name
+              Unit = Fresh parameters
+              Body = body }
+    | Shared(name, body) ->
+        Some
+            { Name = name
+              Unit = Common
+              Body = body }
+    | _ -> None
+
+let private checkParameters sink words parameters =
+    for parameter: Parameter in parameters do
+        refuseReserved sink words "a parameter" parameter.Name
+
+        if List.contains parameter.Name.Text [ "frozen"; "activation" ] then
+            report
+                sink
+                (Diagnostic.error
+                    parameter.Name.Span
+                    $"every block has '{parameter.Name.Text}': a parameter needs another name")
+
+    for _, same in parameters |> List.groupBy _.Name.Text do
+        for parameter in List.tail same do
+            report sink (Diagnostic.error parameter.Name.Span $"there is a parameter '{parameter.Name.Text}' already")
+
+let private checkUnit (sink: Sink) words (declared: Declared) =
+    let name = declared.Name
+
+    if List.contains name.Text (valueWords @ statementWords) then
+        report sink (Diagnostic.error name.Span $"'{name.Text}' is a word of the language, and no name for a block")
+    elif List.contains name.Text (layerNames words @ activationNames) then
+        report
+            sink
+            (Diagnostic.warning
+                name.Span
+                $"'{name.Text}' is a word of the language too: this script means its own by it")
+
+    match declared.Unit with
+    | Fresh parameters -> checkParameters sink words parameters
+    | Common -> ()
+
+let private firstOfEach (sink: Sink) (units: Declared list) =
+    for _, same in units |> List.groupBy _.Name.Text do
+        let first = same.Head.Name.Span
+
+        for declared in same.Tail do
+            report
+                sink
+                (Diagnostic.error declared.Name.Span $"'{declared.Name.Text}' is there already, at {Report.place first}")
+
+    units |> List.rev |> List.map (fun u -> u.Name.Text, u) |> Map.ofList
+
+/// The first use of a block `a` and a shared set `a1` would have the same paths.
+let private refuseSamePaths (sink: Sink) words =
+    for KeyValue(name, declared) in words.Units do
+        let stem = name.TrimEnd [| '0' .. '9' |]
+
+        match declared.Unit, Map.tryFind stem words.Units with
+        | Common, Some { Unit = Fresh _ } when stem <> name ->
+            report
+                sink
+                (Diagnostic.error
+                    declared.Name.Span
+                    $"the layers of '{name}' would have the same paths as a use of '{stem}'")
+        | _ -> ()
+
+// ---- recursion ----
+
+/// The words that a body uses, with their places, over all braces in it.
+let private usesOf (body: Body) =
+    let found = List<Name>()
+    let pending = Stack<Body>([ body ])
+
+    let inside (statement: Statement) =
+        match statement.Kind with
+        | Use(word, arguments, _) ->
+            found.Add word
+
+            for argument in arguments do
+                match argument with
+                | Branch branch -> pending.Push branch
+                | _ -> ()
+        | If(_, yes, no) ->
+            pending.Push yes
+            Option.iter pending.Push no
+        | Repeat(_, _, _, inner) -> pending.Push inner
+        | _ -> ()
+
+    while pending.Count > 0 do
+        pending.Pop().Statements |> List.iter inside
+
+    List.ofSeq found
+
+/// Follows uses among units that all use one another until one comes up again.
+let private cycle (uses: Map<string, Name list>) (start: Name) =
+    let rec follow (path: Name list) name =
+        let next = uses[name] |> List.find (fun word -> uses.ContainsKey word.Text)
+
+        match path |> List.tryFindIndex (fun word -> word.Text = next.Text) with
+        | Some index -> next :: List.take (index + 1) path
+        | None -> follow (next :: path) next.Text
+
+    follow [ start ] start.Text |> List.rev
+
+/// Takes away what uses nothing that is left, as often as there is such.
+let rec private recursive (uses: Map<string, Name list>) =
+    let kept =
+        uses
+        |> Map.filter (fun _ words -> words |> List.exists (fun word -> uses.ContainsKey word.Text))
+
+    if kept.Count = uses.Count then kept else recursive kept
+
+let rec private refuseRecursion (sink: Sink) words uses =
+    let left = recursive uses
+
+    if not left.IsEmpty then
+        let loop = cycle left words.Units[Seq.head left.Keys].Name
+        let names = loop |> List.map _.Text
+        let chain = String.concat " → " names
+
+        report
+            sink
+            { Diagnostic.error (List.last loop).Span $"'{names.Head}' uses itself: {chain}" with
+                Expected = Some "blocks that end: 'repeat' and 'if' do what recursion would" }
+
+        refuseRecursion sink words (List.fold (fun rest name -> Map.remove name rest) left names)
+
+/// The units of a script, checked as far as they can be without a use.
+let ofScript (sink: Sink) (layers: LayerDefinition list) (script: Script) =
+    let units = script.Declarations |> List.choose unitOf
+
+    let words =
+        { Layers = layers
+          Units = firstOfEach sink units }
+
+    units |> List.iter (checkUnit sink words)
+    refuseSamePaths sink words
+
+    words.Units
+    |> Map.map (fun _ declared -> usesOf declared.Body)
+    |> refuseRecursion sink words
+
+    words
