@@ -27,10 +27,14 @@ let private lookUp
         let arguments: (string * float) list = argumentsOf entry
 
         if given.Length > arguments.Length then
-            fail
-                sink
-                expression.Span
-                $"'{nameOf entry}' takes {arguments.Length} values at most; here are {given.Length}"
+            let most =
+                if arguments.IsEmpty then
+                    "no values"
+                else
+                    let names = arguments |> List.map fst |> Suggestion.joined "and"
+                    $"at most {arguments.Length}: {names}"
+
+            fail sink expression.Span $"'{nameOf entry}' takes {most}"
         else
             let defaults = arguments |> List.skip given.Length |> List.map snd
 

@@ -101,8 +101,17 @@ let hintOfHyphen (word: string) (diagnostic: Diagnostic) =
             Expected = Some $"({left} - {right}) to subtract: a hyphen between letters makes one word of them" }
     | _ -> diagnostic
 
-let private unknownNumber sink (scope: Scope) span word =
-    if not scope.Incomplete then
+let private unknownNumber sink (scope: Scope) (expression: Expression) word =
+    let span = expression.Span
+
+    let given =
+        match expression.Kind with
+        | Word name -> Map.containsKey name scope.Names
+        | _ -> false
+
+    if given then
+        report sink (Diagnostic.error span $"this stands for the word '{word}' here, and a number is needed")
+    elif not scope.Incomplete then
         Diagnostic.error span $"no number is called '{word}'"
         |> Suggestion.among (Map.keys scope.Names) word
         |> hintOfHyphen word
@@ -193,14 +202,14 @@ and private mismatch sink scope left a right b =
             | _ -> None)
 
     match unknown with
-    | Some(expression, word) -> unknownNumber sink scope expression.Span word
+    | Some(expression, word) -> unknownNumber sink scope expression word
     | None -> fail sink (Span.merge left.Span right.Span) $"{describe a} and {describe b} do not go together"
 
 /// The number an expression means.
 and number sink scope expression : float option =
     match evaluate sink scope expression with
     | Some(OfNumber value) -> Some value
-    | Some(OfWord word) -> unknownNumber sink scope expression.Span word
+    | Some(OfWord word) -> unknownNumber sink scope expression word
     | Some other -> expected sink expression.Span $"{describe other} is no number" "a number"
     | None -> None
 

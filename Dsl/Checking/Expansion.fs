@@ -76,7 +76,7 @@ let merge (builder: Builder) flow (run: Runner) (layer: LayerDefinition) (word: 
         expected
             builder.Sink
             word.Span
-            $"'{word.Text}' takes two values at least; here are {values.Length}"
+            $"'{word.Text}' takes at least two values; given: {values.Length}"
             $"names, 'here' and branches, as in: {word.Text} start here, {word.Text} {{ conv 8 3 pad=same }} {{ }}"
         |> ignore
 
@@ -189,22 +189,30 @@ let private takeAll (builder: Builder) flow (word: Name) parameters arguments =
           Activation = None
           Frozen = false }
 
+/// Refuses a use that leaves a parameter without a value.
+let private complete (builder: Builder) (word: Name) (parameters: Parameter list) given =
+    let isMissing (parameter: Parameter) =
+        parameter.Default.IsNone && not (given.Values.ContainsKey parameter.Name.Text)
+
+    match parameters |> List.filter isMissing with
+    | [] -> true
+    | missing ->
+        let names =
+            missing |> List.map (fun p -> $"'{p.Name.Text}'") |> Suggestion.joined "and"
+
+        let all = parameters |> List.map _.Name.Text |> String.concat " "
+
+        expected builder.Sink word.Span $"'{word.Text}' needs {names}" $"{word.Text} {all}"
+        |> Option.isSome
+
 /// The names that a unit's body begins with: its parameters, those left out by their defaults.
-let private bindParameters (builder: Builder) (word: Name) parameters given inner =
+let private bindParameters (builder: Builder) parameters given inner =
     let bindOne flow (parameter: Parameter) =
         let value =
             match Map.tryFind parameter.Name.Text given.Values, parameter.Default with
             | Some value, _ -> value
             | None, Some standard -> evaluate builder.Sink (scopeOf flow) standard
-            | None, None ->
-                expected
-                    builder.Sink
-                    word.Span
-                    $"'{word.Text}' needs '{parameter.Name.Text}'"
-                    (parameters
-                     |> List.map (fun (p: Parameter) -> p.Name.Text)
-                     |> String.concat " "
-                     |> fun all -> $"{word.Text} {all}")
+            | None, None -> None
 
         bindName builder "parameter" flow parameter.Name value
 
@@ -238,7 +246,6 @@ let private expand (builder: Builder) flow (run: Runner) (declared: Declared) (w
         let inner =
             bindParameters
                 builder
-                word
                 parameters
                 given
                 { flow with
@@ -349,7 +356,10 @@ let useUnit (builder: Builder) flow (run: Runner) (declared: Declared) (word: Na
             | _ -> false)
 
     // Recursion was refused where the blocks were read.
-    if List.contains word.Text flow.Frame.Units then
+    if
+        List.contains word.Text flow.Frame.Units
+        || not (complete builder word parameters given)
+    then
         Unknown
     elif flow.Here = Undefined && not bringsValue then
         noInput builder word

@@ -90,7 +90,7 @@ let private nameInput (builder: Builder) flow first (labels: Name option list) =
     if first then after else { after with Here = Undefined }
 
 /// `input 28x28x1`, `input left 28x28x1`. Behind a second input nothing is the current value.
-let input (builder: Builder) flow (word: Name) arguments (label: Name option) =
+let private addNamed (builder: Builder) flow (word: Name) arguments (label: Name option) =
     let size =
         match arguments with
         | [ Positional size ] -> Some(None, size)
@@ -98,9 +98,6 @@ let input (builder: Builder) flow (word: Name) arguments (label: Name option) =
             Some(Some { Text = name; Span = span }, size)
         | _ ->
             expected builder.Sink word.Span "an input has a size, and a name in front of it if need be" "input 28x28x1"
-
-    if not flow.Frame.Units.IsEmpty then
-        report builder.Sink (Diagnostic.error word.Span "an input belongs to the network, not to a block")
 
     let first = builder.Inputs.Count = 0
 
@@ -117,6 +114,14 @@ let input (builder: Builder) flow (word: Name) arguments (label: Name option) =
     match value with
     | None -> { flow with Here = Unknown }
     | Some value -> nameInput builder { flow with Here = Known value } first [ Option.bind fst size; label ]
+
+/// An `input` statement.
+let input (builder: Builder) flow (word: Name) arguments label =
+    if flow.Frame.Units.IsEmpty then
+        addNamed builder flow word arguments label
+    else
+        report builder.Sink (Diagnostic.error word.Span "an input belongs to the network, not to a block")
+        { flow with Here = Unknown }
 
 /// `output NAME`: the current value is an output.
 let output (builder: Builder) flow (name: Name) =
