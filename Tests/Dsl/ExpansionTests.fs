@@ -73,7 +73,7 @@ let merges =
               refused (network "input 8x8x4 as x\nconv 3 1\nadd x here") "'add' takes values of one shape"
               refused (network "input 8x8x4 as x\nconv 4 3\nconcat x here") "'concat' joins values of equal sides"
           }
-          test "one operand is too few" { refused (network "input 8 as x\nadd x") "takes two values at least" } ]
+          test "one operand is too few" { refused (network "input 8 as x\nadd x") "takes at least two values" } ]
 
 let private bottleneck =
     "block cell(filters, stride = 1, act = relu) {\n"
