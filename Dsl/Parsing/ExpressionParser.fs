@@ -7,6 +7,7 @@ open FParsec
 open CnnCluster.Dsl
 open CnnCluster.Dsl.Syntax
 open CnnCluster.Dsl.Parsing.ParserState
+open CnnCluster.Dsl.Parsing.Mistakes
 
 /// Where blanks may stand in an expression.
 type Blanks =
@@ -48,7 +49,7 @@ let private keyword text : Parser<unit> =
     attempt (nameText >>= fun word -> if word = text then preturn () else fail "")
 
 let private sizeKind =
-    regex @"(\d+|\?)(x(\d+|\?))+"
+    regex @"([0-9]+|\?)(x([0-9]+|\?))+"
     |>> fun text ->
         text.Split 'x'
         |> Array.map (fun side -> if side = "?" then None else Some(int side))
@@ -56,7 +57,7 @@ let private sizeKind =
         |> Size
 
 let private numberKind =
-    regex @"\d+(\.\d+)?([eE][+-]?\d+)?"
+    regex @"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?"
     >>= fun text ->
         match Double.Parse(text, CultureInfo.InvariantCulture) with
         | value when Double.IsFinite value -> preturn (Number value)
@@ -69,7 +70,8 @@ let private notGlued =
 let private tooLarge = refuse "a side has at most nine digits"
 
 let private numeric =
-    (followedBy (regex @"(?:(?:[\d?]+x)*\d{10,}x|(?:[\d?]+x)+\d{10,})") >>. tooLarge)
+    (followedBy (regex @"(?:(?:[0-9?]+x)*[0-9]{10,}x|(?:[0-9?]+x)+[0-9]{10,})")
+     >>. tooLarge)
     <|> attempt (sizeKind .>> notFollowedBy (satisfy isWordCharacter))
     <|> (numberKind .>> notGlued)
 
@@ -87,8 +89,15 @@ let private enclosed, private enclosedRef =
 let private tightSum, private tightSumRef =
     createParserForwardedToRef<Expression, State>()
 
+let private emptyParentheses =
+    followedBy (skipChar ')')
+    >>. refuse "nothing stands in these parentheses: a layer without arguments has none"
+
 let private parenthesised =
-    skipChar '(' >>. gap >>. enclosed .>> gap .>> (skipChar ')' <?> "')'") |> deeper
+    let ending = skipChar ')' <|> mistaken noParenthesis |> called "')'"
+
+    skipChar '(' >>. gap >>. (emptyParentheses <|> enclosed) .>> gap .>> ending
+    |> deeper
     |>> Parenthesised
 
 /// Entries with blanks between them; a line end or `;` starts a new row.
@@ -99,12 +108,14 @@ let private matrix =
     let rowEnds = skipMany1 (rowEnd .>> blanks)
 
     skipChar '[' >>. blanks >>. optional rowEnds >>. sepEndBy row rowEnds
-    .>> (skipChar ']' <?> "']'")
+    .>> (skipChar ']' <|> mistaken noEntry |> called "']'")
     |> deeper
     |>> Matrix
 
 let private call =
-    between (skipChar '(' >>. gap) (skipChar ')' <?> "')'") (sepBy (enclosed .>> gap) (skipChar ',' >>. gap))
+    let ending = skipChar ')' <|> mistaken noCallEnd |> called "')'"
+
+    between (skipChar '(' >>. gap) ending (sepBy (enclosed .>> gap) (skipChar ',' >>. gap))
     |> deeper
 
 let private named =
@@ -122,12 +133,15 @@ let private named =
         <|> preturn (Word first.Text)
 
 let private atom =
-    kindToExpression (choice [ numeric; quoted |>> Text; parenthesised; matrix; named ])
+    kindToExpression (choice [ numeric; quoted |>> Text; parenthesised; matrix; named; mistaken noValue; bareFraction ])
     |> called "a value"
 
-let private unary =
+let private unary blanks =
     let negated = skipChar '-' >>. atom |>> fun operand -> Unary(Negate, operand)
-    let inverted = keyword "not" >>. gap >>. atom |>> fun operand -> Unary(Not, operand)
+
+    let inverted =
+        keyword "not" >>. around blanks >>. atom |>> fun operand -> Unary(Not, operand)
+
     kindToExpression (negated <|> inverted) <|> atom
 
 let private binary operator left right =
@@ -160,11 +174,13 @@ let private chain (operators: (Parser<unit> * BinaryOperator) list) blanks opera
 let private symbols list =
     [ for text: string, operator in list -> skipString text, operator ]
 
+// Two strokes begin a comment elsewhere, and are told so.
+let private divide = skipChar '/' .>> notFollowedBy (skipAnyOf "/*")
 let private minus = skipChar '-' .>> notFollowedBy (skipChar '-')
 
 let private sum blanks =
-    unary
-    |> chain (symbols [ "*", Multiply; "/", Divide ]) blanks
+    unary blanks
+    |> chain [ skipChar '*', Multiply; divide, Divide ] blanks
     |> chain [ skipChar '+', Add; minus, Subtract ] blanks
 
 let private condition blanks =
