@@ -9,6 +9,10 @@ let LongestScript = 1_048_576
 [<Literal>]
 let LongestLine = 10_000
 
+/// So many mistakes in a script's form are noted; nobody reads more, and nonsense has one in every place.
+[<Literal>]
+let MostMistakes = 1_000
+
 let private tooLong (source: Source) (position: Position) message expected =
     { Diagnostic.error
           { File = source.File

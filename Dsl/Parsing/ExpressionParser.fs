@@ -69,11 +69,25 @@ let private notGlued =
 
 let private tooLarge = refuse "a side has at most nine digits"
 
-let private numeric =
+let private sized: Parser<ExpressionKind> =
     (followedBy (regex @"(?:(?:[0-9?]+x)*[0-9]{10,}x|(?:[0-9?]+x)+[0-9]{10,})")
      >>. tooLarge)
     <|> attempt (sizeKind .>> notFollowedBy (satisfy isWordCharacter))
-    <|> (numberKind .>> notGlued)
+
+let private numeric: Parser<ExpressionKind> =
+    let plain = numberKind .>> notGlued
+    let either = sized <|> plain
+
+    // Most values are words or plain numbers, and lists may have thousands: neither needs the expressions of a size.
+    fun stream ->
+        let rec digits (at: int) =
+            if isDigit (stream.Peek at) then digits (at + 1) else at
+
+        match digits 0, stream.Peek() with
+        | 0, '?' -> either stream
+        | 0, _ -> Reply(FParsec.Primitives.Error, NoErrorMessages)
+        | count, _ when stream.Peek count = 'x' -> either stream
+        | _ -> plain stream
 
 let quoted: Parser<string> =
     let escaped = skipChar '\\' >>. (anyOf "\"\\" <?> "\\\" or \\\\")

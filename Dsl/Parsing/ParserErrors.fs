@@ -21,7 +21,7 @@ let rec private collect parts (error: ErrorMessage) =
     | ExpectedString text
     | ExpectedStringCI text ->
         { parts with
-            Expected = $"'{text}'" :: parts.Expected }
+            Expected = ("'" + text + "'") :: parts.Expected }
     | CompoundError(label, _, _, _) ->
         { parts with
             Expected = label :: parts.Expected }
@@ -48,7 +48,7 @@ let private tokenAt (stream: Stream) =
         $"'{stream.PeekString 2}'", 2
     else
         let text = stream.PeekString(max 1 (width 0))
-        $"'{Suggestion.shortened text}'", text.Length
+        "'" + Suggestion.shortened text + "'", text.Length
 
 let toDiagnostic (stream: Stream) (errors: ErrorMessageList) =
     let token, width = tokenAt stream
@@ -66,7 +66,7 @@ let toDiagnostic (stream: Stream) (errors: ErrorMessageList) =
     match parts.Messages with
     | message :: _ -> Diagnostic.error where message
     | [] ->
-        { Diagnostic.error where $"{token} is not expected here" with
+        { Diagnostic.error where (token + " is not expected here") with
             Expected =
                 match List.distinct (List.sort parts.Expected) with
                 | [] -> None
@@ -81,6 +81,8 @@ let recovering (said: Diagnostic -> Diagnostic) (unread: Stream -> Span -> 'T) (
         if reply.Status = Ok then
             reply
         else
-            toDiagnostic stream reply.Error |> said |> stream.UserState.Note
+            if not stream.UserState.IsFull then
+                toDiagnostic stream reply.Error |> said |> stream.UserState.Note
+
             skipStatement stream
             Reply(unread stream (span stream start))

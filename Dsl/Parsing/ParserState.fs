@@ -27,12 +27,13 @@ type State(source: Source) =
     /// The first brace that one further out seems to close: where it opens, and the closing one's line.
     member val Suspect: (Span * int) option = None with get, set
 
+    /// Whether no more mistakes are noted.
+    member state.IsFull = state.Diagnostics.Count >= Limits.MostMistakes
+
     /// Keeps the first error at a place; what follows from it is noise.
     member state.Note(diagnostic: Diagnostic) =
-        let offset = diagnostic.Span.Start.Offset
-
-        if not (state.Diagnostics.ContainsKey offset) then
-            state.Diagnostics[offset] <- diagnostic
+        if not state.IsFull then
+            state.Diagnostics.TryAdd(diagnostic.Span.Start.Offset, diagnostic) |> ignore
 
     /// The asides in front of a place that nobody has taken yet.
     member _.TakeBefore(offset: int) =
