@@ -6,14 +6,18 @@ namespace CnnCluster.Cli;
 /// <summary>A script on disk, and the part of it that <c>FILE:NAME</c> picks.</summary>
 internal sealed record ScriptFile(Source Source, string? Part)
 {
-    private const string StandardInput = "-";
+    /// <summary>What stands for standard input on the command line.</summary>
+    public const string StandardInput = "-";
+
+    /// <summary>Its name in messages.</summary>
+    public const string StandardInputName = "<stdin>";
 
     /// <exception cref="UserException">The file cannot be read.</exception>
     public static ScriptFile Read(string argument)
     {
         if (argument == StandardInput)
         {
-            return new ScriptFile(new Source("<stdin>", Console.In.ReadToEnd()), null);
+            return new ScriptFile(new Source(StandardInputName, ReadText(Console.In)), null);
         }
 
         var colon = argument.LastIndexOf(':');
@@ -35,11 +39,21 @@ internal sealed record ScriptFile(Source Source, string? Part)
         return result.Value ?? throw new WrongScriptException();
     }
 
+    /// <summary>
+    /// A script's text; of one that is too long, no more than it takes to say so, a byte order mark not counted.
+    /// </summary>
+    public static string ReadText(TextReader reader)
+    {
+        var buffer = new char[Limits.LongestScript + 2];
+        return new string(buffer, 0, reader.ReadBlock(buffer));
+    }
+
     private static Source ReadText(string path)
     {
         try
         {
-            return new Source(path, File.ReadAllText(path));
+            using var reader = new StreamReader(path);
+            return new Source(path, ReadText(reader));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
