@@ -45,6 +45,9 @@ let private nameText: Parser<string> =
 let name: Parser<Name> =
     spanned nameText |>> fun (text, span) -> { Text = text; Span = span }
 
+/// A name, where nothing else may stand.
+let required: Parser<Name> = name <|> mistaken noName |> called "a name"
+
 let private keyword text : Parser<unit> =
     attempt (nameText >>= fun word -> if word = text then preturn () else fail "")
 
@@ -90,7 +93,7 @@ let private numeric: Parser<ExpressionKind> =
         | _ -> plain stream
 
 let quoted: Parser<string> =
-    let escaped = skipChar '\\' >>. (anyOf "\"\\" <?> "\\\" or \\\\")
+    let escaped = silent (skipChar '\\') >>. (anyOf "\"\\" <?> "\\\" or \\\\")
     let plain = satisfy (fun c -> c <> '"' && c <> '\\' && c <> '\n')
     between (skipChar '"') (skipChar '"' <?> "a closing \"") (manyChars (plain <|> escaped))
 
@@ -107,30 +110,35 @@ let private emptyParentheses =
     followedBy (skipChar ')')
     >>. refuse "nothing stands in these parentheses: a layer without arguments has none"
 
-let private parenthesised =
-    let ending = skipChar ')' <|> mistaken noParenthesis |> called "')'"
+/// What stands between two brackets; the closing one is read, or missed, by `ending`.
+let private bracketed opening closing (inner: Parser<'T>) (ending: Parser<unit>) : Parser<'T> =
+    fun stream ->
+        let start = stream.State
 
-    skipChar '(' >>. gap >>. (emptyParentheses <|> enclosed) .>> gap .>> ending
-    |> deeper
+        (skipString opening >>. inner
+         .>> (ending <|> unclosed opening start |> called $"'{closing}'")
+         |> deeper)
+            stream
+
+let private parenthesised =
+    let inner = gap >>. (emptyParentheses <|> enclosed) .>> gap
+
+    bracketed "(" ")" inner (skipChar ')' <|> mistaken noParenthesis)
     |>> Parenthesised
 
 /// Entries with blanks between them; a line end or `;` starts a new row.
 let private matrix =
-    let rowEnd = skipNewline <|> skipChar ';' <|> comment
+    let rowEnd = silent (skipNewline <|> skipChar ';' <|> comment)
     let entry = tightSum .>> blanks
     let row = many1 entry
     let rowEnds = skipMany1 (rowEnd .>> blanks)
+    let inner = blanks >>. optional rowEnds >>. sepEndBy row rowEnds
 
-    skipChar '[' >>. blanks >>. optional rowEnds >>. sepEndBy row rowEnds
-    .>> (skipChar ']' <|> mistaken noEntry |> called "']'")
-    |> deeper
-    |>> Matrix
+    bracketed "[" "]" inner (skipChar ']' <|> mistaken noEntry) |>> Matrix
 
 let private call =
-    let ending = skipChar ')' <|> mistaken noCallEnd |> called "')'"
-
-    between (skipChar '(' >>. gap) ending (sepBy (enclosed .>> gap) (skipChar ',' >>. gap))
-    |> deeper
+    let inner = gap >>. sepBy (enclosed .>> gap) (skipChar ',' >>. gap)
+    bracketed "(" ")" inner (skipChar ')' <|> mistaken noCallEnd)
 
 let private named =
     // No part of a value has a hyphen: `here.channels-k` subtracts.
@@ -156,7 +164,7 @@ let private unary blanks =
     let inverted =
         keyword "not" >>. around blanks >>. atom |>> fun operand -> Unary(Not, operand)
 
-    kindToExpression (negated <|> inverted) <|> atom
+    kindToExpression (silent (negated <|> inverted)) <|> atom |> called "a value"
 
 let private binary operator left right =
     { Kind = Binary(operator, left, right)
@@ -168,7 +176,7 @@ let private longest = 1000
 /// Operands joined by operators of one rank, grouped from the left.
 let private chain (operators: (Parser<unit> * BinaryOperator) list) blanks operand =
     let operator =
-        choice [ for parser, operator in operators -> attempt (around blanks >>. parser) >>% operator ]
+        silent (choice [ for parser, operator in operators -> attempt (around blanks >>. parser) >>% operator ])
         .>> around blanks
 
     let tooLong =

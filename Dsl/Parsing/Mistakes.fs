@@ -33,6 +33,17 @@ let noValue =
       "//", comments
       "/*", comments ]
 
+/// Where a name should stand.
+let noName = ("\"", "a name stands without quotes") :: noValue
+
+/// Where a statement should end.
+let noEnd = [ "−", minus; "–", minus; "^", "there is no power: write n*n" ]
+
+/// Where an argument should stand, looked for before one is read.
+let arrows =
+    [ for arrow in [ "->"; "=>"; "|" ] do
+          arrow, "layers stand one after the other, on lines of their own or with ';' between them" ]
+
 /// Where an argument should stand.
 let noArgument =
     [ ",", "blanks separate arguments, and the letter x the sides of a size: conv 6 5x5, input 28x28x1"
@@ -54,10 +65,18 @@ let noCallEnd =
 let noEntry =
     [ ",", "blanks separate the entries of a list, and ';' its rows: [64 128 256]" ]
 
-/// Where a body should begin.
+/// Where a body should begin, behind a name.
 let noBody =
     [ ":", "a body stands in braces, { and }, and has no colon in front"
-      "==", "there is no value in front of this =="
+      "=", "a body has no '=' in front"
+      "//", comments
+      "/*", comments ]
+
+/// Where a body should begin, behind an expression.
+let noBodyHere =
+    [ ":", "a body stands in braces, { and }, and has no colon in front"
+      "=>", "'=>' does not compare: write >="
+      "=<", "'=<' does not compare: write <="
       "=", "'=' does not compare: write =="
       "&", "'&' joins nothing: write and"
       "|", "'|' joins nothing: write or"
@@ -68,6 +87,20 @@ let noBody =
 let assignment: Parser<unit> =
     followedBy (skipChar '=')
     >>. refuse "a number is named with let, as in let n = 5, and a layer's result with as: conv 6 5x5 as stem"
+
+/// Refuses a bracket that is still open where a statement or the file ends: at the bracket, so that what follows is
+/// read. `opening` is the stream's state there, with the line.
+let unclosed (text: string) (opening: CharStreamState<State>) : Parser<'T> =
+    fun stream ->
+        if
+            stream.Line > opening.Line
+            && (isAnyOf "{}=" (stream.Peek()) || stream.IsEndOfStream)
+        then
+            let mutable back = opening
+            stream.BacktrackTo(&back)
+            refuse $"this '{text}' is never closed" stream
+        else
+            Reply(FParsec.Primitives.Error, NoErrorMessages)
 
 /// `.5` and the like.
 let bareFraction<'T> : Parser<'T> =

@@ -67,6 +67,7 @@ let private unknownDeclaration (word: Name) : Parser<DeclarationKind> =
             skipLost (int64 word.Span.Start.Column) stream
         | _ ->
             stream.UserState.Note(said $"'{word.Text}' stands outside of all braces")
+            stream.UserState.Outside.Add word.Span.Start.Offset |> ignore
             skipLost 0L stream
 
         Reply UnreadDeclaration
@@ -161,6 +162,17 @@ let private unread (stream: Stream) span =
       Comments = Comments.none
       Span = span }
 
+/// A declaration with statements behind its end was closed too early: what it lacks would only be complained of again.
+let private withoutTorn (state: State) declarations =
+    let isOutside (declaration: Declaration) =
+        state.Outside.Contains declaration.Span.Start.Offset
+
+    (declarations, (false, []))
+    ||> List.foldBack (fun declaration (torn, rest) ->
+        let kind = if torn then UnreadDeclaration else declaration.Kind
+        isOutside declaration, { declaration with Kind = kind } :: rest)
+    |> snd
+
 let private script: Parser<Script> =
     many (
         attempt (
@@ -174,17 +186,23 @@ let private script: Parser<Script> =
     >>= fun declarations ->
         fun stream ->
             Reply(
-                { Declarations = declarations
+                { Declarations = withoutTorn stream.UserState declarations
                   Closing = Asides.alone (stream.UserState.TakeBefore(int stream.Index)) }
             )
 
-let private read (source: Source) =
-    match runParserOnString script (State source) source.File source.Text with
-    | Success(tree, state, _) -> tree, List.ofSeq state.Diagnostics.Values
+let private read trustsIndentation (source: Source) =
+    match runParserOnString script (State(source, trustsIndentation)) source.File source.Text with
+    | Success(tree, state, _) -> tree, state
     | Failure(message, _, _) -> invalidOp $"The grammar recovers from every error, but not from this: {message}"
 
 /// The tree of a script, as far as it could be read, and all that is wrong with its form.
 let parse (source: Source) : Script * Diagnostic list =
     match Limits.exceeded source with
     | Some diagnostic -> { Declarations = []; Closing = [] }, [ diagnostic ]
-    | None -> read source
+    | None ->
+        let tree, state =
+            match read false source with
+            | _, first when first.Unclosed && first.Slanted -> read true source
+            | result -> result
+
+        tree, List.ofSeq state.Diagnostics.Values

@@ -6,7 +6,7 @@ open FParsec
 open CnnCluster.Dsl
 open CnnCluster.Dsl.Syntax
 
-type State(source: Source) =
+type State(source: Source, trustsIndentation: bool) =
     let asides = AsideReader.read source.Text
     let mutable taken = 0
 
@@ -24,8 +24,20 @@ type State(source: Source) =
     /// Whether brackets were nested too deep, so that which of them are closed is not known.
     member val TooDeep = false with get, set
 
-    /// The first brace that one further out seems to close: where it opens, and the closing one's line.
-    member val Suspect: (Span * int) option = None with get, set
+    /// Whether a brace was closed by one that stands further out than what it closes.
+    member val Slanted = false with get, set
+
+    /// Whether a brace was not closed at all.
+    member val Unclosed = false with get, set
+
+    /// Whether indentation says which braces are closed: it does on a second reading, when the braces alone have failed.
+    member _.TrustsIndentation = trustsIndentation
+
+    /// The indentation of the line on which the innermost body begins.
+    member val Indentation = 0 with get, set
+
+    /// Where statements stand outside of all braces.
+    member val Outside = HashSet<int>()
 
     /// Whether no more mistakes are noted.
     member state.IsFull = state.Diagnostics.Count >= Limits.MostMistakes
@@ -150,6 +162,17 @@ let called label (parser: Parser<'T>) : Parser<'T> =
         else
             reply
 
+/// Says nothing of what was expected: for what may follow, but is not worth a mention.
+let silent (parser: Parser<'T>) : Parser<'T> =
+    fun stream ->
+        let tag = stream.StateTag
+        let reply = parser stream
+
+        if reply.Status = FParsec.Primitives.Error && stream.StateTag = tag then
+            Reply(FParsec.Primitives.Error, NoErrorMessages)
+        else
+            reply
+
 let isWordCharacter c = isLetter c || isDigit c || c = '_'
 
 /// How many brackets of the current line are open at the current place.
@@ -167,13 +190,18 @@ let private openBrackets (stream: Stream) =
 
     count (int stream.Column - 1) 0
 
-/// Whether the next line cannot begin a statement, as the further rows of a list.
+/// Whether the next line cannot begin a statement: the further rows of a list, an `else`.
 let private goesOn (stream: Stream) =
     let mutable lineEnd = stream.State
     stream.SkipNewline() |> ignore
     blanks stream |> ignore
     let first = stream.Peek()
-    let statement = isLetter first || isAnyOf "{}#;/\r\n" first || stream.IsEndOfStream
+    let isElse = stream.Match "else" && not (isWordCharacter (stream.Peek 4))
+
+    let statement =
+        isLetter first && not isElse
+        || isAnyOf "{}#;/\r\n" first
+        || stream.IsEndOfStream
 
     if statement then stream.BacktrackTo(&lineEnd)
 

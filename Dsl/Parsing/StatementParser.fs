@@ -13,7 +13,8 @@ let private endsHere =
     followedBy (skipNewline <|> skipAnyOf ";}#" <|> skipString "//" <|> skipString "/*")
     <|> eof
 
-let private statementEnd = endsHere <?> "the end of the line"
+let private statementEnd =
+    endsHere <|> mistaken noEnd |> called "the end of the line"
 
 /// The comment on the line's rest, behind a `;` perhaps.
 let trailingComment: Parser<string option> =
@@ -36,9 +37,15 @@ let trailingComment: Parser<string option> =
 let body, private bodyRef = createParserForwardedToRef<Body, State>()
 
 /// A line's end before `{` is a blank.
-let braced =
+let private bracedOr mistakes =
     past (followedBy (skipChar '{')) >>. body
-    <|> (blanks >>. (body <|> mistaken noBody |> called "'{'"))
+    <|> (blanks >>. (body <|> mistaken mistakes |> called "'{'"))
+
+/// A body behind a name.
+let braced = bracedOr noBody
+
+/// A body behind an expression.
+let private bracedHere = bracedOr noBodyHere
 
 let private keyed =
     attempt (name .>> skipChar '=' .>> notFollowedBy (skipChar '='))
@@ -56,7 +63,13 @@ let private strayOperator: Parser<Argument> =
 let private positional = tight |>> Positional
 
 let private argument =
-    (body |>> Branch) <|> keyed <|> positional <|> mistaken noArgument
+    (body |>> Branch)
+    <|> mistaken arrows
+    <|> strayOperator
+    <|> keyed
+    <|> positional
+    <|> mistaken noArgument
+    |> called "an argument"
 
 let private asWord =
     attempt (skipString "as" .>> notFollowedBy (satisfy isWordCharacter) >>. blanks)
@@ -65,11 +78,10 @@ let private asWord =
 let private nextBranch = past (followedBy (skipChar '{')) >>. body |>> Branch
 
 let private useOf (word: Name) : Parser<StatementKind> =
-    let ending = (asWord >>. name |>> Some) <|> (endsHere >>% None)
+    let ending = (silent asWord >>. required |>> Some) <|> (statementEnd >>% None)
 
     let next =
-        nextBranch
-        <|> (notFollowedBy (asWord <|> endsHere) >>. (strayOperator <|> argument))
+        nextBranch <|> (silent (notFollowedBy (asWord <|> endsHere)) >>. argument)
 
     blanks >>. (assignment <|> preturn ()) >>. many (next .>> blanks) .>>. ending
     |>> fun (arguments, label) -> Use(word, arguments, label)
@@ -88,12 +100,23 @@ let private elseBranch =
                 Span = span } ]
             span
 
-    past (skipString "else" .>> notFollowedBy (satisfy isWordCharacter))
+    let word text =
+        skipString text .>> notFollowedBy (satisfy isWordCharacter)
+
+    let foreign =
+        past (followedBy (word "elif" <|> word "elseif"))
+        >>. gap
+        >>. refuse "write else if"
+
+    past (word "else")
     >>. gap
-    >>. ((spanned (elseIf >>. blanks >>. deeper conditional) |>> asBody) <|> body)
+    >>. ((spanned (elseIf >>. blanks >>. deeper conditional) |>> asBody)
+         <|> (body <|> mistaken noBody |> called "'{'"))
+    <|> foreign
 
 conditionalRef.Value <-
-    pipe3 expression braced (opt elseBranch) (fun condition whenTrue whenFalse -> If(condition, whenTrue, whenFalse))
+    pipe3 expression bracedHere (opt elseBranch) (fun condition whenTrue whenFalse ->
+        If(condition, whenTrue, whenFalse))
 
 let private loop =
     let names =
@@ -105,11 +128,12 @@ let private loop =
 
     let upTo = attempt (blanks >>. skipString ".." >>. blanks) >>. expression
 
-    pipe4 (names <|> preturn []) expression (opt upTo) braced (fun names over upTo body ->
+    pipe4 (names <|> preturn []) expression (opt upTo) bracedHere (fun names over upTo body ->
         Repeat(names, over, upTo, body))
 
 let private definition =
-    name .>> blanks .>> (skipChar '=' <?> "'='") .>> blanks .>>. expression |>> Let
+    required .>> blanks .>> (skipChar '=' <?> "'='") .>> blanks .>>. expression
+    |>> Let
 
 let private kind: Parser<StatementKind> =
     name
@@ -121,9 +145,9 @@ let private kind: Parser<StatementKind> =
         | "repeat" -> following loop
         | "let" -> following definition
         | "defaults" -> braced |>> Defaults
-        | "as" -> following name |>> As
-        | "from" -> following name |>> From
-        | "output" -> following name |>> Output
+        | "as" -> following required |>> As
+        | "from" -> following required |>> From
+        | "output" -> following required |>> Output
         | "else" -> refuse "this 'else' follows no 'if'"
         | _ -> useOf word
 
@@ -185,10 +209,6 @@ let private nextDeclaration: Parser<unit> =
         else
             Reply(FParsec.Primitives.Error, NoErrorMessages)
 
-let private contents: Parser<Statement list> =
-    let ending = skipChar '}' <|> nextDeclaration <|> eof
-    many (attempt (separators >>. notFollowedBy ending >>. recovered))
-
 /// An indentation is counted up to this column.
 let private widestMargin = 200
 
@@ -208,27 +228,43 @@ let private margin (stream: Stream) =
     let width = width 0
     width, width = column
 
-/// Reads the closing brace. One that is missing is not always that of the brace that ends up without: where a brace
-/// closes one that is indented more than itself, it is that one's.
-let private close (opening: Span) indentation (stream: Stream) =
+/// Where indentation counts: whether the line that begins here stands outside of the innermost body.
+let private outside: Parser<unit> =
+    fun stream ->
+        let state = stream.UserState
+        let width, first = margin stream
+        let limit = if stream.Peek() = '}' then width + 1 else width
+
+        if
+            state.TrustsIndentation
+            && first
+            && state.Indentation > 0
+            && limit <= state.Indentation
+        then
+            Reply(())
+        else
+            Reply(FParsec.Primitives.Error, NoErrorMessages)
+
+let private contents: Parser<Statement list> =
+    let ending = skipChar '}' <|> nextDeclaration <|> outside <|> eof
+    many (attempt (separators >>. notFollowedBy ending >>. recovered))
+
+/// Reads the closing brace, or says that it is missing. `finish` is where the last statement ended.
+let private close (opening: Span) (finish: CharStreamState<State>) (stream: Stream) =
     let state = stream.UserState
 
-    if stream.Peek() = '}' then
-        match margin stream with
-        | width, true when width < indentation && state.Suspect.IsNone ->
-            state.Suspect <- Some(opening, int stream.Line)
-        | _ -> ()
+    if (outside stream).Status = Ok then
+        let mutable finish = finish
+        state.Note(Diagnostic.error opening $"this '{{' is never closed, and line {stream.Line} stands further out")
 
+        stream.BacktrackTo(&finish)
+    elif stream.Peek() = '}' then
+        let width, first = margin stream
+        state.Slanted <- state.Slanted || first && width < state.Indentation
         stream.Skip()
     elif not state.TooDeep then
-        match state.Suspect with
-        | Some(suspect, line) ->
-            state.Suspect <- None
-
-            state.Note(
-                Diagnostic.error suspect $"this '{{' is never closed: the '}}' of line {line} stands further out"
-            )
-        | None -> state.Note(Diagnostic.error opening "this '{' is never closed")
+        state.Unclosed <- true
+        state.Note(Diagnostic.error opening "this '{' is never closed")
 
 let private bodyHere: Parser<Body> =
     fun stream ->
@@ -240,14 +276,18 @@ let private bodyHere: Parser<Body> =
             Reply(FParsec.Primitives.Error, expected "'{'")
         else
             let brace = span stream start
-            let outer = state.Inside
+            let outer, outerIndentation = state.Inside, state.Indentation
             state.TakeBefore start.Offset |> List.iter outer.Add
             state.Inside <- ResizeArray()
+            state.Indentation <- indentation
             let opening = (trailingComment stream).Result
-            let statements = ((contents .>> separators) stream).Result
+            let statements = (contents stream).Result
+            let finish = stream.State
+            separators stream |> ignore
             let closing = state.TakeBefore(int stream.Index)
+            close brace finish stream
             state.Inside <- outer
-            close brace indentation stream
+            state.Indentation <- outerIndentation
 
             Reply(
                 Body.settled
