@@ -30,7 +30,9 @@ internal static class Guard
         }
     }
 
-    private static int Say(string message, int code)
+    /// <summary>Says what went wrong on standard error.</summary>
+    /// <returns>The code.</returns>
+    public static int Say(string message, int code)
     {
         Console.Error.WriteLine($"cnn: {message}");
         return code;

@@ -7,6 +7,7 @@ var root = new RootCommand("Describe a convolutional network in a few lines; tra
     TrainCommand.Create(),
     CheckCommand.Create(),
     DescribeCommand.Create(),
+    FmtCommand.Create(),
     EvalCommand.Create(),
     NodeCommand.Create(),
 };

@@ -6,15 +6,21 @@ namespace CnnCluster.Cli;
 /// <summary>A script on disk, and the part of it that <c>FILE:NAME</c> picks.</summary>
 internal sealed record ScriptFile(Source Source, string? Part)
 {
-    private const string StandardInput = "-";
-    private const string StandardInputName = "<stdin>";
+    /// <summary>What stands for standard input on the command line.</summary>
+    public const string StandardInput = "-";
+
+    /// <summary>Its name in messages.</summary>
+    public const string StandardInputName = "<stdin>";
+
+    /// <summary>Reads what scripts import, relative to the file that imports it.</summary>
+    public static readonly Importer Importer = Import;
 
     /// <exception cref="UserException">The file cannot be read.</exception>
     public static ScriptFile Read(string argument)
     {
         if (argument == StandardInput)
         {
-            return new ScriptFile(new Source(StandardInputName, Console.In.ReadToEnd()), null);
+            return new ScriptFile(new Source(StandardInputName, ReadText(Console.In)), null);
         }
 
         var colon = argument.LastIndexOf(':');
@@ -36,16 +42,21 @@ internal sealed record ScriptFile(Source Source, string? Part)
         return result.Value ?? throw new WrongScriptException();
     }
 
-    /// <summary>Reads what scripts import, relative to the file that imports it.</summary>
-    public static readonly Importer Importer = Import;
+    /// <summary>
+    /// A script's text; of one that is too long, no more than it takes to say so, a byte order mark not counted.
+    /// </summary>
+    public static string ReadText(TextReader reader)
+    {
+        var buffer = new char[Limits.LongestScript + 2];
+        return new string(buffer, 0, reader.ReadBlock(buffer));
+    }
 
     private static Imported Import(string importing, string path)
     {
         var folder = importing == StandardInputName ? "" : Path.GetDirectoryName(importing) ?? "";
-        var file = Path.GetRelativePath(Directory.GetCurrentDirectory(), Path.GetFullPath(Path.Combine(folder, path)));
         try
         {
-            return Imported.NewReadable(new Source(file, File.ReadAllText(file)));
+            return Imported.NewReadable(Open(Path.Combine(folder, path)));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
@@ -53,11 +64,21 @@ internal sealed record ScriptFile(Source Source, string? Part)
         }
     }
 
+    /// <summary>The file under one name, however it is reached, so that it is known again: absolute stays absolute.</summary>
+    private static Source Open(string path)
+    {
+        var name = Path.IsPathRooted(path)
+            ? Path.GetFullPath(path)
+            : Path.GetRelativePath(Directory.GetCurrentDirectory(), Path.GetFullPath(path));
+        using var reader = new StreamReader(name);
+        return new Source(name, ReadText(reader));
+    }
+
     private static Source ReadText(string path)
     {
         try
         {
-            return new Source(path, File.ReadAllText(path));
+            return Open(path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -12,22 +12,46 @@ let private severity =
 let place (span: Span) =
     $"{span.File}:{span.Start.Line}:{span.Start.Column}"
 
+/// Of a longer line only a stretch is shown.
+let private widestLine = 200
+
+/// The line that a span begins on, or as much of it as is shown, and how many of its first characters are left out.
 let private lineOf (source: Source) (span: Span) =
-    let lines = source.Text.Split([| "\r\n"; "\n"; "\r" |], StringSplitOptions.None)
-    if span.Start.Line <= lines.Length then lines[span.Start.Line - 1] else ""
+    let start = span.Start.Offset - (span.Start.Column - 1)
+
+    if start < 0 || start > source.Text.Length then
+        "", 0
+    else
+        let line = source.Text.Substring(start, Lines.endOf source.Text start - start)
+
+        if line.Length <= widestLine then
+            line, 0
+        else
+            let first =
+                max 0 (min (span.Start.Column - 1 - widestLine / 2) (line.Length - widestLine))
+
+            line.Substring(first, widestLine), first
+
+/// Control characters would move the cursor, or worse.
+let private printable (line: string) =
+    line
+    |> String.map (fun c -> if Char.IsControl c && c <> '\t' then '\uFFFD' else c)
 
 /// Tabs stay tabs, so that the caret stands under what it means.
 let private indentTo column (line: string) =
     String([| for c in line |> Seq.truncate (column - 1) -> if c = '\t' then '\t' else ' ' |]).PadRight(column - 1)
 
-let private caret (line: string) (span: Span) =
+let private caret (line: string) omitted (span: Span) =
+    let column = span.Start.Column - omitted
+    let rest = line.Length - column + 1
+
     let width =
         if span.End.Line = span.Start.Line then
-            span.End.Column - span.Start.Column
+            min (span.End.Column - span.Start.Column) rest
         else
-            line.Length - span.Start.Column + 1
+            rest
 
-    indentTo span.Start.Column line + String('^', max 1 width)
+    indentTo column line + String('^', max 1 width)
 
 /// One diagnostic, over several lines, without a line break at the end.
 let render (source: Source) (diagnostic: Diagnostic) =
@@ -39,13 +63,13 @@ let render (source: Source) (diagnostic: Diagnostic) =
     text.Append $"{place diagnostic.Span}: {severity diagnostic.Severity}: {diagnostic.Message}"
     |> ignore
 
-    let line = lineOf source diagnostic.Span
+    let line, omitted = lineOf source diagnostic.Span
 
     if source.File = diagnostic.Span.File && line <> "" then
         let number = string diagnostic.Span.Start.Line
         let margin = String(' ', number.Length)
-        add $"  {number} | {line}"
-        add $"  {margin} | {caret line diagnostic.Span}"
+        add $"  {number} | {printable line}"
+        add $"  {margin} | {caret line omitted diagnostic.Span}"
 
     diagnostic.Expected
     |> Option.iter (fun expected -> add $"  expected {expected}")
@@ -67,3 +91,24 @@ let ordered (diagnostics: Diagnostic seq) =
 
 let hasErrors (diagnostics: Diagnostic seq) =
     diagnostics |> Seq.exists (fun d -> d.Severity = Error)
+
+/// More diagnostics than these are only counted.
+[<Literal>]
+let MostShown = 100
+
+/// Diagnostics for people, one under the other, each with the line of its source; of very many, the first.
+let renderAll (sources: Source seq) (diagnostics: Diagnostic seq) =
+    let files = sources |> Seq.map (fun source -> source.File, source) |> readOnlyDict
+    let all = Array.ofSeq diagnostics
+
+    let render (diagnostic: Diagnostic) =
+        match files.TryGetValue diagnostic.Span.File with
+        | true, source -> render source diagnostic
+        | _ -> render { File = ""; Text = "" } diagnostic
+
+    let shown = all |> Seq.truncate MostShown |> Seq.map render |> String.concat "\n"
+
+    if all.Length > MostShown then
+        $"{shown}\n… and {all.Length - MostShown} more"
+    else
+        shown

@@ -17,16 +17,7 @@ type ScriptResult<'T when 'T: not null and 'T: not struct> =
     member result.HasErrors = Report.hasErrors result.Diagnostics
 
     /// The diagnostics for people, one under the other.
-    member result.Text =
-        result.Diagnostics
-        |> Seq.map (fun diagnostic ->
-            let source =
-                result.Sources
-                |> Seq.tryFind (fun source -> source.File = diagnostic.Span.File)
-                |> Option.defaultValue { File = ""; Text = "" }
-
-            Report.render source diagnostic)
-        |> String.concat "\n"
+    member result.Text = Report.renderAll result.Sources result.Diagnostics
 
 /// A train part, ready to run.
 type Training =

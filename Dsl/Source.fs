@@ -1,5 +1,7 @@
 namespace CnnCluster.Dsl
 
+open System
+
 /// A place in a script. Lines and columns count from 1; a column is one UTF-16 unit.
 [<Struct>]
 type Position = { Offset: int; Line: int; Column: int }
@@ -24,6 +26,21 @@ module Span =
 
 /// The text of one script, kept so that messages can show the line they speak of.
 type Source = { File: string; Text: string }
+
+/// The lines of a text: they end with a line feed, a carriage return or both.
+module Lines =
+    /// Where the line ends that goes on at `start`.
+    let endOf (text: string) (start: int) =
+        match text.AsSpan(start).IndexOfAny('\n', '\r') with
+        | -1 -> text.Length
+        | length -> start + length
+
+    /// Where the next line begins behind a line's end.
+    let after (text: string) finish =
+        if text[finish] = '\r' && finish + 1 < text.Length && text[finish + 1] = '\n' then
+            finish + 2
+        else
+            finish + 1
 
 type Severity =
     | Error

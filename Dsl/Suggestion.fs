@@ -25,23 +25,57 @@ let distance (a: string) (b: string) =
 
     cost[a.Length, b.Length]
 
+/// Longer words are nobody's misspelling, and would take long to compare.
+let private longestWord = 64
+
 /// How a word is compared: case, hyphens and underscores are what people get wrong without meaning another word.
 let private normalised (word: string) =
     word.ToLowerInvariant().Replace("-", "").Replace("_", "")
 
-/// The closest candidate, if it is close enough to be what was meant.
-let closest (word: string) (candidates: string seq) =
-    let written = normalised word
+let private translations =
+    Synonyms.all
+    |> List.groupBy (fst >> normalised)
+    |> List.map (fun (foreign, pairs) -> foreign, List.map snd pairs)
+    |> Map.ofList
 
+/// Our words for one of another library's.
+let private ours (word: string) =
+    translations |> Map.tryFind (normalised word) |> Option.defaultValue []
+
+/// Our word for one of another library's, whatever may stand where it was written.
+let translated (word: string) =
+    if word.Length > longestWord then
+        None
+    else
+        ours word |> List.tryFind ((<>) word)
+
+let private nearest (written: string) candidates =
     let near =
-        candidates
-        |> Seq.map (fun candidate -> candidate, distance written (normalised candidate))
-        |> Seq.filter (fun (candidate, d) -> d <= max 1 (min written.Length candidate.Length / 3))
-        |> Seq.toList
+        [ for candidate: string in candidates do
+              let other = normalised candidate
+              let allowed = max 1 (min written.Length candidate.Length / 3)
+
+              if abs (written.Length - other.Length) <= allowed then
+                  match distance written other with
+                  | d when d <= allowed -> candidate, d
+                  | _ -> () ]
 
     match near with
     | [] -> None
     | _ -> Some(near |> List.minBy snd |> fst)
+
+/// The closest candidate, if it is close enough to be what was meant, or says what the word says elsewhere.
+let closest (word: string) (candidates: string seq) =
+    if word.Length > longestWord then
+        None
+    else
+        match ours word |> List.tryFind (fun our -> Seq.contains our candidates) with
+        | Some our -> Some our
+        | None -> nearest (normalised word) candidates
+
+/// A word as it is quoted in a message: the beginning of a long one.
+let shortened (word: string) =
+    if word.Length > longestWord then word.Substring(0, longestWord) + "…" else word
 
 /// A diagnostic with the word that was probably meant.
 let among candidates (word: string) (diagnostic: Diagnostic) =

@@ -43,10 +43,19 @@ and ExpressionKind =
     /// `(n - 1)`: kept, since an argument with blanks needs its parentheses.
     | Parenthesised of Expression
 
-/// A comment's text without its `#`; `Before` stand on their own lines, `After` trails the statement.
+/// What stands on a line of its own between statements.
+type Aside =
+    /// A comment's text, without its `#` and the blanks around it.
+    | Comment of string
+    | BlankLine
+
+/// `Before` stands in front of the statement, `After` is the comment behind it on its last line.
 type Comments =
-    { Before: string list
+    { Before: Aside list
       After: string option }
+
+module Comments =
+    let none = { Before = []; After = None }
 
 type Argument =
     | Positional of Expression
@@ -55,9 +64,11 @@ type Argument =
 
 and Body =
     {
+        /// The comment behind the opening brace.
+        Opening: string option
         Statements: Statement list
-        /// Comments that stand before the closing brace.
-        Closing: string list
+        /// What stands before the closing brace.
+        Closing: Aside list
         Span: Span
     }
 
@@ -102,5 +113,51 @@ type Script =
     {
         Declarations: Declaration list
         /// Comments after the last declaration.
-        Closing: string list
+        Closing: Aside list
     }
+
+/// Which blank lines count: one at a time, and none at the edge of what is in braces.
+module Asides =
+    let private isBlank aside = aside = BlankLine
+
+    /// One blank line for several.
+    let private single asides =
+        (asides, [])
+        ||> List.foldBack (fun aside rest ->
+            match aside, rest with
+            | BlankLine, BlankLine :: _ -> rest
+            | _ -> aside :: rest)
+
+    let inner asides = single asides
+
+    let first asides =
+        asides |> List.skipWhile isBlank |> single
+
+    let last asides = asides |> List.rev |> first |> List.rev
+
+    let alone asides = asides |> first |> last
+
+module Body =
+    /// A body of statements without comments of its own.
+    let ofStatements statements span =
+        { Opening = None
+          Statements = statements
+          Closing = []
+          Span = span }
+
+    let private statementWith before (statement: Statement) =
+        { statement with
+            Comments =
+                { statement.Comments with
+                    Before = before statement.Comments.Before } }
+
+    /// The body with those blank lines only that the canonical form has.
+    let settled body =
+        match body.Statements with
+        | [] ->
+            { body with
+                Closing = Asides.alone body.Closing }
+        | head :: tail ->
+            { body with
+                Statements = statementWith Asides.first head :: List.map (statementWith Asides.inner) tail
+                Closing = Asides.last body.Closing }

@@ -7,6 +7,7 @@ open FParsec
 open CnnCluster.Dsl
 open CnnCluster.Dsl.Syntax
 open CnnCluster.Dsl.Parsing.ParserState
+open CnnCluster.Dsl.Parsing.Mistakes
 
 /// Where blanks may stand in an expression.
 type Blanks =
@@ -44,11 +45,14 @@ let private nameText: Parser<string> =
 let name: Parser<Name> =
     spanned nameText |>> fun (text, span) -> { Text = text; Span = span }
 
+/// A name, where nothing else may stand.
+let required: Parser<Name> = name <|> mistaken noName |> called "a name"
+
 let private keyword text : Parser<unit> =
     attempt (nameText >>= fun word -> if word = text then preturn () else fail "")
 
 let private sizeKind =
-    regex @"(\d+|\?)(x(\d+|\?))+"
+    regex @"([0-9]+|\?)(x([0-9]+|\?))+"
     |>> fun text ->
         text.Split 'x'
         |> Array.map (fun side -> if side = "?" then None else Some(int side))
@@ -56,7 +60,7 @@ let private sizeKind =
         |> Size
 
 let private numberKind =
-    regex @"\d+(\.\d+)?([eE][+-]?\d+)?"
+    regex @"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?"
     >>= fun text ->
         match Double.Parse(text, CultureInfo.InvariantCulture) with
         | value when Double.IsFinite value -> preturn (Number value)
@@ -68,13 +72,28 @@ let private notGlued =
 
 let private tooLarge = refuse "a side has at most nine digits"
 
-let private numeric =
-    (followedBy (regex @"(?:(?:[\d?]+x)*\d{10,}x|(?:[\d?]+x)+\d{10,})") >>. tooLarge)
+let private sized: Parser<ExpressionKind> =
+    (followedBy (regex @"(?:(?:[0-9?]+x)*[0-9]{10,}x|(?:[0-9?]+x)+[0-9]{10,})")
+     >>. tooLarge)
     <|> attempt (sizeKind .>> notFollowedBy (satisfy isWordCharacter))
-    <|> (numberKind .>> notGlued)
+
+let private numeric: Parser<ExpressionKind> =
+    let plain = numberKind .>> notGlued
+    let either = sized <|> plain
+
+    // Most values are words or plain numbers, and lists may have thousands: neither needs the expressions of a size.
+    fun stream ->
+        let rec digits (at: int) =
+            if isDigit (stream.Peek at) then digits (at + 1) else at
+
+        match digits 0, stream.Peek() with
+        | 0, '?' -> either stream
+        | 0, _ -> Reply(FParsec.Primitives.Error, NoErrorMessages)
+        | count, _ when stream.Peek count = 'x' -> either stream
+        | _ -> plain stream
 
 let quoted: Parser<string> =
-    let escaped = skipChar '\\' >>. (anyOf "\"\\" <?> "\\\" or \\\\")
+    let escaped = silent (skipChar '\\') >>. (anyOf "\"\\" <?> "\\\" or \\\\")
     let plain = satisfy (fun c -> c <> '"' && c <> '\\' && c <> '\n')
     between (skipChar '"') (skipChar '"' <?> "a closing \"") (manyChars (plain <|> escaped))
 
@@ -87,25 +106,39 @@ let private enclosed, private enclosedRef =
 let private tightSum, private tightSumRef =
     createParserForwardedToRef<Expression, State>()
 
+let private emptyParentheses =
+    followedBy (skipChar ')')
+    >>. refuse "nothing stands in these parentheses: a layer without arguments has none"
+
+/// What stands between two brackets; the closing one is read, or missed, by `ending`.
+let private bracketed opening closing (inner: Parser<'T>) (ending: Parser<unit>) : Parser<'T> =
+    fun stream ->
+        let start = stream.State
+
+        (skipString opening >>. inner
+         .>> (ending <|> unclosed opening start |> called $"'{closing}'")
+         |> deeper)
+            stream
+
 let private parenthesised =
-    skipChar '(' >>. gap >>. enclosed .>> gap .>> (skipChar ')' <?> "')'") |> deeper
+    let inner = gap >>. (emptyParentheses <|> enclosed) .>> gap
+
+    bracketed "(" ")" inner (skipChar ')' <|> mistaken noParenthesis)
     |>> Parenthesised
 
 /// Entries with blanks between them; a line end or `;` starts a new row.
 let private matrix =
-    let rowEnd = skipNewline <|> skipChar ';' <|> comment
+    let rowEnd = silent (skipNewline <|> skipChar ';' <|> comment)
     let entry = tightSum .>> blanks
     let row = many1 entry
     let rowEnds = skipMany1 (rowEnd .>> blanks)
+    let inner = blanks >>. optional rowEnds >>. sepEndBy row rowEnds
 
-    skipChar '[' >>. blanks >>. optional rowEnds >>. sepEndBy row rowEnds
-    .>> (skipChar ']' <?> "']'")
-    |> deeper
-    |>> Matrix
+    bracketed "[" "]" inner (skipChar ']' <|> mistaken noEntry) |>> Matrix
 
 let private call =
-    between (skipChar '(' >>. gap) (skipChar ')' <?> "')'") (sepBy (enclosed .>> gap) (skipChar ',' >>. gap))
-    |> deeper
+    let inner = gap >>. sepBy (enclosed .>> gap) (skipChar ',' >>. gap)
+    bracketed "(" ")" inner (skipChar ')' <|> mistaken noCallEnd)
 
 let private named =
     // No part of a value has a hyphen: `here.channels-k` subtracts.
@@ -122,13 +155,16 @@ let private named =
         <|> preturn (Word first.Text)
 
 let private atom =
-    kindToExpression (choice [ numeric; quoted |>> Text; parenthesised; matrix; named ])
+    kindToExpression (choice [ numeric; quoted |>> Text; parenthesised; matrix; named; mistaken noValue; bareFraction ])
     |> called "a value"
 
-let private unary =
+let private unary blanks =
     let negated = skipChar '-' >>. atom |>> fun operand -> Unary(Negate, operand)
-    let inverted = keyword "not" >>. gap >>. atom |>> fun operand -> Unary(Not, operand)
-    kindToExpression (negated <|> inverted) <|> atom
+
+    let inverted =
+        keyword "not" >>. around blanks >>. atom |>> fun operand -> Unary(Not, operand)
+
+    kindToExpression (silent (negated <|> inverted)) <|> atom |> called "a value"
 
 let private binary operator left right =
     { Kind = Binary(operator, left, right)
@@ -140,7 +176,7 @@ let private longest = 1000
 /// Operands joined by operators of one rank, grouped from the left.
 let private chain (operators: (Parser<unit> * BinaryOperator) list) blanks operand =
     let operator =
-        choice [ for parser, operator in operators -> attempt (around blanks >>. parser) >>% operator ]
+        silent (choice [ for parser, operator in operators -> attempt (around blanks >>. parser) >>% operator ])
         .>> around blanks
 
     let tooLong =
@@ -160,11 +196,13 @@ let private chain (operators: (Parser<unit> * BinaryOperator) list) blanks opera
 let private symbols list =
     [ for text: string, operator in list -> skipString text, operator ]
 
+// Two strokes begin a comment elsewhere, and are told so.
+let private divide = skipChar '/' .>> notFollowedBy (skipAnyOf "/*")
 let private minus = skipChar '-' .>> notFollowedBy (skipChar '-')
 
 let private sum blanks =
-    unary
-    |> chain (symbols [ "*", Multiply; "/", Divide ]) blanks
+    unary blanks
+    |> chain [ skipChar '*', Multiply; divide, Divide ] blanks
     |> chain [ skipChar '+', Add; minus, Subtract ] blanks
 
 let private condition blanks =

@@ -1,6 +1,7 @@
 /// Turns FParsec's errors into diagnostics.
 module internal CnnCluster.Dsl.Parsing.ParserErrors
 
+open System
 open FParsec
 open CnnCluster.Dsl
 open CnnCluster.Dsl.Parsing.ParserState
@@ -20,7 +21,7 @@ let rec private collect parts (error: ErrorMessage) =
     | ExpectedString text
     | ExpectedStringCI text ->
         { parts with
-            Expected = $"'{text}'" :: parts.Expected }
+            Expected = ("'" + text + "'") :: parts.Expected }
     | CompoundError(label, _, _, _) ->
         { parts with
             Expected = label :: parts.Expected }
@@ -30,19 +31,24 @@ let rec private collect parts (error: ErrorMessage) =
 and private collectAll parts (errors: ErrorMessageList) =
     ErrorMessageList.ToSortedArray errors |> Array.fold collect parts
 
-/// The word, or the one character, that stands where the parser stopped.
+/// The word, or the one character, that stands where the parser stopped, and its length.
 let private tokenAt (stream: Stream) =
     let rec width (n: int) =
         if isWordCharacter (stream.Peek n) then width (n + 1) else n
 
-    let token = stream.PeekString(max 1 (width 0))
+    let first = stream.Peek()
 
-    match token with
-    | ""
-    | "\n"
-    | "\r" -> "the end of the line", 1
-    | text when stream.IsEndOfStream -> "the end of the file", max 1 text.Length
-    | text -> $"'{text}'", text.Length
+    if stream.IsEndOfStream then
+        "the end of the file", 0
+    elif first = '\n' || first = '\r' then
+        "the end of the line", 1
+    elif Char.IsControl first || first = '\uFFFF' then
+        $"the character U+{int first:X4}", 1
+    elif Char.IsSurrogatePair(first, stream.Peek 1) then
+        $"'{stream.PeekString 2}'", 2
+    else
+        let text = stream.PeekString(max 1 (width 0))
+        "'" + Suggestion.shortened text + "'", text.Length
 
 let toDiagnostic (stream: Stream) (errors: ErrorMessageList) =
     let token, width = tokenAt stream
@@ -60,14 +66,14 @@ let toDiagnostic (stream: Stream) (errors: ErrorMessageList) =
     match parts.Messages with
     | message :: _ -> Diagnostic.error where message
     | [] ->
-        { Diagnostic.error where $"{token} is not expected here" with
+        { Diagnostic.error where (token + " is not expected here") with
             Expected =
                 match List.distinct (List.sort parts.Expected) with
                 | [] -> None
                 | expected -> Some(Suggestion.listed expected) }
 
-/// Runs a parser; where it fails, notes the error, skips the statement and goes on with what stands for it.
-let recovering (unread: Span -> 'T) (parser: Parser<'T>) : Parser<'T> =
+/// Runs a parser; where it fails, notes the error as `said`, skips the statement and goes on with what stands for it.
+let recovering (said: Diagnostic -> Diagnostic) (unread: Stream -> Span -> 'T) (parser: Parser<'T>) : Parser<'T> =
     fun stream ->
         let start = place stream
         let reply = parser stream
@@ -75,7 +81,8 @@ let recovering (unread: Span -> 'T) (parser: Parser<'T>) : Parser<'T> =
         if reply.Status = Ok then
             reply
         else
-            let diagnostic = toDiagnostic stream reply.Error
-            stream.UserState.Note diagnostic
+            if not stream.UserState.IsFull then
+                toDiagnostic stream reply.Error |> said |> stream.UserState.Note
+
             skipStatement stream
-            Reply(unread (span stream start))
+            Reply(unread stream (span stream start))

@@ -4,22 +4,67 @@ module internal CnnCluster.Dsl.Parsing.ParserState
 open System.Collections.Generic
 open FParsec
 open CnnCluster.Dsl
+open CnnCluster.Dsl.Syntax
 
-/// Both collections are keyed by offset: a parser that looks ahead and comes back notes the same thing twice.
-type State(file: string) =
-    member _.File = file
-    /// Comments that belong to no statement yet.
-    member val Comments = SortedDictionary<int, string>()
+type State(source: Source, trustsIndentation: bool) =
+    let asides = AsideReader.read source.Text
+    let mutable taken = 0
+
+    member _.File = source.File
+
+    /// Keyed by offset: a parser that looks ahead and comes back notes the same thing twice.
     member val Diagnostics = SortedDictionary<int, Diagnostic>()
+
+    /// Comments from inside the statement that is being read.
+    member val Inside = ResizeArray<Aside>() with get, set
+
     /// How many brackets are open around what is being read.
     member val Depth = 0 with get, set
 
+    /// Whether brackets were nested too deep, so that which of them are closed is not known.
+    member val TooDeep = false with get, set
+
+    /// Whether a brace was closed by one that stands further out than what it closes.
+    member val Slanted = false with get, set
+
+    /// Whether a brace was not closed at all.
+    member val Unclosed = false with get, set
+
+    /// Whether indentation says which braces are closed: it does on a second reading, when the braces alone have failed.
+    member _.TrustsIndentation = trustsIndentation
+
+    /// The indentation of the line on which the innermost body begins.
+    member val Indentation = 0 with get, set
+
+    /// Where statements stand outside of all braces.
+    member val Outside = HashSet<int>()
+
+    /// Whether no more mistakes are noted.
+    member state.IsFull = state.Diagnostics.Count >= Limits.MostMistakes
+
     /// Keeps the first error at a place; what follows from it is noise.
     member state.Note(diagnostic: Diagnostic) =
-        let offset = diagnostic.Span.Start.Offset
+        if not state.IsFull then
+            state.Diagnostics.TryAdd(diagnostic.Span.Start.Offset, diagnostic) |> ignore
 
-        if not (state.Diagnostics.ContainsKey offset) then
-            state.Diagnostics[offset] <- diagnostic
+    /// The asides in front of a place that nobody has taken yet.
+    member _.TakeBefore(offset: int) =
+        let first = taken
+
+        while taken < asides.Length && asides[taken].Offset < offset do
+            taken <- taken + 1
+
+        [ for i in first .. taken - 1 -> asides[i].Aside ]
+
+    /// The comment that begins at a place.
+    member state.TakeAt(offset: int) =
+        state.TakeBefore offset |> List.iter state.Inside.Add
+
+        match Array.tryItem taken asides with
+        | Some { Offset = at; Aside = Comment text } when at = offset ->
+            taken <- taken + 1
+            Some text
+        | _ -> None
 
 type Parser<'T> = Parser<'T, State>
 type Stream = CharStream<State>
@@ -49,48 +94,41 @@ let spanned (parser: Parser<'T>) : Parser<'T * Span> =
 
 let blanks: Parser<unit> = skipManySatisfy (fun c -> c = ' ' || c = '\t')
 
-let comment: Parser<unit> =
-    fun stream ->
-        let offset = int stream.Index
-
-        if stream.Skip '#' then
-            stream.UserState.Comments[offset] <- stream.ReadRestOfLine(false).Trim()
-            Reply(())
-        else
-            Reply(FParsec.Primitives.Error, expected "a comment")
+/// A comment. Its text is not kept here: the asides of the text are known beforehand.
+let comment: Parser<unit> = skipChar '#' >>. skipRestOfLine false
 
 /// Blanks, line ends and comments: where a line's end means nothing.
-let gap: Parser<unit> = skipMany (skipAnyOf " \t" <|> skipNewline <|> comment)
+let gap: Parser<unit> =
+    fun stream ->
+        let rec skip () =
+            match stream.Peek() with
+            | ' '
+            | '\t' ->
+                stream.Skip()
+                skip ()
+            | '\n'
+            | '\r' ->
+                stream.SkipNewline() |> ignore
+                skip ()
+            | '#' ->
+                stream.SkipRestOfLine false
+                skip ()
+            | _ -> ()
 
-/// Looks past a gap for what continues a statement; if it is not there, nothing was read and no comment noted.
+        skip ()
+        Reply(())
+
+/// Looks past a gap for what continues a statement; if it is not there, nothing was read.
 let past (continuation: Parser<unit>) : Parser<unit> =
     fun stream ->
         let mutable start = stream.State
-        let offset = int stream.Index
         gap stream |> ignore
 
         if (continuation stream).Status = Ok then
             Reply(())
         else
             stream.BacktrackTo(&start)
-
-            for later in
-                stream.UserState.Comments.Keys
-                |> Seq.filter (fun key -> key >= offset)
-                |> Seq.toList do
-                stream.UserState.Comments.Remove later |> ignore
-
             Reply(FParsec.Primitives.Error, NoErrorMessages)
-
-/// What stands between statements.
-let separators: Parser<unit> =
-    skipMany (skipAnyOf " \t;" <|> skipNewline <|> comment)
-
-/// Takes the comments noted so far.
-let takeComments (stream: Stream) =
-    let texts = List.ofSeq stream.UserState.Comments.Values
-    stream.UserState.Comments.Clear()
-    texts
 
 /// Fails here for good, with a message of our own.
 let refuse message : Parser<'T> =
@@ -105,6 +143,7 @@ let deeper (parser: Parser<'T>) : Parser<'T> =
         let state = stream.UserState
 
         if state.Depth = deepest then
+            state.TooDeep <- true
             refuse $"brackets and branches nest at most {deepest} deep" stream
         else
             state.Depth <- state.Depth + 1
@@ -123,33 +162,79 @@ let called label (parser: Parser<'T>) : Parser<'T> =
         else
             reply
 
+/// Says nothing of what was expected: for what may follow, but is not worth a mention.
+let silent (parser: Parser<'T>) : Parser<'T> =
+    fun stream ->
+        let tag = stream.StateTag
+        let reply = parser stream
+
+        if reply.Status = FParsec.Primitives.Error && stream.StateTag = tag then
+            Reply(FParsec.Primitives.Error, NoErrorMessages)
+        else
+            reply
+
 let isWordCharacter c = isLetter c || isDigit c || c = '_'
 
-/// Goes past the rest of a statement that could not be read: to the end of its line, over any braces it opens, and
-/// not past a brace that closes what it stands in.
+/// How many brackets of the current line are open at the current place.
+let private openBrackets (stream: Stream) =
+    let rec count (back: int) opened =
+        if back = 0 then
+            opened
+        else
+            match stream.Peek -back with
+            | '('
+            | '[' -> count (back - 1) (opened + 1)
+            | ')'
+            | ']' -> count (back - 1) (max 0 (opened - 1))
+            | _ -> count (back - 1) opened
+
+    count (int stream.Column - 1) 0
+
+/// Whether the next line cannot begin a statement: the further rows of a list, an `else`.
+let private goesOn (stream: Stream) =
+    let mutable lineEnd = stream.State
+    stream.SkipNewline() |> ignore
+    blanks stream |> ignore
+    let first = stream.Peek()
+    let isElse = stream.Match "else" && not (isWordCharacter (stream.Peek 4))
+
+    let statement =
+        isLetter first && not isElse
+        || isAnyOf "{}#;/\r\n" first
+        || stream.IsEndOfStream
+
+    if statement then stream.BacktrackTo(&lineEnd)
+
+    not statement
+
+/// Goes past the rest of a statement that could not be read: to the end of its line and past further lines that begin
+/// none, over any braces it opens, and not past a brace that closes what it stands in.
 let skipStatement (stream: Stream) =
-    let rec skip depth =
+    let rec skip braces brackets =
+        let further braces brackets =
+            stream.Skip()
+            skip braces brackets
+
         match stream.Peek() with
-        | '{' ->
-            stream.Skip()
-            skip (depth + 1)
-        | '}' when depth = 0 -> ()
-        | '}' ->
-            stream.Skip()
-            skip (depth - 1)
+        | '{' -> further (braces + 1) brackets
+        | '}' when braces = 0 -> ()
+        | '}' -> further (braces - 1) brackets
+        | '('
+        | '[' -> further braces (brackets + 1)
+        | ')'
+        | ']' -> further braces (max 0 (brackets - 1))
         | '#' ->
             stream.SkipRestOfLine false
-            skip depth
-        | '\n'
-        | '\r'
-        | ';' when depth = 0 -> ()
+            skip braces brackets
         | '\n'
         | '\r' ->
-            stream.SkipNewline() |> ignore
-            skip depth
-        | c when c = CharStream.EndOfStreamChar && stream.IsEndOfStream -> ()
-        | _ ->
-            stream.Skip()
-            skip depth
+            if braces > 0 then
+                stream.SkipNewline() |> ignore
+                skip braces brackets
+            elif goesOn stream then
+                skip braces brackets
+        | ';' when braces = 0 && brackets = 0 -> ()
+        | _ when stream.IsEndOfStream -> ()
+        | _ -> further braces brackets
 
-    skip 0
+    skip 0 (openBrackets stream)

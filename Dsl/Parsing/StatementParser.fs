@@ -5,30 +5,47 @@ open FParsec
 open CnnCluster.Dsl
 open CnnCluster.Dsl.Syntax
 open CnnCluster.Dsl.Parsing.ParserState
+open CnnCluster.Dsl.Parsing.Mistakes
 open CnnCluster.Dsl.Parsing.ParserErrors
 open CnnCluster.Dsl.Parsing.ExpressionParser
 
-let private statementEnd =
-    (followedBy (skipNewline <|> skipAnyOf ";}#") <|> eof) <?> "the end of the line"
+let private endsHere =
+    followedBy (skipNewline <|> skipAnyOf ";}#" <|> skipString "//" <|> skipString "/*")
+    <|> eof
 
-/// A comment on the line's rest.
-let private trailingComment: Parser<string option> =
+let private statementEnd =
+    endsHere <|> mistaken noEnd |> called "the end of the line"
+
+/// The comment on the line's rest, behind a `;` perhaps.
+let trailingComment: Parser<string option> =
     fun stream ->
-        let offset = int stream.Index
+        let mutable start = stream.State
+        (skipManySatisfy (fun c -> c = ' ' || c = '\t' || c = ';')) stream |> ignore
 
         if stream.Peek() = '#' then
-            comment stream |> ignore
-            let text = stream.UserState.Comments[offset]
-            stream.UserState.Comments.Remove offset |> ignore
-            Reply(Some text)
+            let text = stream.UserState.TakeAt(int stream.Index)
+            stream.SkipRestOfLine false
+            Reply text
         else
+            if isForeignComment stream then
+                foreignComment stream
+            else
+                stream.BacktrackTo(&start)
+
             Reply None
 
 let body, private bodyRef = createParserForwardedToRef<Body, State>()
 
 /// A line's end before `{` is a blank.
-let braced =
-    past (followedBy (skipChar '{')) >>. body <|> (blanks >>. (body <?> "'{'"))
+let private bracedOr mistakes =
+    past (followedBy (skipChar '{')) >>. body
+    <|> (blanks >>. (body <|> mistaken mistakes |> called "'{'"))
+
+/// A body behind a name.
+let braced = bracedOr noBody
+
+/// A body behind an expression.
+let private bracedHere = bracedOr noBodyHere
 
 let private keyed =
     attempt (name .>> skipChar '=' .>> notFollowedBy (skipChar '='))
@@ -45,24 +62,28 @@ let private strayOperator: Parser<Argument> =
 
 let private positional = tight |>> Positional
 
-let private argument = (body |>> Branch) <|> keyed <|> positional
+let private argument =
+    (body |>> Branch)
+    <|> mistaken arrows
+    <|> strayOperator
+    <|> keyed
+    <|> positional
+    <|> mistaken noArgument
+    |> called "an argument"
 
 let private asWord =
     attempt (skipString "as" .>> notFollowedBy (satisfy isWordCharacter) >>. blanks)
-
-let private endsHere = followedBy (skipNewline <|> skipAnyOf ";}#") <|> eof
 
 /// Another branch, behind a line's end perhaps.
 let private nextBranch = past (followedBy (skipChar '{')) >>. body |>> Branch
 
 let private useOf (word: Name) : Parser<StatementKind> =
-    let ending = (asWord >>. name |>> Some) <|> (endsHere >>% None)
+    let ending = (silent asWord >>. required |>> Some) <|> (statementEnd >>% None)
 
     let next =
-        nextBranch
-        <|> (notFollowedBy (asWord <|> endsHere) >>. (strayOperator <|> argument))
+        nextBranch <|> (silent (notFollowedBy (asWord <|> endsHere)) >>. argument)
 
-    blanks >>. many (next .>> blanks) .>>. ending
+    blanks >>. (assignment <|> preturn ()) >>. many (next .>> blanks) .>>. ending
     |>> fun (arguments, label) -> Use(word, arguments, label)
 
 let private conditional, private conditionalRef =
@@ -73,19 +94,29 @@ let private elseIf =
 
 let private elseBranch =
     let asBody (kind, span) : Body =
-        { Statements =
+        Body.ofStatements
             [ { Kind = kind
-                Comments = { Before = []; After = None }
+                Comments = Comments.none
                 Span = span } ]
-          Closing = []
-          Span = span }
+            span
 
-    past (skipString "else" .>> notFollowedBy (satisfy isWordCharacter))
+    let word text =
+        skipString text .>> notFollowedBy (satisfy isWordCharacter)
+
+    let foreign =
+        past (followedBy (word "elif" <|> word "elseif"))
+        >>. gap
+        >>. refuse "write else if"
+
+    past (word "else")
     >>. gap
-    >>. ((spanned (elseIf >>. blanks >>. deeper conditional) |>> asBody) <|> body)
+    >>. ((spanned (elseIf >>. blanks >>. deeper conditional) |>> asBody)
+         <|> (body <|> mistaken noBody |> called "'{'"))
+    <|> foreign
 
 conditionalRef.Value <-
-    pipe3 expression braced (opt elseBranch) (fun condition whenTrue whenFalse -> If(condition, whenTrue, whenFalse))
+    pipe3 expression bracedHere (opt elseBranch) (fun condition whenTrue whenFalse ->
+        If(condition, whenTrue, whenFalse))
 
 let private loop =
     let names =
@@ -97,11 +128,12 @@ let private loop =
 
     let upTo = attempt (blanks >>. skipString ".." >>. blanks) >>. expression
 
-    pipe4 (names <|> preturn []) expression (opt upTo) braced (fun names over upTo body ->
+    pipe4 (names <|> preturn []) expression (opt upTo) bracedHere (fun names over upTo body ->
         Repeat(names, over, upTo, body))
 
 let private definition =
-    name .>> blanks .>> (skipChar '=' <?> "'='") .>> blanks .>>. expression |>> Let
+    required .>> blanks .>> (skipChar '=' <?> "'='") .>> blanks .>>. expression
+    |>> Let
 
 let private kind: Parser<StatementKind> =
     name
@@ -113,21 +145,24 @@ let private kind: Parser<StatementKind> =
         | "repeat" -> following loop
         | "let" -> following definition
         | "defaults" -> braced |>> Defaults
-        | "as" -> following name |>> As
-        | "from" -> following name |>> From
-        | "output" -> following name |>> Output
+        | "as" -> following required |>> As
+        | "from" -> following required |>> From
+        | "output" -> following required |>> Output
         | "else" -> refuse "this 'else' follows no 'if'"
         | _ -> useOf word
 
 let private statement: Parser<Statement> =
     fun stream ->
-        let before = takeComments stream
+        let state = stream.UserState
+        let before = state.TakeBefore(int stream.Index)
+        state.Inside.Clear()
         let reply = (spanned kind .>> blanks .>> statementEnd .>>. trailingComment) stream
 
         if reply.Status = Ok then
             let (kind, span), after = reply.Result
+            state.TakeBefore(span.End.Offset) |> List.iter state.Inside.Add
             // What stood inside the statement's brackets has no line of its own any more.
-            let inside = takeComments stream
+            let inside = state.Inside |> Seq.filter ((<>) BlankLine) |> List.ofSeq
 
             Reply(
                 { Kind = kind
@@ -140,35 +175,126 @@ let private statement: Parser<Statement> =
             Reply(reply.Status, reply.Error)
 
 /// What stands for a statement that could not be read.
-let private unreadAs (word: Name option) span : Statement =
+let private unreadAs (word: Name option) _ span : Statement =
     { Kind = Unread word
-      Comments = { Before = []; After = None }
+      Comments = Comments.none
       Span = span }
 
 /// The statement, and if it cannot be read, what is known of it.
 let private recovered: Parser<Statement> =
-    lookAhead (opt name) >>= fun word -> recovering (unreadAs word) statement
+    lookAhead (opt name)
+    >>= fun word ->
+        let said =
+            word
+            |> Option.bind (fun word -> Suggestion.translated word.Text)
+            |> Option.map (fun ours diagnostic ->
+                { diagnostic with
+                    Suggestion = Some ours })
+            |> Option.defaultValue id
+
+        recovering said (unreadAs word) statement
+
+/// The next declaration, at the beginning of its line: whatever is open then was not closed.
+let private nextDeclaration: Parser<unit> =
+    let header =
+        choice [ for word in [ "network"; "train"; "shared"; "block" ] -> skipString word ]
+        >>. skipMany1 (skipAnyOf " \t")
+        >>. skipMany (satisfy isWordCharacter)
+        >>. blanks
+        >>. skipAnyOf "{("
+
+    fun stream ->
+        if stream.Column = 1L then
+            followedBy header stream
+        else
+            Reply(FParsec.Primitives.Error, NoErrorMessages)
+
+/// An indentation is counted up to this column.
+let private widestMargin = 200
+
+/// How many blanks the line of the current place begins with, and whether nothing else stands in front of it.
+let private margin (stream: Stream) =
+    let column = int stream.Column - 1
+
+    let rec width at =
+        if
+            at < min column widestMargin
+            && (let c = stream.Peek(at - column) in c = ' ' || c = '\t')
+        then
+            width (at + 1)
+        else
+            at
+
+    let width = width 0
+    width, width = column
+
+/// Where indentation counts: whether the line that begins here stands outside of the innermost body.
+let private outside: Parser<unit> =
+    fun stream ->
+        let state = stream.UserState
+        let width, first = margin stream
+        let limit = if stream.Peek() = '}' then width + 1 else width
+
+        if
+            state.TrustsIndentation
+            && first
+            && state.Indentation > 0
+            && limit <= state.Indentation
+        then
+            Reply(())
+        else
+            Reply(FParsec.Primitives.Error, NoErrorMessages)
 
 let private contents: Parser<Statement list> =
-    many (attempt (separators >>. notFollowedBy (skipChar '}' <|> eof) >>. recovered))
+    let ending = skipChar '}' <|> nextDeclaration <|> outside <|> eof
+    many (attempt (separators >>. notFollowedBy ending >>. recovered))
+
+/// Reads the closing brace, or says that it is missing. `finish` is where the last statement ended.
+let private close (opening: Span) (finish: CharStreamState<State>) (stream: Stream) =
+    let state = stream.UserState
+
+    if (outside stream).Status = Ok then
+        let mutable finish = finish
+        state.Note(Diagnostic.error opening $"this '{{' is never closed, and line {stream.Line} stands further out")
+
+        stream.BacktrackTo(&finish)
+    elif stream.Peek() = '}' then
+        let width, first = margin stream
+        state.Slanted <- state.Slanted || first && width < state.Indentation
+        stream.Skip()
+    elif not state.TooDeep then
+        state.Unclosed <- true
+        state.Note(Diagnostic.error opening "this '{' is never closed")
 
 let private bodyHere: Parser<Body> =
     fun stream ->
+        let state = stream.UserState
         let start = place stream
+        let indentation = fst (margin stream)
 
         if not (stream.Skip '{') then
             Reply(FParsec.Primitives.Error, expected "'{'")
         else
-            let opening = span stream start
-            let statements = (contents .>> separators) stream
-
-            if not (stream.Skip '}') then
-                stream.UserState.Note(Diagnostic.error opening "this '{' is never closed")
+            let brace = span stream start
+            let outer, outerIndentation = state.Inside, state.Indentation
+            state.TakeBefore start.Offset |> List.iter outer.Add
+            state.Inside <- ResizeArray()
+            state.Indentation <- indentation
+            let opening = (trailingComment stream).Result
+            let statements = (contents stream).Result
+            let finish = stream.State
+            separators stream |> ignore
+            let closing = state.TakeBefore(int stream.Index)
+            close brace finish stream
+            state.Inside <- outer
+            state.Indentation <- outerIndentation
 
             Reply(
-                { Statements = statements.Result
-                  Closing = takeComments stream
-                  Span = span stream start }
+                Body.settled
+                    { Opening = opening
+                      Statements = statements
+                      Closing = closing
+                      Span = span stream start }
             )
 
 bodyRef.Value <- deeper bodyHere

@@ -1,6 +1,7 @@
 module CnnCluster.Tests.Dsl.PrinterTests
 
 open System.IO
+open System.Text.RegularExpressions
 open Expecto
 open FsCheck
 open FsCheck.FSharp
@@ -8,183 +9,6 @@ open CnnCluster.Dsl
 open CnnCluster.Dsl.Syntax
 open CnnCluster.Tests
 open CnnCluster.Tests.Dsl.Scripts
-
-// ---- trees as the parser makes them ----
-
-let private nowhere = Span.nowhere
-let private nameOf text : Name = { Text = text; Span = nowhere }
-let private expressionOf kind : Expression = { Kind = kind; Span = nowhere }
-
-let private words =
-    [ "conv"; "relu"; "early-stop"; "n"; "filters"; "x_1"; "kernel-init"; "été" ]
-
-let private genName = Gen.elements words |> Gen.map nameOf
-
-let private genNumber =
-    Gen.oneof
-        [ Gen.choose (0, 1000) |> Gen.map float
-          Gen.elements [ 0.01; 1e-5; 0.1; 1e300; 5e-324; 1e16; 123456789012345.0 ]
-          ArbMap.defaults |> ArbMap.generate<NormalFloat> |> Gen.map (fun f -> abs f.Get) ]
-
-let private genSize =
-    Gen.oneof [ Gen.constant None; Gen.choose (0, 999999999) |> Gen.map Some ]
-    |> Gen.listOfLength 3
-    |> Gen.map Size
-
-let private genText =
-    Gen.elements [ ""; "a b"; "\"quoted\""; "back\\slash"; "{ # }" ] |> Gen.map Text
-
-let private leaf =
-    Gen.oneof
-        [ Gen.map Number genNumber
-          genSize
-          genText
-          Gen.map (fun (name: Name) -> Word name.Text) genName
-          Gen.map2
-              (fun value part -> Member(value, part))
-              (Gen.constant (nameOf "here"))
-              (Gen.constant (nameOf "channels")) ]
-    |> Gen.map expressionOf
-
-let private joinedBy operators operand =
-    Gen.map3
-        (fun operator left right -> expressionOf (Binary(operator, left, right)))
-        (Gen.elements operators)
-        operand
-        operand
-
-/// What stands without blanks: parentheses keep any expression together.
-let rec private tight size : Gen<Expression> =
-    if size <= 0 then
-        leaf
-    else
-        let inner = loose (size / 2)
-        let atom = Gen.oneof [ leaf; inner |> Gen.map (Parenthesised >> expressionOf) ]
-
-        let rows =
-            Gen.choose (1, 3)
-            |> Gen.bind (fun n -> Gen.listOfLength n (Gen.nonEmptyListOf (tight (size / 4)) |> Gen.resize 3))
-
-        Gen.oneof
-            [ atom
-              rows |> Gen.map (Matrix >> expressionOf)
-              Gen.map2 (fun name values -> expressionOf (Call(name, values))) genName (Gen.listOf inner |> Gen.resize 3)
-              atom |> Gen.map (fun operand -> expressionOf (Unary(Negate, operand)))
-              joinedBy [ Multiply; Divide; Add ] atom
-              // A hyphen between two letters would join them.
-              Gen.map2
-                  (fun left inner -> expressionOf (Binary(Subtract, left, expressionOf (Parenthesised inner))))
-                  atom
-                  inner ]
-
-/// A statement's own expression: operands of the next rank below.
-and private loose size : Gen<Expression> =
-    if size <= 0 then
-        leaf
-    else
-        let atom =
-            Gen.oneof [ leaf; loose (size / 3) |> Gen.map (Parenthesised >> expressionOf) ]
-
-        let unary =
-            Gen.oneof [ atom; atom |> Gen.map (fun operand -> expressionOf (Unary(Not, operand))) ]
-
-        let sum = Gen.oneof [ unary; joinedBy [ Add; Subtract; Multiply; Divide ] unary ]
-
-        let comparison =
-            Gen.oneof [ sum; joinedBy [ Equal; NotEqual; Less; LessOrEqual; Greater; GreaterOrEqual ] sum ]
-
-        Gen.oneof [ comparison; joinedBy [ And ] comparison; joinedBy [ Or ] comparison ]
-
-let private genComment =
-    Gen.elements [ ""; "a comment"; "{ # brackets }"; "ends in a colon:" ]
-
-let private genComments =
-    Gen.map2
-        (fun before after -> { Before = before; After = after })
-        (Gen.listOf genComment |> Gen.resize 2)
-        (Gen.optionOf genComment)
-
-let rec private genBody size : Gen<Body> =
-    Gen.map2
-        (fun statements closing ->
-            { Statements = statements
-              Closing = closing
-              Span = nowhere })
-        (Gen.listOf (genStatement size) |> Gen.resize (min size 3))
-        (Gen.listOf genComment |> Gen.resize 2)
-
-and private genArgument size =
-    Gen.frequency
-        [ 4, tight size |> Gen.map Positional
-          3, Gen.map2 (fun key value -> Keyword(key, value)) genName (tight size)
-          if size > 0 then 1, genBody (size / 3) |> Gen.map Branch ]
-
-and private genStatement size : Gen<Statement> =
-    let use' =
-        Gen.map3
-            (fun word arguments label -> Use(word, arguments, label))
-            genName
-            (Gen.listOf (genArgument (size / 2)) |> Gen.resize 4)
-            (Gen.optionOf genName)
-
-    let simple =
-        [ use'
-          Gen.map As genName
-          Gen.map From genName
-          Gen.map Output genName
-          Gen.map2 (fun name value -> Let(name, value)) genName (loose size) ]
-
-    let nested () =
-        let body = genBody (size / 3)
-
-        [ Gen.map Defaults body
-          Gen.map3 (fun condition yes no -> If(condition, yes, no)) (loose (size / 2)) body (Gen.optionOf body)
-          Gen.map2 (fun count body -> Repeat([], count, None, body)) (loose (size / 2)) body
-          Gen.map3
-              (fun (name, first) last body -> Repeat([ name ], first, Some last, body))
-              (Gen.zip genName (loose (size / 2)))
-              (loose 0)
-              body ]
-
-    Gen.map2
-        (fun kind comments ->
-            { Kind = kind
-              Comments = comments
-              Span = nowhere })
-        (Gen.oneof (if size > 0 then simple @ nested () else simple))
-        genComments
-
-let private genDeclaration size : Gen<Declaration> =
-    let body = genBody size
-
-    let parameter =
-        Gen.map2 (fun name value -> { Name = name; Default = value }) genName (Gen.optionOf (loose size))
-
-    Gen.map2
-        (fun kind before ->
-            { Kind = kind
-              Comments = { Before = before; After = None }
-              Span = nowhere })
-        (Gen.oneof
-            [ Gen.map2 (fun name body -> Network(name, body)) genName body
-              Gen.map2 (fun name body -> Shared(name, body)) genName body
-              Gen.map2 (fun name body -> Train(name, body)) genName body
-              Gen.map3
-                  (fun name parameters body -> Block(name, parameters, body))
-                  genName
-                  (Gen.listOf parameter |> Gen.resize 3)
-                  body
-              Gen.constant (Import("resnet.cnn", nowhere)) ])
-        (Gen.listOf genComment |> Gen.resize 2)
-
-let private genScript =
-    Gen.sized (fun size ->
-        Gen.map2
-            (fun declarations closing ->
-                { Declarations = declarations
-                  Closing = closing })
-            (Gen.listOf (genDeclaration (min size 12)) |> Gen.resize 3)
-            (Gen.listOf genComment |> Gen.resize 2))
 
 let private roundTrips (script: Script) =
     let printed = Printer.print script
@@ -259,6 +83,93 @@ let private upwards =
 }
 """
 
+/// What is written, and its canonical form, each inside a network but for the last ones.
+let private forms =
+    let inNetwork (name, written, canonical: string) =
+        let indented =
+            canonical.Split '\n'
+            |> Array.map (fun line -> if line = "" then "" else "    " + line)
+            |> String.concat "\n"
+
+        name, "network N {\n" + written + "\n}", "network N {\n" + indented + "\n}"
+
+    let long = "conv 123456789 111x111 stride=22x22 pad=33 kernel-init=he"
+
+    [ "blanks", "  conv   6    5x5 # first ", "conv 6 5x5  # first"
+      "blank lines: one for several, none at the edge of braces",
+      "\n\nrelu\n\n\n# a\n\ntanh\nelu\n\n",
+      "relu\n\n# a\n\ntanh\nelu"
+      "blank lines in brackets are none", "conv [1\n\n2]", "conv [1; 2]"
+      "a short body stands on its line", "repeat 3 {\nrelu\ntanh\n}", "repeat 3 { relu; tanh }"
+      "four statements do not", "repeat 3 { a; b; c; d }", "repeat 3 {\n    a\n    b\n    c\n    d\n}"
+      "nor does one with a comment", "repeat 3 { a # why\n}", "repeat 3 {\n    a  # why\n}"
+      "nor one with a blank line", "repeat 3 { a\n\nb }", "repeat 3 {\n    a\n\n    b\n}"
+      "nor one that is too wide",
+      $"repeat 345 {{ {long}; batchnorm as x }}",
+      $"repeat 345 {{\n    {long}\n    batchnorm as x\n}}"
+      "bodies within bodies", "repeat 3 { repeat 2 { a; if b { c } } }", "repeat 3 { repeat 2 { a; if b { c } } }"
+      "a comment behind the brace stays there", "if a { # why\nb }", "if a {  # why\n    b\n}"
+      "a comment behind a short body too", "if a { b } # why", "if a { b }  # why"
+      "if and else, short",
+      "if a>1{relu}\nelse if a>0 {}\nelse {tanh}",
+      "if a > 1 { relu } else if a > 0 { } else { tanh }"
+      "if and else, long",
+      "if a { b; c; d; e } else if f { } else { g }",
+      "if a {\n    b\n    c\n    d\n    e\n} else if f { } else {\n    g\n}"
+      "defaults", "defaults {\nconv bias=no\n}", "defaults { conv bias=no }"
+      "branches, short", "add\n{ a; b }\n{ } relu as x", "add { a; b } { } relu as x"
+      "branches, each on its line",
+      $"concat here\n{{ {long} }} {{ a; b }} x relu as y # why",
+      $"concat here\n    {{ {long} }}\n    {{ a; b }} x relu as y  # why"
+      "branches, expanded",
+      "add { a; b; c; d } { } { e } relu",
+      "add {\n    a\n    b\n    c\n    d\n} { } {\n    e\n} relu"
+      "one long branch",
+      $"concat here {{ {long}; batchnorm; relu6 }}",
+      $"concat here {{\n    {long}\n    batchnorm\n    relu6\n}}"
+      "headings of comments", "## a\n#b\n#! c\n#\nrelu", "## a\n# b\n#! c\n#\nrelu"
+      "a comment behind a semicolon belongs to what is in front", "relu; # a\ntanh", "relu  # a\ntanh" ]
+    |> List.map inNetwork
+    |> List.append
+        [ "declarations are one blank line apart, and always expanded",
+          "# licence\n\n# a\nnetwork A { relu }\nblock b(n,m=1){relu}# c\n\n\n\nshared s { }\n\n# end\n",
+          "# licence\n\n# a\nnetwork A {\n    relu\n}\n\nblock b(n, m = 1) {\n    relu\n}  # c\n\nshared s { }\n\n# end" ]
+
+// ---- comments anywhere ----
+
+/// The texts of all comments, sorted.
+let private commentsOf (text: string) =
+    [ for line in text.Split '\n' do
+          let outside =
+              Regex.Replace(line, "\"([^\"\\\\]|\\\\.)*\"|#.*$", (fun m -> if m.Value[0] = '#' then m.Value else ""))
+
+          match outside.IndexOf '#' with
+          | -1 -> ()
+          | at -> outside.Substring(at + 1).Trim() ]
+    |> List.sort
+
+/// Scripts with line ends and comments wherever a line may end.
+let private commented =
+    let sprinkled (text: string) choices =
+        let mutable count = 0
+
+        Regex.Replace(
+            text,
+            @"[\[({}\n]",
+            fun m ->
+                count <- count + 1
+
+                match m.Value, Array.item (count % Array.length choices) choices with
+                | place, 0 when place = "}" -> $"# {count}\n}}"
+                | place, 0 when place = "\n" -> $" # {count}\n"
+                | place, 0 -> place + $" # {count}\n"
+                | place, 1 when place = "\n" -> "\n\n"
+                | place, _ -> place
+        )
+
+    let texts = Gen.elements [ lenet; residual; inverted; siamese; upwards ]
+    Gen.map2 sprinkled texts (Gen.choose (0, 5) |> Gen.arrayOfLength 97)
+
 [<Tests>]
 let tests =
     testList
@@ -267,7 +178,7 @@ let tests =
               { FsCheckConfig.defaultConfig with
                   maxTest = 300 }
               "a printed tree reads back as the same tree, and prints the same"
-              (Prop.forAll (Arb.fromGen genScript) roundTrips)
+              (Prop.forAll (Arb.fromGen SyntaxTrees.script) roundTrips)
           testProperty "a printed number reads back as the same number" (fun (NormalFloat value) ->
               float (Printer.number value) = value)
           for value, text in [ 32.0, "32"; 0.01, "0.01"; 1e-5, "1e-5"; -2.5, "-2.5"; 1e300, "1e300" ] do
@@ -281,28 +192,26 @@ let tests =
               test $"{name} round-trips" { roundTrips (tree text) }
           for path in Directory.GetFiles(Repository.file "examples", "*.cnn") do
               test $"examples/{Path.GetFileName path} round-trips" { roundTrips (tree (File.ReadAllText path)) }
-          test "the canonical form" {
-              let printed =
-                  Printer.print (
-                      tree
-                          "# head\nnetwork   N{input 28x28x1;conv 6   5x5 # first\n# second\nif a>1{relu}else if a>0{ }else{tanh}\n}"
-                  )
-
-              Expect.equal
-                  printed
-                  "# head\nnetwork N {\n    input 28x28x1\n    conv 6 5x5  # first\n    # second\n    if a > 1 {\n        relu\n    } else if a > 0 { } else {\n        tanh\n    }\n}\n"
-                  "text"
-          }
-          test "no comment is lost, wherever it stands" {
+          for name, written, canonical in forms do
+              test $"the canonical form: {name}" {
+                  let printed = Printer.print (tree written)
+                  Expect.equal printed (canonical + "\n") "printed"
+                  Expect.equal (Printer.print (tree printed)) printed "printed twice"
+              }
+          testPropertyWithConfig
+              { FsCheckConfig.defaultConfig with
+                  maxTest = 300 }
+              "no comment is lost or doubled, wherever lines end"
+              (Prop.forAll (Arb.fromGen commented) (fun text ->
+                  let printed = Printer.print (tree text)
+                  Expect.equal (commentsOf printed) (commentsOf text) $"{text}\n---\n{printed}"
+                  Expect.equal (Printer.print (tree printed)) printed "printed twice"))
+          test "comments between the parts of a statement move to the front of it, in order" {
               let text =
                   "# 1\nnetwork N { # 2\n# 3\ninput 8 # 4\nconv [1 # 5\n 2] # 6\nif a > 1 # 7\n{ # 8\n} # 9\n# 10\nelse # 11\n{ if b > 1 { } # 12\n# 13\n} # 14\n# 15\n} # 16\n# 17"
 
-              let printed = Printer.print (tree text)
-
-              for i in 1..17 do
-                  Expect.isTrue
-                      (printed.Split('\n') |> Array.exists (fun line -> line.EndsWith $"# {i}"))
-                      $"{i} in\n{printed}"
-
-              Expect.equal (Printer.print (tree printed)) printed "printed twice"
+              Expect.equal
+                  (Printer.print (tree text))
+                  "# 1\nnetwork N {  # 2\n    # 3\n    input 8  # 4\n    # 5\n    conv [1; 2]  # 6\n    # 7\n    # 9\n    # 10\n    # 11\n    if a > 1 {  # 8\n    } else {\n        if b > 1 { }  # 12\n        # 13\n    }  # 14\n    # 15\n}  # 16\n\n# 17\n"
+                  "printed"
           } ]

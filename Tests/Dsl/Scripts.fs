@@ -85,9 +85,9 @@ let rec private noExpression (expression: Expression) : Expression =
         | other -> other }
 
 let rec private noBody (body: Body) : Body =
-    { Statements = List.map noStatement body.Statements
-      Closing = body.Closing
-      Span = Span.nowhere }
+    { body with
+        Statements = List.map noStatement body.Statements
+        Span = Span.nowhere }
 
 and private noArgument =
     function

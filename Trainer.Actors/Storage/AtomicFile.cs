@@ -9,6 +9,7 @@ public static partial class AtomicFile
     /// <summary>
     /// Writes beside the destination, flushes to the disk and renames over it. A writer that fails leaves what was
     /// there before; only a process that is killed in between can leave its temporary file, <c>.NAME.*.tmp</c>.
+    /// A file that is there already keeps its permissions.
     /// </summary>
     /// <param name="path">The destination; its folder must exist.</param>
     /// <param name="write">Writes the content.</param>
@@ -26,6 +27,7 @@ public static partial class AtomicFile
                 stream.Flush(flushToDisk: true);
             }
 
+            KeepMode(full, temporary);
             File.Move(temporary, full, overwrite: true);
         }
         catch
@@ -35,6 +37,14 @@ public static partial class AtomicFile
         }
 
         FlushFolder(folder);
+    }
+
+    private static void KeepMode(string present, string replacement)
+    {
+        if (!OperatingSystem.IsWindows() && File.Exists(present))
+        {
+            File.SetUnixFileMode(replacement, File.GetUnixFileMode(present));
+        }
     }
 
     /// <summary>

@@ -27,6 +27,19 @@ let tests =
                   write path "short"
                   Expect.equal (File.ReadAllText path) "short" "only the second")
           }
+          test "a file that is replaced keeps its permissions" {
+              if not (OperatingSystem.IsWindows()) then
+                  inFolder (fun folder ->
+                      let path = Path.Combine(folder, "a.txt")
+                      write path "first"
+
+                      let mode =
+                          UnixFileMode.UserRead ||| UnixFileMode.UserWrite ||| UnixFileMode.OtherExecute
+
+                      File.SetUnixFileMode(path, mode)
+                      write path "second"
+                      Expect.equal (File.GetUnixFileMode path) mode "mode")
+          }
           test "a writer that throws leaves the old file and no other" {
               inFolder (fun folder ->
                   let path = Path.Combine(folder, "a.txt")
