@@ -146,13 +146,37 @@ let private cycle (uses: Map<string, Name list>) (start: Name) =
 
     follow [ start ] start.Text |> List.rev
 
-/// Takes away what uses nothing that is left, as often as there is such.
-let rec private recursive (uses: Map<string, Name list>) =
-    let kept =
+/// What is left when those that use nothing that is left are taken away, as long as there are any (Kahn 1962).
+let private recursive (uses: Map<string, Name list>) =
+    let used =
         uses
-        |> Map.filter (fun _ words -> words |> List.exists (fun word -> uses.ContainsKey word.Text))
+        |> Map.map (fun _ words -> words |> List.map _.Text |> List.distinct |> List.filter uses.ContainsKey)
 
-    if kept.Count = uses.Count then kept else recursive kept
+    let users = Dictionary<string, List<string>>()
+    let open' = Dictionary<string, int>()
+
+    for KeyValue(name, words) in used do
+        open'[name] <- words.Length
+
+        for word in words do
+            if not (users.ContainsKey word) then users[word] <- List()
+
+            users[word].Add name
+
+    let ready = Stack<string>(open'.Keys |> Seq.filter (fun name -> open'[name] = 0))
+
+    while ready.Count > 0 do
+        let name = ready.Pop()
+        open'.Remove name |> ignore
+
+        match users.TryGetValue name with
+        | true, list ->
+            for user in list do
+                open'[user] <- open'[user] - 1
+                if open'[user] = 0 then ready.Push user
+        | _ -> ()
+
+    uses |> Map.filter (fun name _ -> open'.ContainsKey name)
 
 let rec private refuseRecursion (sink: Sink) words uses =
     let left = recursive uses

@@ -143,7 +143,26 @@ let private memberOf sink scope (value: Name) part =
     | Unknown -> None
     | Undefined -> fail sink value.Span $"there is no '{value.Text}' yet: no input or value stands in front of this"
 
+/// More expressions than any script needs are a slip of the hand, and would take all day.
+[<Literal>]
+let private MostComputed = 1000000
+
+let private isAffordable (sink: Sink) (expression: Expression) =
+    sink.Computed <- sink.Computed + 1
+
+    if sink.Computed = MostComputed + 1 then
+        fail sink expression.Span $"the script computes more than {MostComputed} expressions, here at the latest"
+        |> ignore
+
+    sink.Computed <= MostComputed
+
 let rec evaluate (sink: Sink) (scope: Scope) (expression: Expression) : Evaluated option =
+    if isAffordable sink expression then
+        evaluateKind sink scope expression
+    else
+        None
+
+and private evaluateKind sink scope expression =
     match expression.Kind with
     | Number value -> Some(OfNumber value)
     | Size sides -> Some(OfSides sides)

@@ -61,7 +61,13 @@ type SharedSet =
 [<Literal>]
 let private MostStatements = 20000
 
+/// Behind so many mistakes the rest is not looked at.
+[<Literal>]
+let private MostMistakes = 1000
+
 type Builder(sink: Sink, words: Words, given: Shape list) =
+    let saidBefore = sink.Said.Count
+
     member _.Sink = sink
     member _.Words = words
     /// Shapes that fill in what the inputs leave open, in their order.
@@ -80,7 +86,10 @@ type Builder(sink: Sink, words: Words, given: Shape list) =
     member builder.Goes(span: Span) =
         builder.Statements <- builder.Statements + 1
 
-        if builder.Statements = MostStatements + 1 then
+        if sink.Said.Count - saidBefore > MostMistakes && builder.Statements <= MostStatements then
+            builder.Statements <- MostStatements + 1
+            report sink (Diagnostic.error span $"after {MostMistakes} mistakes, the network is not checked further")
+        elif builder.Statements = MostStatements + 1 then
             report
                 sink
                 { Diagnostic.error span $"the network comes to more than {MostStatements} statements here" with

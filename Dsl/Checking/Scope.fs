@@ -13,7 +13,15 @@ type Sink(said: Diagnostic seq) =
     /// Where the names stand that something has used.
     member val Used = HashSet<Span>()
 
-let report (sink: Sink) diagnostic = sink.Add diagnostic
+    /// What has been said where: a mistake in a block comes with every use of it.
+    member val Said = HashSet<struct (Span * string)>()
+
+    /// How many expressions have been computed.
+    member val Computed = 0 with get, set
+
+let report (sink: Sink) (diagnostic: Diagnostic) =
+    sink.Said.Add(struct (diagnostic.Span, diagnostic.Message)) |> ignore
+    sink.Add diagnostic
 
 /// Notes an error; the caller goes on without a value.
 let fail (sink: Sink) span message =
