@@ -127,26 +127,13 @@ let private kind: Parser<DeclarationKind> =
         | _ -> unknownDeclaration word
 
 let private declaration: Parser<Declaration> =
-    fun stream ->
-        let state = stream.UserState
-        let before = state.TakeBefore(int stream.Index)
-        state.Inside.Clear()
-        let reply = (spanned kind .>>. trailingComment) stream
-
-        if reply.Status = Ok then
-            let (kind, span), after = reply.Result
-            state.TakeBefore(span.End.Offset) |> List.iter state.Inside.Add
-            let inside = state.Inside |> Seq.filter ((<>) BlankLine) |> List.ofSeq
-
-            Reply(
-                { Kind = kind
-                  Comments =
-                    { Before = Asides.first (before @ inside)
-                      After = after }
-                  Span = span }
-            )
-        else
-            Reply(reply.Status, reply.Error)
+    commented (spanned kind)
+    |>> fun (kind, span, comments) ->
+        { Kind = kind
+          Comments =
+            { comments with
+                Before = Asides.first comments.Before }
+          Span = span }
 
 let private strayBrace: Parser<Declaration option> =
     spanned (skipChar '}')

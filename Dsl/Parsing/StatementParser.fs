@@ -151,28 +151,34 @@ let private kind: Parser<StatementKind> =
         | "else" -> refuse "this 'else' follows no 'if'"
         | _ -> useOf word
 
-let private statement: Parser<Statement> =
+/// What has comments of its own: those in front, inside and behind are taken, the ones from inside to the front.
+let commented (parser: Parser<'T * Span>) : Parser<'T * Span * Comments> =
     fun stream ->
         let state = stream.UserState
         let before = state.TakeBefore(int stream.Index)
         state.Inside.Clear()
-        let reply = (spanned kind .>> blanks .>> statementEnd .>>. trailingComment) stream
+        let reply = (parser .>>. trailingComment) stream
 
         if reply.Status = Ok then
-            let (kind, span), after = reply.Result
-            state.TakeBefore(span.End.Offset) |> List.iter state.Inside.Add
-            // What stood inside the statement's brackets has no line of its own any more.
+            let (result, span), after = reply.Result
+            state.TakeBefore span.End.Offset |> List.iter state.Inside.Add
             let inside = state.Inside |> Seq.filter ((<>) BlankLine) |> List.ofSeq
 
             Reply(
-                { Kind = kind
-                  Comments =
-                    { Before = before @ inside
-                      After = after }
-                  Span = span }
+                (result,
+                 span,
+                 { Before = before @ inside
+                   After = after })
             )
         else
             Reply(reply.Status, reply.Error)
+
+let private statement: Parser<Statement> =
+    commented (spanned kind .>> blanks .>> statementEnd)
+    |>> fun (kind, span, comments) ->
+        { Kind = kind
+          Comments = comments
+          Span = span }
 
 /// What stands for a statement that could not be read.
 let private unreadAs (word: Name option) _ span : Statement =
