@@ -5,7 +5,7 @@ internal static class ExitCode
 {
     public const int Success = 0;
 
-    /// <summary>The run failed.</summary>
+    /// <summary>The run failed, or <c>fmt --check</c> found a file that would change.</summary>
     public const int Failed = 1;
 
     /// <summary>The input was wrong: a script, a data file, an argument.</summary>

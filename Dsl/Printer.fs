@@ -2,69 +2,18 @@
 module CnnCluster.Dsl.Printer
 
 open System
-open System.Globalization
-open System.Text.RegularExpressions
 open CnnCluster.Dsl.Syntax
 
 let private indent depth = String(' ', 4 * depth)
 
-/// The shortest form that reads back as the same number, as in 32, 0.01 and 1e-5.
-let number (value: float) =
-    let text = value.ToString("R", CultureInfo.InvariantCulture)
-    Regex.Replace(text, @"E([+-])0*(\d+)$", (fun m -> "e" + m.Groups[1].Value.TrimStart '+' + m.Groups[2].Value))
-
-let private size sides =
-    String.Join("x", sides |> List.map (Option.map string >> Option.defaultValue "?"))
-
-let private symbol =
-    function
-    | Or -> "or"
-    | And -> "and"
-    | Equal -> "=="
-    | NotEqual -> "!="
-    | Less -> "<"
-    | LessOrEqual -> "<="
-    | Greater -> ">"
-    | GreaterOrEqual -> ">="
-    | Add -> "+"
-    | Subtract -> "-"
-    | Multiply -> "*"
-    | Divide -> "/"
-
-let private quoted (text: string) =
-    "\"" + text.Replace("\\", "\\\\").Replace("\"", "\\\"") + "\""
-
-/// Words always stand apart; signs only where blanks are free.
-let private joined blanks operator left right =
-    match operator with
-    | And
-    | Or -> $"{left} {symbol operator} {right}"
-    | _ when blanks -> $"{left} {symbol operator} {right}"
-    | _ -> left + symbol operator + right
-
-let rec private write blanks (expression: Expression) =
-    match expression.Kind with
-    | Number value -> number value
-    | Size sides -> size sides
-    | Text text -> quoted text
-    | Word word -> word
-    | Member(value, part) -> $"{value.Text}.{part.Text}"
-    | Call(name, arguments) -> name.Text + "(" + String.Join(", ", arguments |> List.map (write true)) + ")"
-    | Matrix rows ->
-        let row entries =
-            String.Join(" ", entries |> List.map (write false))
-
-        "[" + String.Join("; ", rows |> List.map row) + "]"
-    | Unary(Negate, operand) -> "-" + write blanks operand
-    | Unary(Not, operand) -> "not " + write blanks operand
-    | Binary(operator, left, right) -> joined blanks operator (write blanks left) (write blanks right)
-    | Parenthesised inner -> "(" + write true inner + ")"
+/// A number, as it stands in a script.
+let number value = ExpressionPrinter.number value
 
 /// An expression as it stands in a statement of its own.
-let expression = write true
+let expression value = ExpressionPrinter.expression value
 
 /// An expression as an argument: no blanks outside its parentheses.
-let tight = write false
+let tight value = ExpressionPrinter.tight value
 
 /// A body stands on one line with its statement if it has no more statements than these…
 let private mostOnALine = 3
@@ -288,7 +237,7 @@ let private declaration (declaration: Declaration) =
         | Block(name, parameters, body) ->
             let list = String.Join(", ", parameters |> List.map parameter)
             $"block {name.Text}({list}) {block 0 body}"
-        | Import(path, _) -> "import " + quoted path
+        | Import(path, _) -> "import " + ExpressionPrinter.quoted path
         | UnreadDeclaration -> "# unread"
 
     let before = asides 0 (Asides.first declaration.Comments.Before)

@@ -181,7 +181,16 @@ let tests =
               (Prop.forAll (Arb.fromGen SyntaxTrees.script) roundTrips)
           testProperty "a printed number reads back as the same number" (fun (NormalFloat value) ->
               float (Printer.number value) = value)
-          for value, text in [ 32.0, "32"; 0.01, "0.01"; 1e-5, "1e-5"; -2.5, "-2.5"; 1e300, "1e300" ] do
+          for value, text in
+              [ 32.0,
+                "32" 0.01,
+                "0.01" 0.0025,
+                "0.0025" 0.0005,
+                "5e-4" -0.00025,
+                "-2.5e-4" 1e-5,
+                "1e-5" -2.5,
+                "-2.5" 1e300,
+                "1e300" ] do
               test $"{text} is printed in its shortest form" { Expect.equal (Printer.number value) text "text" }
           for name, text in
               [ "LeNet-5", lenet
