@@ -170,6 +170,16 @@ let private commented =
     let texts = Gen.elements [ lenet; residual; inverted; siamese; upwards ]
     Gen.map2 sprinkled texts (Gen.choose (0, 5) |> Gen.arrayOfLength 97)
 
+let private shortest =
+    [ 32.0, "32"
+      0.01, "0.01"
+      0.0025, "0.0025"
+      0.0005, "5e-4"
+      -0.00025, "-2.5e-4"
+      1e-5, "1e-5"
+      -2.5, "-2.5"
+      1e300, "1e300" ]
+
 [<Tests>]
 let tests =
     testList
@@ -181,16 +191,7 @@ let tests =
               (Prop.forAll (Arb.fromGen SyntaxTrees.script) roundTrips)
           testProperty "a printed number reads back as the same number" (fun (NormalFloat value) ->
               float (Printer.number value) = value)
-          for value, text in
-              [ 32.0,
-                "32" 0.01,
-                "0.01" 0.0025,
-                "0.0025" 0.0005,
-                "5e-4" -0.00025,
-                "-2.5e-4" 1e-5,
-                "1e-5" -2.5,
-                "-2.5" 1e300,
-                "1e300" ] do
+          for value, text in shortest do
               test $"{text} is printed in its shortest form" { Expect.equal (Printer.number value) text "text" }
           for name, text in
               [ "LeNet-5", lenet
