@@ -9,9 +9,16 @@ open CnnCluster.Dsl.Parsing.Mistakes
 open CnnCluster.Dsl.Parsing.ParserErrors
 open CnnCluster.Dsl.Parsing.ExpressionParser
 
-let private endsHere =
-    followedBy (skipNewline <|> skipAnyOf ";}#" <|> skipString "//" <|> skipString "/*")
-    <|> eof
+let private endsHere: Parser<unit> =
+    fun stream ->
+        if
+            isAnyOf "\n\r;}#" (stream.Peek())
+            || stream.IsEndOfStream
+            || isForeignComment stream
+        then
+            Reply(())
+        else
+            Reply(FParsec.Primitives.Error, NoErrorMessages)
 
 let private statementEnd =
     endsHere <|> mistaken noEnd |> called "the end of the line"
@@ -77,14 +84,16 @@ let private asWord =
 /// Another branch, behind a line's end perhaps.
 let private nextBranch = past (followedBy (skipChar '{')) >>. body |>> Branch
 
-let private useOf (word: Name) : Parser<StatementKind> =
+let private argumentsAndLabel =
     let ending = (silent asWord >>. required |>> Some) <|> (statementEnd >>% None)
 
     let next =
         nextBranch <|> (silent (notFollowedBy (asWord <|> endsHere)) >>. argument)
 
     blanks >>. (assignment <|> preturn ()) >>. many (next .>> blanks) .>>. ending
-    |>> fun (arguments, label) -> Use(word, arguments, label)
+
+let private useOf word =
+    argumentsAndLabel |>> fun (arguments, label) -> Use(word, arguments, label)
 
 let private conditional, private conditionalRef =
     createParserForwardedToRef<StatementKind, State>()

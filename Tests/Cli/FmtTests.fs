@@ -20,7 +20,7 @@ let private piped folder arguments (text: string) =
     use cnn = Cnn.start arguments folder
     cnn.StandardInput.Write text
     cnn.StandardInput.Close()
-    Cnn.finish (TimeSpan.FromSeconds 20.0) cnn
+    Cnn.finish (TimeSpan.FromMinutes 2.0) cnn
 
 let private written (file: string) = File.GetLastWriteTimeUtc file
 
