@@ -113,6 +113,8 @@ let yesNo sink scope (expression: Expression) =
     | Some(OfTruth value) -> Some value
     | Some(OfWord("yes" | "true")) -> Some true
     | Some(OfWord("no" | "false")) -> Some false
+    | Some(OfWord("True" | "on")) -> expected sink expression.Span "this is written yes" "yes or no"
+    | Some(OfWord("False" | "off")) -> expected sink expression.Span "this is written no" "yes or no"
     | Some other -> expected sink expression.Span $"{describe other} is neither yes nor no" "yes or no"
     | None -> None
 

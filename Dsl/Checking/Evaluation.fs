@@ -168,7 +168,9 @@ and private evaluateKind sink scope expression =
     | Size sides -> Some(OfSides sides)
     | Word word -> Scope.lookUp sink scope word |> Option.defaultValue (Some(OfWord word))
     | Parenthesised inner -> evaluate sink scope inner
-    | Text _ -> fail sink expression.Span "a text has no place here"
+    | Text text ->
+        let meant = if System.String.IsNullOrWhiteSpace text then "a word" else text
+        expected sink expression.Span "only an import's path stands in quotes" meant
     | Call(name, given) ->
         let values = given |> List.map (number sink scope)
 

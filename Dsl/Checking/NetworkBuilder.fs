@@ -86,7 +86,10 @@ type Builder(sink: Sink, words: Words, given: Shape list) =
     member builder.Goes(span: Span) =
         builder.Statements <- builder.Statements + 1
 
-        if sink.Said.Count - saidBefore > MostMistakes && builder.Statements <= MostStatements then
+        if
+            sink.Said.Count - saidBefore > MostMistakes
+            && builder.Statements <= MostStatements
+        then
             builder.Statements <- MostStatements + 1
             report sink (Diagnostic.error span $"after {MostMistakes} mistakes, the network is not checked further")
         elif builder.Statements = MostStatements + 1 then
