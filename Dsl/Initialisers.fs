@@ -18,7 +18,7 @@ type Initialiser =
     | ScaledUniform of scale: float * fan: (Fans -> float)
     /// Truncated normal whose deviation, after truncation, is √(scale / fan).
     | ScaledNormal of scale: float * fan: (Fans -> float)
-    /// Every element, in the weight's order, as a fixed kernel has them.
+    /// These numbers in the weight's order, again and again, as a fixed kernel has them for each pair of channels.
     | Given of float[]
 
 /// A catalogue entry. Arguments in the script's order, with defaults as in Keras 3.
@@ -84,7 +84,7 @@ module Initialiser =
 
         match initialiser with
         | Constant value -> value
-        | Given values -> values[int element]
+        | Given values -> values[int (element % uint64 values.Length)]
         | Uniform(low, high) -> uniform low high
         | Normal(mean, deviation) -> mean + deviation * CounterRandom.Normal(key, 0UL, element)
         | TruncatedNormal(mean, deviation) -> mean + deviation * truncated key element

@@ -167,16 +167,18 @@ module Weights =
     let perChannel channels name (initial: float) =
         weight name [ int64 channels ] (Constant initial) { In = 1.0; Out = 1.0 } Regularizer.none
 
+    /// A weight whose initialiser and regularizer are the arguments NAME-init and NAME-reg.
+    let named (values: ArgumentValues) name shape fans =
+        weight name shape (values.Initialiser $"{name}-init") fans (values.Regularizer $"{name}-reg")
+
     /// A kernel with the arguments of `Arguments.weights`.
-    let kernel (values: ArgumentValues) shape fans =
-        weight "kernel" shape (values.Initialiser "kernel-init") fans (values.Regularizer "kernel-reg")
+    let kernel values shape fans = named values "kernel" shape fans
 
     /// The biases with the arguments of `Arguments.weights`, if there are any.
     let bias (values: ArgumentValues) (channels: int) fans =
-        [ if values.Flag "bias" then
-              weight "bias" [ int64 channels ] (values.Initialiser "bias-init") fans (values.Regularizer "bias-reg") ]
+        [ if values.Flag "bias" then named values "bias" [ int64 channels ] fans ]
 
-    /// A kernel whose numbers the script says: it is never trained.
+    /// A kernel whose numbers the script says, for each pair of channels: it is never trained.
     let fixedKernel shape (numbers: float[]) =
         { weight "kernel" shape (Given numbers) { In = 1.0; Out = 1.0 } Regularizer.none with
             Trainable = false }

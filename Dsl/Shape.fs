@@ -57,17 +57,19 @@ module ReceptiveField =
         | Whole -> Whole
         | Window sights -> Window(List.mapi change sights)
 
+    /// A value whose elements each see so many neighbours of another's, as many of its elements apart as `step` says.
+    let resample (seen: int list) (step: float list) =
+        map (fun axis sight ->
+            { Size = sight.Size + float (seen[axis] - 1) * sight.Jump
+              Jump = sight.Jump * step[axis] })
+
     /// A window of these kernel sizes and strides, slid over a value.
     let slide (kernel: int list) (stride: int list) =
-        map (fun axis sight ->
-            { Size = sight.Size + float (kernel[axis] - 1) * sight.Jump
-              Jump = sight.Jump * float stride[axis] })
+        resample kernel (stride |> List.map float)
 
     /// A value enlarged so many times along each axis, whose elements each see so many neighbours of it.
     let enlarge (seen: int list) (factor: int list) =
-        map (fun axis sight ->
-            { Size = sight.Size + float (seen[axis] - 1) * sight.Jump
-              Jump = sight.Jump / float factor[axis] })
+        resample seen (factor |> List.map (fun f -> 1.0 / float f))
 
     /// Of several values at once: the widest sight along each axis.
     let union (fields: ReceptiveField list) =

@@ -5,10 +5,20 @@ open CnnCluster.Dsl
 
 let layers: LayerDefinition list =
     [ Convolution.definition
+      SeparableConvolution.depthwise
+      SeparableConvolution.separable
+      TransposedConvolution.definition
       Pooling.maxpool
       Pooling.avgpool
+      GlobalPooling.average
+      GlobalPooling.maximum
+      AdaptivePooling.adaptiveAverage
+      AdaptivePooling.adaptiveMaximum
+      Resizing.upsample
       Dense.flatten
+      Resizing.reshape
       Dense.dense
       Dropout.definition
       BatchNorm.definition ]
+    @ Edges.all
     @ Merge.all

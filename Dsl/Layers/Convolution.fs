@@ -5,22 +5,28 @@ open TorchSharp
 open CnnCluster.Dsl
 open CnnCluster.Dsl.Layers.Window
 
-let private arguments =
-    [ { Arguments.required "filters" (WholeNumber 1) "How many kernels, and so output channels; 1 with 'kernel'." with
-          Default = RequiredWithout "kernel" }
-      { Arguments.required "size" (SizeOf 1) "The kernel's sides: one number, or one for each axis." with
-          Default = RequiredWithout "kernel" }
-      Arguments.keyword "stride" (SizeOf 1) (SizeValue [ 1 ]) "How far the kernel moves."
+/// The arguments of every layer that slides a kernel.
+let geometry =
+    [ Arguments.keyword "stride" (SizeOf 1) (SizeValue [ 1 ]) "How far the kernel moves."
       Arguments.keyword
           "pad"
           PaddingOf
           (PaddingValue Valid)
           "What is added around the input, all 0: same, valid, a number, one for each axis, or [begin end; begin end]."
-      Arguments.keyword "dilation" (SizeOf 1) (SizeValue [ 1 ]) "How far apart the kernel's elements lie."
-      Arguments.keyword "groups" (WholeNumber 1) (WholeValue 1) "Groups of channels that see only themselves." ]
-    @ FixedKernels.argument :: Arguments.weights
+      Arguments.keyword "dilation" (SizeOf 1) (SizeValue [ 1 ]) "How far apart the kernel's elements lie." ]
 
-let private convolve (window: Window) groups (x: torch.Tensor) (kernel: torch.Tensor) (bias: torch.Tensor | null) =
+let private arguments =
+    [ { Arguments.required "filters" (WholeNumber 1) "How many kernels, and so output channels; 1 with 'kernel'." with
+          Default = RequiredWithout "kernel" }
+      { Arguments.required "size" (SizeOf 1) "The kernel's sides: one number, or one for each axis." with
+          Default = RequiredWithout "kernel" } ]
+    @ geometry
+    @ Arguments.keyword "groups" (WholeNumber 1) (WholeValue 1) "Groups of channels that see only themselves."
+      :: FixedKernels.argument
+      :: Arguments.weights
+
+/// z[i] = Σ w[l]·x[i·s + l·d − a] + bias, in groups of channels.
+let convolve (window: Window) groups (x: torch.Tensor) (kernel: torch.Tensor) (bias: torch.Tensor | null) =
     let symmetric = symmetric window x
     let x = if symmetric.IsSome then x else pad window 0.0 x
     let strides, dilation = imageAxes window.Stride, imageAxes window.Dilation
@@ -43,7 +49,7 @@ let private forward window groups (call: LayerCall) =
     convolve window groups call.Input (List.head call.Weights) (Weights.biasOf call.Weights)
 
 /// The window of a convolution, whose kernel is of this size.
-let private windowOf (values: ArgumentValues) size =
+let windowOf (values: ArgumentValues) size =
     { Kernel = size
       Stride = values.Size("stride", size.Length)
       Dilation = values.Size("dilation", size.Length)

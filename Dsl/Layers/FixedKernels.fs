@@ -39,7 +39,5 @@ let size (values: ArgumentValues) (input: Shape) =
         | None -> sizeOf rows input |> Result.map (fun size -> Some rows, size)
 
 /// The same numbers for every pair of an output and an input channel.
-let weight (shape: int64 list) (rows: float list list) =
-    let numbers = rows |> List.concat |> Array.ofList
-    let copies = int (shape[0] * shape[1])
-    Weights.fixedKernel shape (Array.replicate copies numbers |> Array.concat)
+let weight shape (rows: float list list) =
+    rows |> List.concat |> Array.ofList |> Weights.fixedKernel shape

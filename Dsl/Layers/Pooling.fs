@@ -34,8 +34,9 @@ let private meanOf (window: Window) (x: torch.Tensor) =
     | 3 -> torch.nn.functional.avg_pool3d (x, kernel, stride)
     | rank -> onImage rank x (fun image -> torch.nn.functional.avg_pool2d (image, kernel, stride))
 
-/// The mean over the elements of the input that the window covers: padding counts neither above nor below the line.
-let private average (window: Window) (x: torch.Tensor) =
+/// The mean over the window's elements that count: those of the input, and if the script says so the padding. What a
+/// last window reaches over the edge never counts.
+let private average countPad (window: Window) (x: torch.Tensor) =
     let padded = pad window 0.0 x
     let mean = meanOf window padded
 
@@ -47,7 +48,8 @@ let private average (window: Window) (x: torch.Tensor) =
         let ones =
             torch.ones (Array.append [| 1L; 1L |] sides, dtype = x.dtype, device = x.device)
 
-        mean / meanOf window (pad window 0.0 ones)
+        let counted = ones |> padWithin window (if countPad then 1.0 else 0.0)
+        mean / meanOf window counted
 
 let private tooMuchPadding (window: Window) =
     match window.Padding with
@@ -76,17 +78,19 @@ let private plan operation (site: LayerSite) =
             LayerFault.at "pad" $"padding must be less than the window's side, {k}: else a window sees nothing"
         | None ->
             let field = site.Field |> ReceptiveField.slide window.Kernel window.Stride
-            Ok(LayerPlan.stateless { input with Sides = sides } field (fun call -> operation window call.Input)))
+            let forward (call: LayerCall) = operation values window call.Input
+            Ok(LayerPlan.stateless { input with Sides = sides } field forward))
 
-let private definition name summary example operation =
+let private definition name summary formula notes example further operation =
     { Name = name
       Help =
         { LayerHelp.create
               summary
               "⌊(n + a + b − k) / s⌋ + 1; with ceil, ⌈ ⌉ in place of ⌊ ⌋, but a window that would begin in the padding behind the input is left out; with pad=same, ⌈n/s⌉"
               example with
-            Notes = [ "Padding is less than the window's side." ] }
-      Arguments = arguments
+            Formula = formula
+            Notes = "Padding is less than the window's side." :: notes }
+      Arguments = arguments @ further
       Operands = One
       Ranks = [ 1; 2; 3 ]
       Plan = plan operation }
@@ -95,12 +99,22 @@ let maxpool =
     definition
         "maxpool"
         "The greatest element of each window, channel by channel; padding never wins."
+        "y[i] = maxₗ x[i·s + l − a]"
+        [ "Of several greatest elements the first gets the gradient." ]
         "input 28x28x6; maxpool 2x2; maxpool 3 stride=2 pad=1"
-        maximum
+        []
+        (fun _ window x -> maximum window x)
+
+let private countPad =
+    Arguments.flag "count-pad" "Whether padding counts as elements of 0."
 
 let avgpool =
     definition
         "avgpool"
         "The mean of each window, channel by channel, over those of its elements that lie in the input: padding is not counted."
-        "input 28x28x6; avgpool 2x2; avgpool 3 stride=1 pad=same"
-        average
+        "y[i] = Σₗ x[i·s + l − a] / (how many of these elements there are)"
+        [ "Keras does not count padding either. PyTorch does, unless count_include_pad is false: count-pad does as it does."
+          "With count-pad a mean has ∏k elements, padding among them; what a last window of ceil reaches over the padding is still not counted." ]
+        "input 28x28x6; avgpool 2x2; avgpool 3 stride=1 pad=same; avgpool 3 stride=1 pad=1 count-pad"
+        [ countPad ]
+        (fun values -> average (values.Flag "count-pad"))

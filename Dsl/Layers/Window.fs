@@ -22,108 +22,110 @@ type Window =
 let area (window: Window) =
     window.Kernel |> List.fold (fun product k -> product * int64 k) 1L
 
-let private explicitPadding rank padding =
-    match padding with
-    | Sides [ one ] -> List.replicate rank one
-    | Sides several -> several
-    | Same
-    | Valid -> List.replicate rank (0, 0)
+/// Where windows lie along one axis: how many there are, the padding in front of and behind the input, and how far
+/// behind that padding the last window reaches.
+type private Places =
+    { Count: int64
+      Before: int64
+      After: int64
+      Beyond: int64 }
 
-/// Output side, and the padding in front of and behind the input, for one axis.
-let private axis extent stride (before, after) same ceil side =
-    if same then
-        let output = (side + stride - 1) / stride
-        let total = max 0 ((output - 1) * stride + extent - side)
-        output, total / 2, total - total / 2
-    else
-        let room = side + before + after - extent
+let private samePlaces extent stride side =
+    let count = (side + stride - 1L) / stride
+    let total = max 0L ((count - 1L) * stride + extent - side)
 
-        if not ceil || room % stride = 0 || room < 0 then
-            // A window larger than the side reaches over the edge with its first place already.
-            (if room >= 0 then room / stride + 1
-             elif ceil && room > -stride then 1
-             else 0),
-            before,
-            after + (if ceil && room < 0 && room > -stride then -room else 0)
+    { Count = count
+      Before = total / 2L
+      After = total - total / 2L
+      Beyond = 0L }
+
+let private places extent stride (before, after) ceil side =
+    let room = side + before + after - extent
+    let whole = if room >= 0L then room / stride + 1L else 0L
+
+    let count =
+        // A window that would start in the padding behind the input is left out, as in PyTorch.
+        if ceil && room > -stride && whole * stride < side + before then
+            max whole ((room + stride - 1L) / stride + 1L)
         else
-            // A window that would start in the padding behind the input is left out, as in PyTorch.
-            let output = room / stride + 2
-            let output = if (output - 1) * stride >= side + before then output - 1 else output
-            output, before, after + max 0 ((output - 1) * stride + extent - (side + before + after))
+            whole
 
-let private axes (window: Window) (sides: int list) =
-    let paddings = explicitPadding sides.Length window.Padding
+    { Count = count
+      Before = before
+      After = after
+      Beyond = max 0L ((count - 1L) * stride - room) }
+
+let private axes (window: Window) (sides: int64 list) =
+    let paddings = Sides.edges sides.Length window.Padding
 
     List.zip3 window.Extent window.Stride paddings
     |> List.map2
-        (fun side (extent, stride, padding) -> axis extent stride padding (window.Padding = Same) window.Ceil side)
+        (fun side (extent, stride, (before, after)) ->
+            if window.Padding = Same then
+                samePlaces (int64 extent) (int64 stride) side
+            else
+                places (int64 extent) (int64 stride) (int64 before, int64 after) window.Ceil side)
         sides
 
-/// The output's sides; an open side stays open.
-let outputSides (window: Window) (sides: int option list) =
+/// How many windows there are along each axis; `None` along an open side.
+let private counts (window: Window) (sides: int option list) =
     sides
     |> List.mapi (fun i side ->
         side
         |> Option.map (fun length ->
-            let alone = List.replicate sides.Length length
-            let output, _, _ = (axes window alone)[i]
-            output))
+            let alone = List.replicate sides.Length (int64 length)
+            (List.item i (axes window alone)).Count))
 
 /// Refuses a window that fits nowhere, and sizes whose number of axes is not the input's.
 let check (window: Window) (input: Shape) names next =
-    let sizes = List.zip names [ window.Kernel; window.Stride; window.Dilation ]
+    let axes =
+        [ window.Kernel.Length; window.Stride.Length; window.Dilation.Length ]
+        |> List.zip names
 
-    let misfit =
-        sizes |> List.tryFind (fun (_, size: int list) -> size.Length <> input.Rank)
+    Sides.fitting input (axes @ [ "pad", Sides.axesOf input.Rank window.Padding ]) (fun () ->
+        let counts = counts window input.Sides
 
-    let axesOfPadding =
-        match window.Padding with
-        | Sides several when several.Length <> 1 && several.Length <> input.Rank -> Some several.Length
-        | _ -> None
-
-    match misfit, axesOfPadding with
-    | Some(name, size), _ ->
-        LayerFault.at name $"'{name}' has {size.Length} sides, but the input, {Shape.text input}, has {input.Rank}"
-    | _, Some axes -> LayerFault.at "pad" $"'pad' has {axes} axes, but the input, {Shape.text input}, has {input.Rank}"
-    | _ ->
-        let sides = outputSides window input.Sides
-
-        match List.tryFindIndex (fun side -> side = Some 0) sides with
+        match List.tryFindIndex (fun side -> side = Some 0L) counts with
         | Some i ->
             LayerFault.at
                 (List.head names)
                 $"a window of {window.Extent[i]} does not fit into a side of {input.Sides[i].Value} ({Shape.text input})"
-        | None -> next sides
+        | None -> Sides.bounded counts next)
 
 let private longs (list: int list) = list |> List.map int64 |> Array.ofList
 
-/// The input with its padding, of this value. The sides come from the tensor: they may have been open in the script.
-let pad (window: Window) (value: float) (x: torch.Tensor) =
-    let sides = [ for side in Array.skip 2 x.shape -> int side ]
+// The sides come from the tensor: they may have been open in the script.
+let private placesOn (window: Window) (x: torch.Tensor) =
+    axes window (x.shape |> Array.skip 2 |> List.ofArray)
 
-    let paddings =
-        axes window sides |> List.map (fun (_, before, after) -> before, after)
-
-    if paddings |> List.forall (fun p -> p = (0, 0)) then
+let private padBy (ends: (int64 * int64) list) (value: float) (x: torch.Tensor) =
+    if ends |> List.forall (fun p -> p = (0L, 0L)) then
         x
     else
         // The last axis comes first here.
         let ends =
-            paddings
-            |> List.rev
-            |> List.collect (fun (before, after) -> [ int64 before; int64 after ])
+            ends |> List.rev |> List.collect (fun (before, after) -> [ before; after ])
 
         torch.nn.functional.pad (x, Array.ofList ends, PaddingModes.Constant, value)
 
+/// The input with its padding, of this value, as far as the last window reaches.
+let pad (window: Window) (value: float) (x: torch.Tensor) =
+    x |> padBy [ for p in placesOn window x -> p.Before, p.After + p.Beyond ] value
+
+/// The same with one value for the padding that the script says, and 0 where a last window reaches over it.
+let padWithin (window: Window) (value: float) (x: torch.Tensor) =
+    let places = placesOn window x
+
+    x
+    |> padBy [ for p in places -> p.Before, p.After ] value
+    |> padBy [ for p in places -> 0L, p.Beyond ] 0.0
+
 /// Symmetric padding that a convolution can do itself, without a padded copy; `None` where it cannot.
 let symmetric (window: Window) (x: torch.Tensor) =
-    let sides = [ for side in Array.skip 2 x.shape -> int side ]
+    let places = placesOn window x
 
-    let paddings =
-        axes window sides |> List.map (fun (_, before, after) -> before, after)
-
-    if paddings |> List.forall (fun (before, after) -> before = after) then
-        Some(paddings |> List.map (fst >> int64) |> Array.ofList)
+    if places |> List.forall (fun p -> p.Before = p.After && p.Beyond = 0L) then
+        Some [| for p in places -> p.Before |]
     else
         None
 

@@ -1,0 +1,94 @@
+/// Pooling to a size that the script says, whatever the input's: its windows share the input out as evenly as can be.
+module internal CnnCluster.Dsl.Layers.AdaptivePooling
+
+open TorchSharp
+open CnnCluster.Dsl
+
+/// Output i of o sees the elements ⌊i·n/o⌋ … ⌈(i + 1)·n/o⌉ − 1 of n: the most that one of them sees.
+let private widest (n: int64) (o: int64) =
+    if n % o = 0L then
+        n / o
+    else
+        seq { 0L .. o - 1L }
+        |> Seq.map (fun i -> ((i + 1L) * n + o - 1L) / o - i * n / o)
+        |> Seq.max
+
+let private fieldOf (site: LayerSite) (size: int list) =
+    if site.Input.Sides |> List.forall Option.isSome then
+        let sides = site.Input.Sides |> List.map Option.get
+        let seen = List.map2 (fun n o -> int (widest (int64 n) (int64 o))) sides size
+        let step = List.map2 (fun n o -> float n / float o) sides size
+        site.Field |> ReceptiveField.resample seen step
+    else
+        Whole
+
+let private average (size: int64[]) (x: torch.Tensor) =
+    if size |> Array.forall (fun side -> side = 1L) then
+        (GlobalPooling.mean x).reshape(Array.append [| x.size 0; x.size 1 |] size)
+    elif size.Length = 3 then
+        torch.nn.functional.adaptive_avg_pool3d (x, size)
+    else
+        torch.nn.functional.adaptive_avg_pool2d (x, size)
+
+let private greatestOfImage (height: int64, width: int64) (x: torch.Tensor) =
+    torch.nn.functional.adaptive_max_pool2d (x, [| height; width |])
+
+/// Of three sides first the last two, then the first: TorchSharp's own for three sides calls that for one.
+let private greatest (size: int64[]) (x: torch.Tensor) =
+    match size with
+    | [| depth; height; width |] ->
+        let samples, channels, slices = x.size 0, x.size 1, x.size 2
+
+        x.reshape (samples, channels * slices, x.size 3, x.size 4)
+        |> greatestOfImage (height, width)
+        |> _.reshape(samples, channels, slices, height * width)
+        |> greatestOfImage (depth, height * width)
+        |> _.reshape(samples, channels, depth, height, width)
+    | _ -> greatestOfImage (size[0], size[1]) x
+
+let private plan operation (site: LayerSite) =
+    let size = site.Arguments.Size("size", site.Input.Rank)
+
+    Sides.fitting site.Input [ "size", size.Length ] (fun () ->
+        let output =
+            { site.Input with
+                Sides = List.map Some size }
+
+        let forward (call: LayerCall) =
+            Window.onImage size.Length call.Input (operation (Window.imageAxes size))
+
+        Ok(LayerPlan.stateless output (fieldOf site size) forward))
+
+let private definition name summary formula notes operation =
+    { Name = name
+      Help =
+        { LayerHelp.create
+              summary
+              "the sides are size, whatever the input's, open ones too"
+              $"input 13x17x64; {name} 6x6; flatten; dense 10" with
+            Formula = formula
+            Source = "PyTorch's window bounds"
+            Notes = notes }
+      Arguments = [ Arguments.required "size" (SizeOf 1) "The output's sides: one number, or one for each axis." ]
+      Operands = One
+      Ranks = [ 1; 2; 3 ]
+      Plan = plan operation }
+
+let private windows = "i·n/size rounded down, up to (i + 1)·n/size rounded up"
+
+let adaptiveAverage =
+    definition
+        "adaptiveavgpool"
+        "The mean of each of size windows that share the input out, channel by channel."
+        $"y[i] is the mean of x from {windows}"
+        [ "Windows overlap where size does not divide the input's side; where size is greater than it, elements are repeated." ]
+        average
+
+let adaptiveMaximum =
+    definition
+        "adaptivemaxpool"
+        "The greatest element of each of size windows that share the input out, channel by channel."
+        $"y[i] is the greatest of x from {windows}"
+        [ "Windows overlap where size does not divide the input's side; where size is greater than it, elements are repeated."
+          "Of several greatest elements the first gets the gradient." ]
+        greatest
