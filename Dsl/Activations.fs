@@ -57,7 +57,27 @@ module Activation =
               x * (x / scalar 6.0 + scalar 0.5).clamp(scalar 0.0, scalar 1.0))
           plain "exponential" "eˣ" (fun x -> x.exp ())
           plain "softmax" "eˣ / Σ eˣ over the channels" (fun x -> x.softmax 1L)
-          plain "logsoftmax" "ln softmax" (fun x -> Functional.log_softmax (x, 1L)) ]
+          plain "logsoftmax" "ln softmax" (fun x -> Functional.log_softmax (x, 1L))
+          one "celu" "x where x > 0, else alpha·(e^(x/alpha) − 1) (Barron 2017)" ("alpha", 1.0) (fun alpha x ->
+              x.relu ()
+              + ((x.clamp_max (scalar 0.0) / scalar alpha).exp() - scalar 1.0) * scalar alpha)
+          plain "hardtanh" "min(1, max(−1, x))" (fun x -> x.clamp (scalar -1.0, scalar 1.0))
+          one "hardshrink" "x where |x| > threshold, else 0" ("threshold", 0.5) (fun threshold x ->
+              x * x.abs().gt(scalar threshold).``to`` x.dtype)
+          one
+              "softshrink"
+              "x less threshold where x > threshold, x plus threshold where x < −threshold, else 0"
+              ("threshold", 0.5)
+              (fun threshold x -> x - x.clamp (scalar -threshold, scalar threshold))
+          plain "tanhshrink" "x − tanh x" (fun x -> x - x.tanh ())
+          plain "logsigmoid" "ln(1 / (1 + e⁻ˣ))" (fun x -> Functional.logsigmoid x)
+          one "squareplus" "(x + √(x² + b)) / 2 (Barron 2021)" ("b", 4.0) (fun b x ->
+              (x + (x * x + scalar b).sqrt()) / scalar 2.0)
+          plain "sparsesigmoid" "min(1, max(0, (x + 1)/2))" (fun x ->
+              ((x + scalar 1.0) / scalar 2.0).clamp(scalar 0.0, scalar 1.0))
+          plain "sparseplus" "0 where x ≤ −1, (x + 1)²/4 up to x = 1, then x" (fun x ->
+              let bend = x.clamp (scalar -1.0, scalar 1.0) + scalar 1.0
+              bend * bend / scalar 4.0 + (x - scalar 1.0).relu()) ]
 
     /// `(name, values)` as printed: `relu`, `leakyrelu(0.1)`.
     let text (activation: Activation) =

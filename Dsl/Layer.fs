@@ -163,9 +163,12 @@ module Weights =
           Regularizer = regularizer
           Trainable = true }
 
-    /// One number for each channel, from a constant, as normalisations have them.
-    let perChannel channels name (initial: float) =
-        weight name [ int64 channels ] (Constant initial) { In = 1.0; Out = 1.0 } Regularizer.none
+    /// One value throughout at first, as normalisations have them.
+    let constant shape name (initial: float) =
+        weight name shape (Constant initial) { In = 1.0; Out = 1.0 } Regularizer.none
+
+    /// One number for each channel, from a constant.
+    let perChannel channels = constant [ int64 channels ]
 
     /// A weight whose initialiser and regularizer are the arguments NAME-init and NAME-reg.
     let named (values: ArgumentValues) name shape fans =

@@ -8,6 +8,7 @@ public enum RandomPurpose
     SampleOrder = 3,
     Augmentation = 4,
     GeneratedData = 5,
+    Noise = 6,
 }
 
 /// <summary>The key of one stream of random numbers.</summary>

@@ -39,7 +39,10 @@ let private refuse (builder: Builder) (statement: Statement) =
             "a layer with settings, as in: conv bias=no"
     | Use(word, _, None) ->
         Diagnostic.error word.Span $"'{word.Text}' is no layer, and has no defaults"
-        |> Suggestion.among (Declared.layerNames builder.Words) word.Text
+        |> (if Binder.isActivation word.Text then
+                id
+            else
+                Suggestion.among (Declared.layerNames builder.Words) word.Text)
         |> report builder.Sink
 
         None

@@ -19,6 +19,11 @@ let layers: LayerDefinition list =
       Resizing.reshape
       Dense.dense
       Dropout.definition
-      BatchNorm.definition ]
+      Dropout.spatial
+      BatchNorm.definition
+      LocalResponse.definition ]
+    @ Normalisation.all
+    @ Noise.all
+    @ Pointwise.all
     @ Edges.all
     @ Merge.all

@@ -37,13 +37,16 @@ let convolve (window: Window) groups (x: torch.Tensor) (kernel: torch.Tensor) (b
         | Some sides -> sides
         | None -> Array.zeroCreate strides.Length
 
-    match window.Kernel.Length with
-    | 3 -> torch.nn.functional.conv3d (x, kernel, bias, strides, padding, dilation, int64 groups)
-    | rank ->
-        let kernel = if rank = 1 then kernel.unsqueeze 2L else kernel
+    let rank = window.Kernel.Length
+    let kernel = if rank = 1 then kernel.unsqueeze 2L else kernel
+    let dilation = FewSamples.dilation x kernel dilation
 
-        onImage rank x (fun image ->
-            torch.nn.functional.conv2d (image, kernel, bias, strides, padding, dilation, int64 groups))
+    FewSamples.besideAnother x kernel groups (fun x ->
+        if rank = 3 then
+            torch.nn.functional.conv3d (x, kernel, bias, strides, padding, dilation, int64 groups)
+        else
+            onImage rank x (fun image ->
+                torch.nn.functional.conv2d (image, kernel, bias, strides, padding, dilation, int64 groups)))
 
 let private forward window groups (call: LayerCall) =
     convolve window groups call.Input (List.head call.Weights) (Weights.biasOf call.Weights)

@@ -19,16 +19,28 @@ let private fillMask key (step: StepContext) rate (mask: Span<float32>) samples 
         for i in 0 .. elements - 1 do
             mask[sample * elements + i] <- if uint64 words[i] >= threshold then kept else 0.0f
 
-let private drop rate (call: LayerCall) =
+/// Drops what shares one place in a mask of this shape, which is broadcast over x.
+let private drop (maskOf: torch.Tensor -> int64[]) rate (call: LayerCall) =
     let x = call.Input
 
     if not call.Step.Training || rate = 0.0 || x.size 0 = 0L then
         x
     else
         let key = RandomKey.Of(call.Step.Seed, RandomPurpose.Dropout, call.Path)
-        use mask = torch.empty (x.shape, dtype = torch.float32)
+        use mask = torch.empty (maskOf x, dtype = torch.float32)
         fillMask key call.Step rate (TensorMemory.Span<float32> mask) (int (x.size 0))
         x * mask.``to`` (x.dtype, x.device)
+
+let private sameElements =
+    "What is dropped depends on the seed, the layer's path, the step and the sample's place in the batch alone, not on the number of workers."
+
+let private plan maskOf (site: LayerSite) =
+    Ok(LayerPlan.pointwise site (drop maskOf (site.Arguments.Real "rate")))
+
+let private ofElements (x: torch.Tensor) = x.shape
+
+let private ofChannels (x: torch.Tensor) =
+    x.shape |> Array.mapi (fun axis side -> if axis < 2 then side else 1L)
 
 let definition =
     { Name = "dropout"
@@ -39,9 +51,23 @@ let definition =
               "input 120; dropout 0.2; dense 10" with
             Formula = "x / (1 − rate) with probability 1 − rate, else 0"
             Source = "Srivastava et al., JMLR 2014"
-            Notes =
-                [ "Which elements are dropped depends on the seed, the layer's path, the step and the sample's place in the batch alone, not on the number of workers." ] }
+            Notes = [ sameElements ] }
       Arguments = [ Arguments.required "rate" (RealNumber(0.0, 0.999)) "The share of elements that is dropped." ]
       Operands = One
       Ranks = [ 0; 1; 2; 3 ]
-      Plan = fun site -> Ok(LayerPlan.pointwise site (drop (site.Arguments.Real "rate"))) }
+      Plan = plan ofElements }
+
+let spatial =
+    { Name = "spatialdropout"
+      Help =
+        { LayerHelp.create
+              "In training, sets whole channels to 0 with the probability rate and scales the others up; else it does nothing."
+              "kept"
+              "input 28x28x8; spatialdropout 0.2; conv 16 3" with
+            Formula = "x / (1 − rate) with probability 1 − rate, else 0, channel by channel"
+            Source = "Tompson et al., CVPR 2015"
+            Notes = [ sameElements ] }
+      Arguments = [ Arguments.required "rate" (RealNumber(0.0, 0.999)) "The share of channels that is dropped." ]
+      Operands = One
+      Ranks = [ 1; 2; 3 ]
+      Plan = plan ofChannels }

@@ -8,7 +8,7 @@ let misfit (input: Shape) (arguments: (string * int) list) =
     arguments
     |> List.tryFind (fun (_, axes) -> axes <> input.Rank)
     |> Option.map (fun (name, axes) ->
-        LayerFault.at name $"'{name}' has {axes} sides, but the input, {Shape.text input}, has {input.Rank}")
+        LayerFault.at name $"'{name}' is for {axes} sides, but the input, {Shape.text input}, has {input.Rank}")
 
 /// Goes on where every argument is for as many axes as the input has sides.
 let fitting input arguments next =

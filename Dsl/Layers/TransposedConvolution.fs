@@ -81,12 +81,14 @@ let private spread geometry groups (x: torch.Tensor) (kernel: torch.Tensor) (bia
     let padding, behind =
         onAxes 0L (List.map fst covered), onAxes 0L (List.map snd covered)
 
-    let whole =
-        match sides.Length with
-        | 3 -> torch.nn.functional.conv_transpose3d (x, kernel, bias, strides, padding, behind, dilation, int64 groups)
-        | rank ->
-            let kernel = if rank = 1 then kernel.unsqueeze 2L else kernel
+    let rank = sides.Length
+    let kernel = if rank = 1 then kernel.unsqueeze 2L else kernel
+    let dilation = FewSamples.dilation x kernel dilation
 
+    FewSamples.besideAnother x kernel groups (fun x ->
+        if rank = 3 then
+            torch.nn.functional.conv_transpose3d (x, kernel, bias, strides, padding, behind, dilation, int64 groups)
+        else
             onImage rank x (fun image ->
                 torch.nn.functional.conv_transpose2d (
                     image,
@@ -97,9 +99,8 @@ let private spread geometry groups (x: torch.Tensor) (kernel: torch.Tensor) (bia
                     behind,
                     dilation,
                     int64 groups
-                ))
-
-    cut axes (List.map fst covered) whole
+                )))
+    |> cut axes (List.map fst covered)
 
 // ---- plan ----
 

@@ -28,7 +28,20 @@ let private formulas: Map<string, float -> float> =
           "sigmoid", sigmoid
           "hardsigmoid", hardsigmoid
           "hardswish", (fun x -> x * hardsigmoid x)
-          "exponential", exp ]
+          "exponential", exp
+          "celu", (fun x -> if x > 0.0 then x else exp x - 1.0)
+          "hardtanh", max -1.0 >> min 1.0
+          "hardshrink", (fun x -> if abs x > 0.5 then x else 0.0)
+          "softshrink", (fun x -> float (sign x) * max 0.0 (abs x - 0.5))
+          "tanhshrink", (fun x -> x - tanh x)
+          "logsigmoid", (fun x -> log (sigmoid x))
+          "squareplus", (fun x -> (x + sqrt (x * x + 4.0)) / 2.0)
+          "sparsesigmoid", (fun x -> min 1.0 (max 0.0 ((x + 1.0) / 2.0)))
+          "sparseplus",
+          (fun x ->
+              if x <= -1.0 then 0.0
+              elif x < 1.0 then (x + 1.0) ** 2.0 / 4.0
+              else x) ]
 
 let private points = [| -4.0; -3.0; -1.0; -0.5; 0.0; 0.5; 1.0; 3.0; 7.0 |]
 
@@ -119,4 +132,18 @@ let tests =
                   network.forward (torch.tensor([| -1.0 |], dtype = torch.float64).reshape(1L, 1L))
 
               Expect.floatClose Accuracy.high (y.item<float>()) (2.0 * (exp -0.1 - 1.0)) "value"
-          } ]
+          }
+          for script, expected in
+              [ "celu(2)", 2.0 * (exp -0.5 - 1.0)
+                "hardshrink(1)", 0.0
+                "softshrink(0.75)", -0.25
+                "squareplus(3)", 0.5 ] do
+              test $"at -1, {script} is its formula" {
+                  use _ = torch.NewDisposeScope()
+                  let network, _ = networkOf (planOf $"input 1\n{script}") 1UL
+
+                  let y =
+                      network.forward (torch.tensor([| -1.0 |], dtype = torch.float64).reshape(1L, 1L))
+
+                  Expect.floatClose Accuracy.high (y.item<float>()) expected "value"
+              } ]

@@ -73,6 +73,29 @@ let cases =
             "input 4\nbatchnorm scale=no epsilon=0.1"
             "input 5x3\nbatchnorm shift=no"
             "input 2x2x2x2\nbatchnorm sync=no" ]
+          "spatialdropout", [ "input 3x4x5\nspatialdropout 0.4"; "input 4x3\nspatialdropout 0.5" ]
+          "layernorm",
+          [ "input 3x4x2\nlayernorm"
+            "input 5\nlayernorm scale=no epsilon=0.1"
+            "input 4x3\nlayernorm all"
+            "input 2x2x2x3\nlayernorm over=all shift=no"
+            "input 2x2x1x3\nlayernorm scale=no shift=no" ]
+          "groupnorm",
+          [ "input 3x4x4\ngroupnorm 2"
+            "input 6\ngroupnorm 3 shift=no"
+            "input 2x1x32\ngroupnorm"
+            "input 2x2x2x4\ngroupnorm 2 scale=no shift=no epsilon=0.01" ]
+          "instancenorm",
+          [ "input 3x4x2\ninstancenorm"; "input 5x3\ninstancenorm scale=no"; "input 2x2x3x2\ninstancenorm" ]
+          "localresponsenorm",
+          [ "input 2x3x7\nlocalresponsenorm alpha=0.5"
+            "input 4x3\nlocalresponsenorm 9 alpha=1 k=1"
+            "input 2x2x2x4\nlocalresponsenorm 3 alpha=2 beta=0.6 k=0.5" ]
+          "gaussiannoise", [ "input 3x3x3\ngaussiannoise 0.4"; "input 9\ngaussiannoise 0" ]
+          "gaussiandropout", [ "input 3x3x3\ngaussiandropout 0.4"; "input 9\ngaussiandropout 0" ]
+          "rescale", [ "input 3x4x2\nrescale 1/127.5 offset=-1"; "input 5\nrescale -2" ]
+          "prelu",
+          [ "input 3x4x2\nprelu alpha-init=normal"; "input 4\nprelu alpha-init=constant(0.25)"; "input 2x2x2x3\nprelu" ]
           for word in [ "add"; "subtract"; "multiply"; "average"; "maximum"; "minimum" ] do
               word,
               [ $"input 3x4x2 as x\nconv 2 3 pad=same\n{word} x here"

@@ -71,3 +71,56 @@ let gradients =
         "Dsl.Layers gradients"
         [ for _, body in everyCase do
               test $"{body.Replace('\n', ';')}: the gradients are the slopes" { gradientsAgree body } ]
+
+// ---- slices ----
+
+/// Further networks, wide enough for libtorch's fast ways, of which it chooses by the number of samples.
+let private wide =
+    [ "input 9x9x16\nconv 24 3 pad=1"
+      "input 9x9x64\nconv 32 1"
+      "input 9x9x64\nconv 32 1 stride=2"
+      "input 9x9x24\nconv 24 3x1 groups=4"
+      "input 40x20\nconv 24 3 pad=same"
+      "input 5x6x7x8\nconv 16 3 pad=1"
+      "input 5x6x7x8\nconv 16 1"
+      "input 9x9x32\ndepthwise 3 pad=same"
+      "input 9x9x32\nseparable 48 3 stride=2"
+      "input 6x6x32\nconvtranspose 16 3 stride=2 pad=same"
+      "input 6x6x32\nconvtranspose 16 1"
+      "input 6x6x32\nconvtranspose 32 2 stride=2 groups=32"
+      "input 4x4x4x8\nconvtranspose 8 2 stride=2"
+      "input 20x20x1\nglobalavgpool"
+      "input 7x7x19\nglobalavgpool"
+      "input 7x7x19\nadaptiveavgpool 3"
+      "input 7x7x19\nlayernorm"
+      "input 7x7x19\nlayernorm all"
+      "input 7x7x24\ngroupnorm 4"
+      "input 7x7x24\nlocalresponsenorm" ]
+
+/// In float32, on the first samples of the batch.
+let private outputOf (network: NetworkModule) (batch: torch.Tensor) count =
+    network.forward(batch.narrow (0L, 0L, count)).``to``(torch.float64) |> values
+
+let private sliceless body training =
+    scope (fun () ->
+        let plan = planOf body
+        use network = NetworkModule.Create(plan, 3UL, torch.float32, torch.CPU)
+        network.Step <- step training 37L
+        let batch = (samples plan 37).``to`` torch.float32
+        let whole = outputOf network batch 37L
+
+        for count in [ 1L; 2L; 5L; 15L; 16L; 17L ] do
+            let alone = outputOf network batch count
+            Expect.equal alone (Array.take alone.Length whole) $"{count} samples of 37")
+
+[<Tests>]
+let slices =
+    testList
+        "Dsl.Layers slices"
+        [ for body in wide @ List.map snd everyCase do
+              for training in [ false; true ] do
+                  if not (training && body.Contains "batchnorm") then
+                      test
+                          $"{body.Replace('\n', ';')}: a sample's bits do not depend on the others, training {training}" {
+                          sliceless body training
+                      } ]
