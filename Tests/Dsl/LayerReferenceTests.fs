@@ -12,13 +12,13 @@ open CnnCluster.Tests.Dsl.LayerReferences
 open CnnCluster.Tests.Dsl.Networks
 open CnnCluster.Tests.Dsl.Scripts
 
-type private Padded =
+type Padded =
     | IsSame
     | IsValid
     | Number of int
     | PerSide of (int * int) list
 
-type private WindowCase =
+type WindowCase =
     { Sides: int list
       Channels: int
       Filters: int
@@ -27,7 +27,7 @@ type private WindowCase =
       Geometry: Geometry
       Samples: int }
 
-let private genWindow pooling =
+let genWindow pooling =
     gen {
         let! rank = Gen.choose (1, 3)
 
@@ -79,9 +79,9 @@ let private genWindow pooling =
                         After = List.map snd pairs } }
     }
 
-let private list (numbers: int list) = "[" + String.Join(" ", numbers) + "]"
+let list (numbers: int list) = "[" + String.Join(" ", numbers) + "]"
 
-let private settings case =
+let settings case =
     let pad =
         match case.Padding with
         | IsSame -> "same"
@@ -94,12 +94,12 @@ let private settings case =
 
     $"{list case.Geometry.Kernel} stride={list case.Geometry.Stride} pad={pad}"
 
-let private bodyOf case layer =
+let bodyOf case layer =
     let shape = String.Join("x", case.Sides @ [ case.Channels ])
     $"input {shape}\n{layer}"
 
 /// The layer gives what the reference gives, and is refused where the reference has no output.
-let private agrees layer case (reference: NdArray -> torch.Tensor list -> NdArray) =
+let agrees layer case (reference: NdArray -> torch.Tensor list -> NdArray) =
     let body = bodyOf case layer
 
     let result =
@@ -114,7 +114,7 @@ let private agrees layer case (reference: NdArray -> torch.Tensor list -> NdArra
             Expect.sequenceEqual y.shape (List.map int64 expected.Dims) body
             Expect.isLessThan (distance expected.Data (values y)) 1e-12 body)
 
-let private property name generator check =
+let property name generator check =
     testPropertyWithConfig
         { FsCheckConfig.defaultConfig with
             maxTest = 60 }

@@ -121,3 +121,102 @@ let normalise epsilon (statistics: (float * float)[]) (x: NdArray) =
     tabulate x.Dims (fun place ->
         let mean, variance = statistics[place[1]]
         (at x place - mean) / sqrt (variance + epsilon))
+
+// ---- transposed convolution, by its definition ----
+
+/// z[n, f, j] = Σ w[c, f', l]·x[n, c, i] + b[f] over all i and l with i·s + l·d − p = j
+let convolveTransposed geometry groups (sides: int list) (x: NdArray) (kernel: NdArray) (bias: NdArray) =
+    let perGroup = kernel.Dims[1]
+    let depth = x.Dims[1] / groups
+    let filters = perGroup * groups
+    let output = Array.zeroCreate (x.Dims[0] * filters * List.fold (*) 1 sides)
+    let dims = x.Dims[0] :: filters :: sides
+
+    for place in places x.Dims do
+        for l in places (List.skip 2 kernel.Dims) do
+            let j =
+                [ for axis in 0 .. sides.Length - 1 ->
+                      place[axis + 2] * geometry.Stride[axis] + l[axis] * geometry.Dilation[axis]
+                      - geometry.Before[axis] ]
+
+            if List.forall2 (fun j side -> j >= 0 && j < side) j sides then
+                for q in 0 .. perGroup - 1 do
+                    let f = place[1] / depth * perGroup + q
+                    let target = offset dims (place[0] :: f :: j)
+                    output[target] <- output[target] + at x place * at kernel (place[1] :: q :: l)
+
+    tabulate dims (fun place -> output[offset dims place] + bias.Data[place[1]])
+
+// ---- changes of the sides ----
+
+/// Each element of the output from a place of the input, or from a constant where there is none.
+let pick (sides: int list) (source: int list -> int list option) constant (x: NdArray) =
+    tabulate (List.take 2 x.Dims @ sides) (fun place ->
+        match source (List.skip 2 place) with
+        | Some i -> at x (List.take 2 place @ i)
+        | None -> constant)
+
+/// What a function makes of the elements from ⌊i·n/o⌋ to ⌈(i + 1)·n/o⌉ along each axis.
+let adaptivePool (sizes: int list) (choose: float list -> float) (x: NdArray) =
+    let range n o i =
+        [ int (floor (float (i * n) / float o)) .. int (ceil (float ((i + 1) * n) / float o)) - 1 ]
+
+    let rec product =
+        function
+        | [] -> [ [] ]
+        | first :: rest ->
+            [ for i in first do
+                  for others in product rest -> i :: others ]
+
+    tabulate (List.take 2 x.Dims @ sizes) (fun place ->
+        List.map3 range (List.skip 2 x.Dims) sizes (List.skip 2 place)
+        |> product
+        |> List.map (fun i -> at x (List.take 2 place @ i))
+        |> choose)
+
+/// Linear between the elements, whose centres lie at half numbers; beyond the outermost, these.
+let upsampleLinear (factors: int list) (x: NdArray) =
+    let weights n factor i =
+        let source = (float i + 0.5) / float factor - 0.5 |> max 0.0 |> min (float (n - 1))
+        let below = int (floor source)
+        [ below, 1.0 - (source - float below); min (below + 1) (n - 1), source - float below ]
+
+    let sides = List.skip 2 x.Dims
+
+    tabulate (List.take 2 x.Dims @ List.map2 (*) sides factors) (fun place ->
+        let rec sum chosen =
+            function
+            | [] -> at x (List.take 2 place @ List.rev chosen)
+            | axis :: rest ->
+                axis
+                |> List.sumBy (fun (i, weight) -> if weight = 0.0 then 0.0 else weight * sum (i :: chosen) rest)
+
+        sum [] (List.map3 weights sides factors (List.skip 2 place)))
+
+// ---- normalisation over parts of a sample ----
+
+/// Elements of one sample with the same key are brought to mean 0 and variance 1 together.
+let normaliseBy (key: int list -> int list) epsilon (x: NdArray) =
+    let statistics =
+        places x.Dims
+        |> List.groupBy (fun place -> place[0], key place)
+        |> List.map (fun (key, group) ->
+            let values = group |> List.map (at x)
+            let mean = List.average values
+            key, (mean, values |> List.averageBy (fun v -> (v - mean) ** 2.0)))
+        |> Map.ofList
+
+    tabulate x.Dims (fun place ->
+        let mean, variance = statistics[place[0], key place]
+        (at x place - mean) / sqrt (variance + epsilon))
+
+/// Krizhevsky et al. 2012, section 3.3.
+let localResponse size k alpha beta (x: NdArray) =
+    tabulate x.Dims (fun place ->
+        let c = place[1]
+
+        let squares =
+            [ for j in max 0 (c - size / 2) .. min (x.Dims[1] - 1) (c + size / 2) ->
+                  at x (List.updateAt 1 j place) ** 2.0 ]
+
+        at x place / ((k + alpha * List.sum squares) ** beta))

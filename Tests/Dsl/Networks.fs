@@ -49,6 +49,14 @@ let samples (plan: NetworkPlan) (count: int) =
 
     torch.tensor(values, dtype = torch.float64).reshape dims
 
+/// Writes element i of a tensor, in the order of the last axis first.
+let fill (tensor: torch.Tensor) (formula: float -> float) =
+    use _ = torch.no_grad ()
+    let values = [| for i in 0L .. tensor.numel () - 1L -> formula (float i) |]
+
+    tensor.copy_ (torch.tensor(values, dtype = torch.float64).reshape tensor.shape)
+    |> ignore
+
 /// Fixed weights of a sum over the output, so that every element has a gradient of its own.
 let scores (output: torch.Tensor) =
     let count = int (output.numel ())
