@@ -16,7 +16,7 @@ internal static class EvaluationOutput
             console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name}: {value:F4}"));
         }
 
-        if (evaluation.Confusion is { } confusion)
+        foreach (var confusion in evaluation.Confusions)
         {
             console.Write(Table(confusion));
         }
@@ -30,24 +30,24 @@ internal static class EvaluationOutput
             result[name] = value;
         }
 
-        if (evaluation.Confusion is { } confusion)
+        foreach (var confusion in evaluation.Confusions)
         {
-            result["confusion"] = confusion;
+            result[confusion.Name] = confusion.Counts;
         }
 
         return JsonSerializer.Serialize(result);
     }
 
-    private static Table Table(int[][] confusion)
+    private static Table Table(Confusion confusion)
     {
-        var table = new Table { Border = TableBorder.Minimal, Title = new TableTitle("label (row) and prediction (column)") };
+        var table = new Table { Border = TableBorder.Minimal, Title = new TableTitle($"{confusion.Name}: label (row) and prediction (column)") };
         table.AddColumn("");
-        for (var prediction = 0; prediction < confusion.Length; prediction++)
+        for (var prediction = 0; prediction < confusion.Counts.Length; prediction++)
         {
             table.AddColumn(new TableColumn(Text(prediction)).RightAligned());
         }
 
-        foreach (var (label, row) in confusion.Index())
+        foreach (var (label, row) in confusion.Counts.Index())
         {
             table.AddRow([Text(label), .. row.Select(static (count) => count == 0 ? "." : Text(count))]);
         }

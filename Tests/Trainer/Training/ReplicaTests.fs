@@ -31,7 +31,7 @@ let private agrees world (plan: TrainPlan) =
     for a, b in List.zip alone.Losses together[0].Losses do
         Expect.floatClose Accuracy.high b a "losses"
 
-    Expect.sequenceEqual together[0].Accuracy alone.Accuracy "accuracy, a count"
+    Expect.sequenceEqual together[0].Figure alone.Figure "accuracy, a count"
 
 let private lastSlice samples =
     small withBatchNorm $"{exact}    data digits train={32 + samples} test=10"
@@ -61,7 +61,9 @@ let tests =
                   (loader plan (TrainingCatalogues.Load(plan, null)) replica.Collective).TrainEpoch(1, 0)
                   |> Seq.head
 
-              use all = replica.Predict whole
+              use _ = torch.NewDisposeScope()
+              let output batch = (replica.Predict batch).Outputs[0]
+              let all = output whole
 
               for count in 1 .. whole.Count - 1 do
                   let slice =
@@ -69,12 +71,11 @@ let tests =
                           int64 count,
                           0L,
                           count,
-                          Array.truncate (count * 784) whole.Pixels,
-                          Array.truncate count whole.Labels
+                          [| Array.truncate (count * 784) whole.Inputs[0] |],
+                          [| whole.Targets[0].Of(ReadOnlySpan [| 0 .. count - 1 |]) |]
                       )
 
-                  use output = replica.Predict slice
-                  Expect.equal (flat output) (flat (all.narrow (0L, 0L, int64 count))) $"the first {count}"
+                  Expect.equal (flat (output slice)) (flat (all.narrow (0L, 0L, int64 count))) $"the first {count}"
           }
           test "accumulated batches make one step of all of them" {
               let text =

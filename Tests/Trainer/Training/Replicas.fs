@@ -53,11 +53,14 @@ let loader (plan: TrainPlan) (data: DataSet) (collective: ICollective) =
 
 /// What a rank ends with.
 type Ended =
-    { Hash: string
-      Parameters: float[]
-      Buffers: float[]
-      Losses: float list
-      Accuracy: float list }
+    {
+        Hash: string
+        Parameters: float[]
+        Buffers: float[]
+        Losses: float list
+        /// The first figure besides the loss.
+        Figure: float list
+    }
 
 let flat (tensor: torch.Tensor) =
     use host = tensor.``to``(torch.float64).cpu()
@@ -76,7 +79,7 @@ let private train (plan: TrainPlan) (data: DataSet) epochs (collective: ICollect
       Parameters = flat replica.Arena.Parameters
       Buffers = flat replica.Buffers.Current
       Losses = steps |> List.map _.Loss
-      Accuracy = steps |> List.map (fun s -> s.Metrics[0] / float s.Samples) }
+      Figure = steps |> List.map (fun s -> s.Figures[0] / float s.Samples) }
 
 /// Trains in a world of this size; every rank's end.
 let trained world epochs (plan: TrainPlan) =
