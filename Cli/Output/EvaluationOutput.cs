@@ -18,7 +18,8 @@ internal static class EvaluationOutput
 
         foreach (var confusion in evaluation.Confusions)
         {
-            console.Write(Table(confusion));
+            console.WriteLine($"{confusion.Name}, by label (row) and prediction (column):");
+            console.Write(Table(confusion.Counts));
         }
     }
 
@@ -38,16 +39,16 @@ internal static class EvaluationOutput
         return JsonSerializer.Serialize(result);
     }
 
-    private static Table Table(Confusion confusion)
+    private static Table Table(int[][] confusion)
     {
-        var table = new Table { Border = TableBorder.Minimal, Title = new TableTitle($"{confusion.Name}: label (row) and prediction (column)") };
+        var table = new Table { Border = TableBorder.Minimal };
         table.AddColumn("");
-        for (var prediction = 0; prediction < confusion.Counts.Length; prediction++)
+        for (var prediction = 0; prediction < confusion.Length; prediction++)
         {
             table.AddColumn(new TableColumn(Text(prediction)).RightAligned());
         }
 
-        foreach (var (label, row) in confusion.Counts.Index())
+        foreach (var (label, row) in confusion.Index())
         {
             table.AddRow([Text(label), .. row.Select(static (count) => count == 0 ? "." : Text(count))]);
         }
