@@ -61,7 +61,10 @@ let check sink span (network: NetworkPlan) (data: DataSetEntry) =
         let sources = List.choose id sources
         List.iter2 (checkShape sink span network data) network.Inputs sources
         refuseSharing sink span network data sources
-        warnOfUnused sink span data sources
+
+        if List.distinct sources = sources then
+            warnOfUnused sink span data sources
+
         Some sources
     else
         let names = Suggestion.joined "and" (inputNames data)

@@ -137,9 +137,14 @@ let private named sink subject basis details (judges: (Stated<'D> * Judge<'D>) l
 
     let names = FigureNames.assign subject.Network.Outputs.Length parts
 
-    for name, same in List.zip names judges |> List.groupBy fst do
+    for _, same in List.zip names judges |> List.groupBy fst do
+        let _, (first, _) = same.Head
+
         for _, (stated, _) in List.tail same do
-            fail sink stated.Entry.Span $"there is another {stated.Entry.Word.Text} that compares the same, '{name}'"
+            fail
+                sink
+                stated.Entry.Span
+                $"line {first.Entry.Span.Start.Line} has this {stated.Entry.Word.Text} of the same output and target already"
             |> ignore
 
     List.map2 (fun name (_, judge) -> { judge with Figure = name }) names judges
@@ -210,14 +215,18 @@ let private judged sink subject statedLosses (statedMetrics: Stated<MetricDefini
     let allPlaced = placed.Length = List.length statedLosses
 
     let metricsPlaced =
-        if statedMetrics.IsEmpty then defaultMetrics placed subject
-        elif allPlaced then placeMetrics sink subject placed statedMetrics
-        else []
+        if statedMetrics.IsEmpty then
+            defaultMetrics placed subject
+        else
+            statedMetrics
+            |> List.filter (fun metric -> allPlaced || metric.On.IsSome)
+            |> placeMetrics sink subject placed
 
-    if not statedMetrics.IsEmpty then
-        for stated, metric in metricsPlaced do
-            if not (List.contains metric.Output misfits) then
-                checkFit sink metrics subject stated metric.Output metric.Target |> ignore
+    for stated, metric in metricsPlaced do
+        let sound = allPlaced && not (List.contains metric.Output misfits)
+
+        if not statedMetrics.IsEmpty && (sound || stated.Target.IsSome) then
+            checkFit sink metrics subject stated metric.Output metric.Target |> ignore
 
     let losses =
         placed

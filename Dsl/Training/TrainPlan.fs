@@ -174,27 +174,29 @@ type TrainPlan =
 
     /// The outputs that losses compare with classes, and the classes' targets.
     member plan.Classifications: IReadOnlyList<Classification> =
-        let pairs =
+        let classifying =
             [ for { Judge = judge } in plan.Losses do
                   match judge.Target with
-                  | OfData target -> judge.Output, target
-                  | OfInput _ -> () ]
+                  | OfInput _ -> ()
+                  | OfData i ->
+                      let target = plan.Data.Definition.Targets[i]
+
+                      match target.Kind with
+                      | Numbers _ -> ()
+                      | Classes count ->
+                          { Base = "confusion"
+                            Output = plan.Network.Outputs[judge.Output].Name
+                            Details = [ target.Name ] },
+                          { Name = ""
+                            Output = judge.Output
+                            Target = i
+                            Classes = count } ]
             |> List.distinct
 
-        let parts =
-            [ for output, target in pairs ->
-                  { Base = "confusion"
-                    Output = plan.Network.Outputs[output].Name
-                    Details = [ plan.Data.Definition.Targets[target].Name ] } ]
+        let names =
+            classifying |> List.map fst |> FigureNames.assign plan.Network.Outputs.Length
 
-        [| for (output, target), name in List.zip pairs (FigureNames.assign plan.Network.Outputs.Length parts) do
-               match plan.Data.Definition.Targets[target].Kind with
-               | Classes count ->
-                   { Name = name
-                     Output = output
-                     Target = target
-                     Classes = count }
-               | Numbers _ -> () |]
+        [| for name, (_, classification) in List.zip names classifying -> { classification with Name = name } |]
 
     /// The classes that an output speaks for, int64 (N).
     member plan.PredictedClasses(classification: Classification, batch: BatchTensors) =
