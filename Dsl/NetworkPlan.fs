@@ -87,12 +87,17 @@ type NetworkPlan =
     member plan.Parameters =
         plan.Owners |> List.sumBy (fun node -> node.Layer.Weights |> List.sumBy _.Count)
 
+    /// The activation that an output comes from: `linear` if there is none.
+    member plan.LastActivation(output: PlanOutput) =
+        match output.Source with
+        | FromInput _ -> "linear"
+        | FromNode i ->
+            plan.Nodes[i].Activation
+            |> Option.map _.Definition.Name
+            |> Option.defaultValue "linear"
+
     /// Whether the last activation of an output makes probabilities.
     member plan.IsSoftmax(output: PlanOutput) =
-        match output.Source with
-        | FromInput _ -> false
-        | FromNode i ->
-            let activation = plan.Nodes[i].Activation |> Option.map _.Definition.Name
-            activation = Some "softmax"
+        (plan.LastActivation output = "softmax")
 
     member plan.EndsInSoftmax = plan.IsSoftmax plan.Outputs.Head

@@ -104,6 +104,13 @@ let private apply (body: Body) (change: Override) : Result<Body, Diagnostic> =
         Ok
             { body with
                 Statements = List.insertAt (min at others.Length) fresh others }
+    | Some _, Some part when (List.filter mine body.Statements).Length > 1 ->
+        Result.Error
+            { Diagnostic.error
+                  { Span.nowhere with
+                      File = change.Source.File }
+                  $"the train part has '{change.Key}' several times: it is not clear whose '{part}' is to be set" with
+                Expected = Some $"a whole '{change.Key}', which takes the place of all of them" }
     | Some fresh, Some part when List.exists mine body.Statements ->
         let edit statement =
             if mine statement then withPart part fresh statement else statement

@@ -110,18 +110,16 @@ module private Parts =
 
             None
 
-    let network reading given (name: Name, body) =
-        NetworkChecker.check reading.Sink reading.Words given name body
+    let network reading samples (name: Name, body) =
+        NetworkChecker.check reading.Sink reading.Words samples name body
 
     let training reading (name: Name, body) =
         let data = TrainChecker.dataOf (Scope.Sink()) reading.Catalogues name body
 
-        let given =
-            data
-            |> Option.map (fun d -> TrainChecker.sampleShapes d.Definition)
-            |> Option.defaultValue []
+        let samples input number =
+            data |> Option.bind (fun d -> DataChecker.sampleFor d.Definition input number)
 
-        let plan = networkOf reading name |> Option.bind (network reading given)
+        let plan = networkOf reading name |> Option.bind (network reading samples)
         TrainChecker.check reading.Sink reading.Catalogues plan name body
 
     /// What the script itself declares for nothing. A file without networks is there for others to import.
@@ -168,7 +166,7 @@ type Script private () =
 
         for name, body in Parts.networks tree do
             if not (List.contains name.Text trained) then
-                Parts.network reading [] (name, body) |> ignore
+                Parts.network reading (fun _ _ -> None) (name, body) |> ignore
 
         if reading.Sink.Count = 0 && List.isEmpty tree.Declarations then
             Scope.expected
@@ -193,7 +191,7 @@ type Script private () =
         let reading = Parts.read source catalogues importer
 
         Parts.pick reading "network" name (Parts.networks reading.Tree)
-        |> Option.bind (Parts.network reading (List.ofSeq inputs))
+        |> Option.bind (Parts.network reading (fun _ number -> Seq.tryItem number inputs))
         |> Parts.result reading []
 
     /// One train part with its network, after the changes that the command line asks for.

@@ -5,6 +5,34 @@ open System
 open Expecto
 open CnnCluster.Tests.Cli
 
+/// Two images through one tower: are they the same digit?
+let private siamese =
+    """
+shared tower {
+    conv 8 5x5 relu
+    maxpool 2x2
+    conv 16 5x5 relu
+    maxpool 2x2
+    flatten
+    dense 32 tanh
+}
+
+network Siamese {
+    input left 28x28x1
+    input right 28x28x1
+    multiply { from left; tower } { from right; tower }
+    dense 1
+}
+
+train Siamese {
+    data      digit-pairs
+    loss      binary-cross-entropy
+    optimizer adam lr=2e-3
+    batch     64
+    epochs    4
+}
+"""
+
 /// Trains an example for a few epochs and gives the accuracy it reached.
 let private accuracy name arguments =
     Cnn.inFolder (fun folder ->
@@ -36,6 +64,21 @@ let tests =
           test "LeNet-5 with tanh passes 97 % on the digits, over two processes" {
               let reached = accuracy "lenet5-tanh" [ "--epochs"; "6"; "--processes"; "2" ]
               Expect.isGreaterThan reached 0.97 "average pooling and tanh"
+          }
+          test "a Siamese pair of towers tells same digits from others, over two processes" {
+              Cnn.inFolder (fun folder ->
+                  let script = Cnn.write folder "siamese.cnn" siamese
+
+                  use cnn =
+                      Cnn.start
+                          [ "train"; script; "--json"; "--out"; "run"; "--threads"; "1"; "--processes"; "2" ]
+                          folder
+
+                  let result = Cnn.finish (TimeSpan.FromMinutes 3.0) cnn
+                  Expect.equal result.ExitCode 0 result.Error
+                  let reached = float (result.Field("end", "val_accuracy"))
+                  printfn $"Siamese: {reached:P2} after 4 epochs"
+                  Expect.isGreaterThan reached 0.9 "validation accuracy")
           }
           test "MNIST with SGD passes 96 % in two epochs" { onMnist "lenet5-mnist" 2 0.96 }
           test "MNIST with Adam passes 98 % in two epochs" { onMnist "lenet5-mnist-adam" 2 0.98 } ]

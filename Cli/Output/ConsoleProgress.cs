@@ -62,7 +62,15 @@ internal sealed class ConsoleProgress : IRunReader
         console.MarkupLine(string.Create(
             CultureInfo.InvariantCulture,
             $"{m.Epoch,6}    {m["train_loss"],10:F4} {m["val_loss"],10:F4} {accuracy,10} {m.ImagesPerSecond,10:N0}   {m.LearningRate:G4}{best}"));
+        foreach (var (name, figure) in m.Values.Where(static v => IsFurther(v.Key)))
+        {
+            console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"[grey]{"",10}{name} {figure:F4}[/]");
+        }
     }
+
+    /// <summary>A figure of validation that has no column.</summary>
+    private static bool IsFurther(string name) =>
+        name.StartsWith("val_", StringComparison.Ordinal) && name is not ("val_loss" or "val_accuracy");
 
     /// <summary>The bar lives on a task of its own, as Spectre's progress owns the terminal while it runs.</summary>
     private sealed class ProgressBar : IDisposable

@@ -16,9 +16,10 @@ internal static class EvaluationOutput
             console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name}: {value:F4}"));
         }
 
-        if (evaluation.Confusion is { } confusion)
+        foreach (var confusion in evaluation.Confusions)
         {
-            console.Write(Table(confusion));
+            console.WriteLine($"{confusion.Name}, by label (row) and prediction (column):");
+            console.Write(Table(confusion.Counts));
         }
     }
 
@@ -30,9 +31,9 @@ internal static class EvaluationOutput
             result[name] = value;
         }
 
-        if (evaluation.Confusion is { } confusion)
+        foreach (var confusion in evaluation.Confusions)
         {
-            result["confusion"] = confusion;
+            result[confusion.Name] = confusion.Counts;
         }
 
         return JsonSerializer.Serialize(result);
@@ -40,7 +41,7 @@ internal static class EvaluationOutput
 
     private static Table Table(int[][] confusion)
     {
-        var table = new Table { Border = TableBorder.Minimal, Title = new TableTitle("label (row) and prediction (column)") };
+        var table = new Table { Border = TableBorder.Minimal };
         table.AddColumn("");
         for (var prediction = 0; prediction < confusion.Length; prediction++)
         {

@@ -7,6 +7,7 @@ open CnnCluster.Dsl.Syntax
 open CnnCluster.Dsl.Checking.Scope
 open CnnCluster.Dsl.Checking.Evaluation
 open CnnCluster.Dsl.Checking.TrainSettings
+open CnnCluster.Dsl.Checking.ObjectiveChecker
 open CnnCluster.Kernels
 
 let private earlyStopSettings =
@@ -23,31 +24,19 @@ let private withoutEarlyStop: EarlyStop =
       StartFromEpoch = 0
       Restore = Restore.Last }
 
-/// Splits off the settings whose values are words.
-let wordSetting sink (key: string) (choices: string list) (arguments: Argument list) =
-    let own, rest =
-        arguments
-        |> List.partition (function
-            | Keyword(name, _) -> name.Text = key
-            | _ -> false)
+/// A setting that takes one of these words; without any, it takes what is there.
+let private wordSetting sink (key: string) (choices: string list) (arguments: Argument list) =
+    let value, rest = SettingBinder.word sink key (Suggestion.listed choices) arguments
 
-    let value =
-        match own with
-        | [] -> Some None
-        | _ :: Keyword(second, _) :: _ -> fail sink second.Span $"'{key}' has a value already"
-        | Keyword(_, { Kind = Word word; Span = span }) :: _ when List.contains word choices -> Some(Some(word, span))
-        | Keyword(_, { Kind = Word word; Span = span }) :: _ ->
-            { Diagnostic.error span $"'{word}' is no value for '{key}'" with
-                Expected = Some(Suggestion.listed choices) }
-            |> Suggestion.among choices word
-            |> report sink
+    match value with
+    | Some(Some name) when not choices.IsEmpty && not (List.contains name.Text choices) ->
+        { Diagnostic.error name.Span $"'{name.Text}' is no value for '{key}'" with
+            Expected = Some(Suggestion.listed choices) }
+        |> Suggestion.among choices name.Text
+        |> report sink
 
-            None
-        | Keyword(_, expression) :: _ ->
-            expected sink expression.Span $"'{key}' takes a word" (Suggestion.listed choices)
-        | _ -> None
-
-    value, rest
+        None, rest
+    | _ -> value |> Option.map (Option.map _.Text), rest
 
 let private baselineSetting sink (arguments: Argument list) =
     let own, rest =
@@ -61,11 +50,24 @@ let private baselineSetting sink (arguments: Argument list) =
     | Keyword(_, expression) :: _ -> number sink Scope.empty expression |> Option.map Nullable, rest
     | _ -> Some(Nullable()), rest
 
-let private higherIsBetter (metrics: Chosen<MetricDefinition> list) (monitor: string) =
-    metrics
-    |> List.exists (fun m ->
-        m.Definition.Higher
-        && (monitor = "val_" + m.Definition.Name || monitor = "train_" + m.Definition.Name))
+let private higherIsBetter (objectives: Objectives) (monitor: string) =
+    objectives.Metrics
+    |> List.exists (fun metric ->
+        metric.Chosen.Definition.Higher
+        && (monitor = "val_" + metric.Figure || monitor = "train_" + metric.Figure))
+
+/// The figures of an epoch that can be watched; none where they are not known.
+let private monitors (objectives: Objectives) =
+    [ if objectives.Known then
+          for part in [ "val_"; "train_" ] do
+              yield part + "loss"
+
+              if objectives.Losses.Length > 1 then
+                  for loss in objectives.Losses do
+                      yield part + loss.Judge.Figure
+
+              for metric in objectives.Metrics do
+                  yield part + metric.Figure ]
 
 /// Words of the statement that are no settings of numbers, with what they take.
 let private earlyStopWords =
@@ -75,24 +77,12 @@ let private earlyStopWords =
             "mode", "Whether less or more is better."
             "baseline", "What the figure must beat." ] -> Setting.Real(name, 0.0, -1e30, 1e30, doc) ]
 
-/// `known` is whether the metrics are as the script means them: an error in one is no error of what watches it.
-let check sink known (metrics: Chosen<MetricDefinition> list) (found: Entry list) =
+let check sink (objectives: Objectives) (found: Entry list) =
     match found with
     | [] -> Some withoutEarlyStop
     | entry :: _ ->
-        let watched =
-            if known then
-                metrics |> List.map _.Definition.Name
-            else
-                Metric.all |> List.map _.Name
+        let monitor, rest = wordSetting sink "monitor" (monitors objectives) entry.Arguments
 
-        let figures = "loss" :: watched
-
-        let monitors =
-            [ for part in [ "val_"; "train_" ] do
-                  for figure in figures -> part + figure ]
-
-        let monitor, rest = wordSetting sink "monitor" monitors entry.Arguments
         let restore, rest = wordSetting sink "restore" [ "best"; "last" ] rest
         let mode, rest = wordSetting sink "mode" [ "auto"; "min"; "max" ] rest
         let baseline, rest = baselineSetting sink rest
@@ -102,18 +92,18 @@ let check sink known (metrics: Chosen<MetricDefinition> list) (found: Entry list
 
         match monitor, restore, mode, baseline, numbers with
         | Some monitor, Some restore, Some mode, Some baseline, Some numbers ->
-            let monitor = monitor |> Option.map fst |> Option.defaultValue "val_loss"
+            let monitor = Option.defaultValue "val_loss" monitor
 
             Some
                 { Monitor = monitor
                   Higher =
-                    match Option.map fst mode with
+                    match mode with
                     | Some "max" -> true
                     | Some "min" -> false
-                    | _ -> higherIsBetter metrics monitor
+                    | _ -> higherIsBetter objectives monitor
                   Patience = Nullable(int numbers["patience"])
                   MinDelta = numbers["min-delta"]
                   Baseline = baseline
                   StartFromEpoch = int numbers["start-from-epoch"]
-                  Restore = if Option.map fst restore = Some "best" then Restore.Best else Restore.Last }
+                  Restore = if restore = Some "best" then Restore.Best else Restore.Last }
         | _ -> None

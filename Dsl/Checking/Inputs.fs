@@ -67,7 +67,7 @@ let private addInput (builder: Builder) (name: string) (place: Span) shape =
             $"there is an input '{name}' already"
             "a name for each input, as in: input left 28x28x1"
     else
-        let shape = filled (List.tryItem number builder.Given) shape
+        let shape = filled (builder.Samples name number) shape
         builder.Inputs.Add { Name = name; Shape = shape }
         builder.InputPlaces.Add place
 

@@ -65,13 +65,16 @@ let private MostStatements = 20000
 [<Literal>]
 let private MostMistakes = 1000
 
-type Builder(sink: Sink, words: Words, given: Shape list) =
+/// The shape of the sample that an input takes, by the input's name and number, where it is known.
+type Samples = string -> int -> Shape option
+
+type Builder(sink: Sink, words: Words, samples: Samples) =
     let saidBefore = sink.Said.Count
 
     member _.Sink = sink
     member _.Words = words
-    /// Shapes that fill in what the inputs leave open, in their order.
-    member _.Given = given
+    /// Shapes that fill in what the inputs leave open.
+    member _.Samples = samples
     member val Inputs = ResizeArray<PlanInput>()
     member val Nodes = ResizeArray<PlanNode>()
     member val Outputs = ResizeArray<PlanOutput>()

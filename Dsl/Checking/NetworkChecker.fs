@@ -155,10 +155,10 @@ let private planOf (builder: Builder) (name: Name) (last: Here) =
         expected builder.Sink name.Span $"the network '{name.Text}' comes to no output" expected'
 
 /// The plan of a network, or `None` if anything is wrong with it; every mistake is noted.
-/// `given` fills in the sides that the script leaves open, input by input.
-let check (sink: Sink) (words: Words) (given: Shape list) (name: Name) (body: Body) : NetworkPlan option =
+/// `samples` fills in the sides that the script leaves open.
+let check (sink: Sink) (words: Words) (samples: Samples) (name: Name) (body: Body) : NetworkPlan option =
     let before = sink.Count
-    let builder = Builder(sink, words, given)
+    let builder = Builder(sink, words, samples)
 
     let start =
         { Here = Undefined

@@ -49,6 +49,29 @@ let private unknown sink owner (settings: Setting seq) (name: string) span =
     |> Suggestion.among names name
     |> report sink
 
+/// Splits off the setting whose value is a word. Of the value, `None` is a mistake, which is noted.
+let word sink (key: string) (takes: string) (arguments: Argument list) =
+    let own, rest =
+        arguments
+        |> List.partition (function
+            | Keyword(name, _) -> name.Text = key
+            | Positional { Kind = Word word } -> word = key
+            | _ -> false)
+
+    let value =
+        match own with
+        | [] -> Some None
+        | [ Keyword(_, { Kind = Word word; Span = span }) ] -> Some(Some { Text = word; Span = span })
+        | [ Keyword(_, { Span = span }) ] -> expected sink span $"'{key}' takes a word" takes
+        | [ Positional { Span = span } ] -> expected sink span $"'{key}' needs a value" takes
+        | several ->
+            match List.last several with
+            | Keyword({ Span = span }, _)
+            | Positional { Span = span }
+            | Branch { Span = span } -> fail sink span $"'{key}' has a value already"
+
+    value, rest
+
 /// The values of all settings; `None` if anything is wrong with them, which is noted.
 let bind (sink: Sink) owner (ownerSpan: Span) (settings: IReadOnlyList<Setting>) (arguments: Argument list) =
     let before = sink.Count

@@ -7,66 +7,9 @@ open CnnCluster.Dsl.Syntax
 open CnnCluster.Dsl.Checking.Scope
 open CnnCluster.Dsl.Checking.Evaluation
 open CnnCluster.Dsl.Checking.TrainSettings
+open CnnCluster.Dsl.Checking.ObjectiveReader
 open CnnCluster.Kernels
 open CnnCluster.Kernels.Optimization
-
-/// What the loss compares the output with: `target=input`, or the labels.
-let private lossOf sink (entry: Entry) =
-    let target, rest =
-        EarlyStopChecker.wordSetting sink "target" [ "input"; "labels" ] entry.Arguments
-
-    choose sink "loss" Loss.all _.Name (fun (l: LossDefinition) -> l.Settings) { entry with Arguments = rest }
-    |> Option.bind (fun loss ->
-        match target with
-        | None -> None
-        | Some(Some("input", span)) when not (List.contains InputItself loss.Definition.Targets) ->
-            fail sink span $"'{loss.Definition.Name}' compares with labels, not with the input"
-        | Some(Some("input", _)) -> Some(loss, InputItself)
-        | Some _ -> Some(loss, Labels))
-
-let private checkOutput sink (network: NetworkPlan) (data: DataSetEntry) target span =
-    let output = network.OutputShape
-
-    match target with
-    | InputItself when output <> network.Inputs.Head.Shape ->
-        expected
-            sink
-            span
-            $"the network's output is {Shape.text output}, and its input {Shape.text network.Inputs.Head.Shape}"
-            "an output of the input's shape, for target=input"
-        |> ignore
-    | Labels when output <> Shape.vector data.Classes ->
-        expected
-            sink
-            span
-            $"'{network.Name}' gives {Shape.text output}, but {data.Name} has {data.Classes} classes"
-            $"a last layer of {data.Classes} units"
-        |> ignore
-    | _ -> ()
-
-let private sampleShape (data: DataSetEntry) =
-    { Channels = data.Channels
-      Sides = [ Some data.Height; Some data.Width ] }
-
-/// What the data set's samples fill in for a network's inputs, input by input.
-let sampleShapes data = [ sampleShape data ]
-
-let private checkInput sink (network: NetworkPlan) (data: DataSetEntry) span =
-    let input = network.Inputs.Head.Shape
-
-    if input <> sampleShape data then
-        fail
-            sink
-            span
-            $"the samples of {data.Name} are {Shape.text (sampleShape data)}, but '{network.Name}' takes {Shape.text input}"
-        |> ignore
-
-/// Metrics count labels that are met; a network that is to give its input back has none.
-let private refuseMetrics sink target (found: Entry list) =
-    if target = InputItself then
-        for entry in found do
-            fail sink entry.Span "a metric compares with labels, and the loss has target=input"
-            |> ignore
 
 let private warnOfAccumulation sink (network: NetworkPlan) (found: Entry list) steps =
     let normalised = network.Nodes |> List.exists (fun node -> node.Kind = "batchnorm")
@@ -92,15 +35,6 @@ let private required (sink: Sink) (part: Name) (body: Body) word example (found:
     | entry :: _ -> Some entry
     | [] when List.exists unread body.Statements -> None
     | [] -> expected sink part.Span $"the train part '{part.Text}' has no '{word}'" example
-
-let private metricsOf sink (loss: (Chosen<LossDefinition> * Target) option) (found: Entry list) =
-    match found, loss with
-    | [], Some({ Definition = { Name = "cross-entropy" } }, _) ->
-        [ { Definition = Metric.accuracy
-            Settings = SettingValues(Dictionary()) } ]
-    | _ ->
-        found
-        |> List.choose (choose sink "metric" Metric.all _.Name (fun (m: MetricDefinition) -> m.Settings))
 
 let private scheduleOf sink (found: Entry list) =
     match found with
@@ -128,15 +62,19 @@ let check
     let found = entries sink body
     let data = dataOf sink catalogues name body
 
-    let lossEntry =
-        required sink name body "loss" "a loss, as in: loss cross-entropy" (found "loss")
+    let subject =
+        Option.map2
+            (fun network (data: Chosen<DataSetEntry>) ->
+                { Network = network
+                  Data = data.Definition })
+            network
+            data
 
-    let loss = lossEntry |> Option.bind (lossOf sink)
-    let metrics = metricsOf sink loss (found "metric")
+    required sink name body "loss" "a loss, as in: loss cross-entropy" (found "loss")
+    |> ignore
 
-    let metricsKnown =
-        loss.IsSome
-        && (List.isEmpty (found "metric") || metrics.Length = (found "metric").Length)
+    let objectives =
+        ObjectiveChecker.check sink name subject (found "loss") (found "metric")
 
     let optimizer =
         required sink name body "optimizer" "an optimizer, as in: optimizer sgd lr=0.01" (found "optimizer")
@@ -150,8 +88,7 @@ let check
     let epochs = wholeOf sink 1 1 (found "epochs")
     let seed = seedOf sink (found "seed")
 
-    let earlyStop =
-        EarlyStopChecker.check sink metricsKnown metrics (found "early-stop")
+    let earlyStop = EarlyStopChecker.check sink objectives (found "early-stop")
 
     let split = splitOf sink (found "validation")
 
@@ -162,26 +99,26 @@ let check
     for entry in found "exact" do
         fail sink entry.Span "'exact' is not available in this version yet" |> ignore
 
-    match network, data, loss with
-    | Some network, Some data, Some(_, target) ->
-        checkInput sink network data.Definition (found "data").Head.Span
-        checkOutput sink network data.Definition target lossEntry.Value.Span
-        refuseMetrics sink target (found "metric")
-        warnOfAccumulation sink network (found "accumulate") (defaultArg accumulate 1)
-    | _ -> ()
+    let sources =
+        subject
+        |> Option.bind (fun s -> DataChecker.check sink (found "data").Head.Span s.Network s.Data)
+
+    match network with
+    | Some network -> warnOfAccumulation sink network (found "accumulate") (defaultArg accumulate 1)
+    | None -> ()
 
     let wrong = sink |> Seq.skip before |> Report.hasErrors
 
-    match network, data, loss, optimizer, schedule, clipping with
-    | Some network, Some data, Some(loss, target), Some optimizer, Some schedule, Some clipping when not wrong ->
+    match network, data, sources, optimizer, schedule, clipping with
+    | Some network, Some data, Some sources, Some optimizer, Some schedule, Some clipping when not wrong ->
         Some
             { Name = name.Text
               Network = network
               Data = data
               ValidationSplit = split.Value
-              Loss = loss
-              Target = target
-              Metrics = metrics
+              InputSources = sources
+              Losses = objectives.Losses
+              Metrics = objectives.Metrics
               Augmentations = augmentations
               Optimizer = optimizer
               Schedule = schedule

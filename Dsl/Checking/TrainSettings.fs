@@ -19,7 +19,7 @@ type Entry =
 /// What may stand in a part, and whether more than once.
 let private words =
     [ "data", false
-      "loss", false
+      "loss", true
       "metric", true
       "validation", false
       "augment", true

@@ -3,118 +3,155 @@ namespace CnnCluster.Dsl
 open TorchSharp
 open CnnCluster.Kernels
 
-/// What a loss or a metric compares the output with.
-type Target =
-    /// The samples' classes, as int64 (N).
-    | Labels
-    /// The input itself, for autoencoders.
-    | InputItself
-
 /// What a loss or a metric is computed from.
 type Prediction =
     {
         Output: Tensor
-        /// Labels (N), or a tensor of the output's shape.
+        /// Classes (N), as int64, or a tensor of the output's shape.
         Target: Tensor
-        /// The output holds probabilities, not logits.
-        Probabilities: bool
+        /// The output's last activation: says whether it holds logits or probabilities.
+        Activation: string
     }
+
+module internal Prediction =
+    let scalar (value: float) = Scalar.op_Implicit value
+
+    /// Whether the elements are probabilities, rather than logits of a sigmoid.
+    let areProbabilities prediction =
+        List.contains prediction.Activation [ "sigmoid"; "hardsigmoid"; "softmax" ]
+
+    /// The target as a tensor of the output's shape: classes become one-hot vectors or, for a single element, 0 and 1.
+    let targetElements prediction =
+        let output, target = prediction.Output, prediction.Target
+
+        if target.dtype <> torch.int64 then target
+        elif output.size 1 = 1L then target.``to``(output.dtype).unsqueeze 1L
+        else torch.nn.functional.one_hot(target, output.size 1).``to`` output.dtype
+
+    /// Each sample's mean over its elements, (N, …) to (N).
+    let meanOfElements (each: Tensor) =
+        let elements = Array.fold (*) 1L (Array.skip 1 each.shape)
+        each.reshape(each.size 0, elements).mean [| 1L |]
+
+    /// The mean of a function of output − target.
+    let meanOfDifferences (each: Tensor -> Tensor) prediction =
+        meanOfElements (each (prediction.Output - targetElements prediction))
 
 /// A catalogue entry: gives each sample's value, (N).
 type LossDefinition =
-    { Name: string
-      Summary: string
-      Settings: Setting list
-      Targets: Target list
-      PerSample: SettingValues -> Prediction -> Tensor }
-
-module Loss =
-    let private scalar (value: float) = Scalar.op_Implicit value
-
-    /// Keras' ε for the logarithm of a probability.
-    let private epsilon = 1e-7
-
-    let private logProbabilities prediction =
-        if prediction.Probabilities then
-            prediction.Output.clamp(scalar epsilon, scalar (1.0 - epsilon)).log()
-        else
-            torch.nn.functional.log_softmax (prediction.Output, 1L)
-
-    /// −ln p(label); smoothed, the share s goes to all classes alike (Szegedy et al., CVPR 2016).
-    let private crossEntropy (settings: SettingValues) prediction =
-        let smoothing = settings["label-smoothing"]
-        let logs = logProbabilities prediction
-        let picked = logs.gather(1L, prediction.Target.unsqueeze 1L).squeeze 1L
-
-        if smoothing = 0.0 then
-            -picked
-        else
-            -(picked * scalar (1.0 - smoothing) + logs.mean [| 1L |] * scalar smoothing)
-
-    /// The target as a tensor of the output's shape: labels become one-hot vectors.
-    let private dense prediction =
-        if prediction.Target.dtype = torch.int64 && prediction.Target.dim () = 1L then
-            torch.nn.functional.one_hot(prediction.Target, prediction.Output.size 1).``to``(prediction.Output.dtype)
-        else
-            prediction.Target
-
-    let private meanOfElements prediction (each: Tensor -> Tensor) =
-        let difference = prediction.Output - dense prediction
-        let elements = Array.fold (*) 1L (Array.skip 1 prediction.Output.shape)
-        (each difference).reshape(prediction.Output.size 0, elements).mean [| 1L |]
-
-    let crossEntropyDefinition =
-        { Name = "cross-entropy"
-          Summary = "−ln of the label's probability; takes logits, or probabilities where the network ends in softmax."
-          Settings =
-            [ Setting.Real("label-smoothing", 0.0, 0.0, 1.0, "The share of the target that goes to all classes alike.") ]
-          Targets = [ Labels ]
-          PerSample = crossEntropy }
-
-    /// The losses that scripts can name.
-    let all =
-        [ crossEntropyDefinition
-          { Name = "mse"
-            Summary = "The mean of the squared differences; labels count as one-hot vectors."
-            Settings = []
-            Targets = [ Labels; InputItself ]
-            PerSample = fun _ prediction -> meanOfElements prediction _.square() }
-          { Name = "mae"
-            Summary = "The mean of the absolute differences; labels count as one-hot vectors."
-            Settings = []
-            Targets = [ Labels; InputItself ]
-            PerSample = fun _ prediction -> meanOfElements prediction _.abs() } ]
-
-/// A catalogue entry: gives each sample's value, (N), to be averaged.
-type MetricDefinition =
     {
         Name: string
         Summary: string
         Settings: Setting list
-        /// Whether more is better.
-        Higher: bool
+        Compares: Comparison
+        /// Activations behind which the output is taken for probabilities, where the loss is meant for logits.
+        Probabilities: string list
+        /// The metric that goes with the loss where the script names none.
+        Metric: string option
         PerSample: SettingValues -> Prediction -> Tensor
     }
 
-module Metric =
-    let private topK (k: int) (prediction: Prediction) =
-        let classes = prediction.Output.size 1
-        let struct (_, best) = prediction.Output.topk (int (min (int64 k) classes), 1)
-        best.eq(prediction.Target.unsqueeze 1L).any(1L).``to``(prediction.Output.dtype)
+module Loss =
+    open Prediction
 
-    let accuracy =
-        { Name = "accuracy"
-          Summary = "The share of samples whose highest output is the label's."
-          Settings = []
-          Higher = true
-          PerSample =
-            fun _ prediction -> prediction.Output.argmax(1L).eq(prediction.Target).``to``(prediction.Output.dtype) }
+    /// Keras' ε for the logarithm of a probability.
+    let private epsilon = 1e-7
 
-    /// The metrics that scripts can name.
+    let private cutLog (probabilities: Tensor) =
+        probabilities.clamp(scalar epsilon, scalar (1.0 - epsilon)).log()
+
+    let private smoothing =
+        Setting.Real("label-smoothing", 0.0, 0.0, 1.0, "The share of the target that goes to all classes alike.")
+
+    /// −ln p(class); smoothed, the share s goes to all classes alike (Szegedy et al., CVPR 2016).
+    let private crossEntropy (settings: SettingValues) prediction =
+        let logs =
+            if prediction.Activation = "softmax" then
+                cutLog prediction.Output
+            else
+                torch.nn.functional.log_softmax (prediction.Output, 1L)
+
+        let share = settings["label-smoothing"]
+        let picked = logs.gather(1L, prediction.Target.unsqueeze 1L).squeeze 1L
+
+        if share = 0.0 then
+            -picked
+        else
+            -(picked * scalar (1.0 - share) + logs.mean [| 1L |] * scalar share)
+
+    /// −z·ln p − (1 − z)·ln(1 − p); of logits x, (1 − z)·x − ln σ(x), whose logarithm cannot overflow.
+    let private binaryCrossEntropy (settings: SettingValues) prediction =
+        let share = settings["label-smoothing"]
+        let output = prediction.Output
+        let target = targetElements prediction * scalar (1.0 - share) + scalar (share / 2.0)
+        let rest = scalar 1.0 - target
+
+        meanOfElements (
+            if areProbabilities prediction then
+                -(target * cutLog output + rest * cutLog (scalar 1.0 - output))
+            else
+                rest * output - torch.nn.functional.logsigmoid output
+        )
+
+    /// e²/2 up to delta, and the line that goes on from there (Huber 1964).
+    let private huber (settings: SettingValues) =
+        meanOfDifferences (fun difference ->
+            let size = difference.abs ()
+            let near = size.clamp (max = scalar settings["delta"])
+            near * near * scalar 0.5 + (size - near) * scalar settings["delta"])
+
+    /// ln cosh e = ln(eᵉ + e⁻ᵉ) − ln 2.
+    let private logCosh =
+        meanOfDifferences (fun difference -> torch.logaddexp (difference, -difference) - scalar (log 2.0))
+
+    /// max(0, 1 − y·output), where y is 1 for the sample's class and −1 for others.
+    let private margins prediction =
+        let sign = targetElements prediction * scalar 2.0 - scalar 1.0
+        (scalar 1.0 - sign * prediction.Output).relu()
+
+    let private loss name summary settings compares perSample =
+        { Name = name
+          Summary = summary
+          Settings = settings
+          Compares = compares
+          Probabilities = []
+          Metric = None
+          PerSample = perSample }
+
+    /// Counts the classes that are met where the script names no metric.
+    let private classifying definition =
+        { definition with
+            Metric = Some "accuracy" }
+
+    let private delta =
+        Setting.Real("delta", 1.0, 1e-30, 1e30, "The difference from which on the loss is a line.")
+
+    /// The losses that scripts can name.
     let all =
-        [ accuracy
-          { Name = "top_k_accuracy"
-            Summary = "The share of samples whose label is among the k highest outputs."
-            Settings = [ Setting.Whole("k", 5.0, 1.0, 1e6, "How many outputs count.") ]
-            Higher = true
-            PerSample = fun settings -> topK (int settings["k"]) } ]
+        [ classifying
+              { loss
+                    "cross-entropy"
+                    "−ln of the class' probability; takes logits, or probabilities where the network ends in softmax."
+                    [ smoothing ]
+                    Comparison.classOfElements
+                    crossEntropy with
+                  Probabilities = [ "softmax" ] }
+          classifying
+              { loss
+                    "binary-cross-entropy"
+                    "The mean of −z·ln p − (1 − z)·ln(1 − p); takes logits, or probabilities behind sigmoid."
+                    [ smoothing ]
+                    Comparison.elements
+                    binaryCrossEntropy with
+                  Probabilities = [ "sigmoid"; "hardsigmoid"; "softmax" ] }
+          loss "mse" "The mean of the squared differences." [] Comparison.elements (fun _ ->
+              meanOfDifferences _.square())
+          loss "mae" "The mean of the absolute differences." [] Comparison.elements (fun _ -> meanOfDifferences _.abs())
+          loss "huber" "Squared for small differences, absolute for large ones." [ delta ] Comparison.elements huber
+          loss "log-cosh" "The mean of ln cosh of the differences." [] Comparison.elements (fun _ -> logCosh)
+          loss "hinge" "The mean of max(0, 1 − y·output), y being 1 or −1." [] Comparison.classes (fun _ ->
+              margins >> meanOfElements)
+          |> classifying
+          loss "squared-hinge" "The mean of max(0, 1 − y·output)², y being 1 or −1." [] Comparison.classes (fun _ ->
+              margins >> _.square() >> meanOfElements)
+          |> classifying ]

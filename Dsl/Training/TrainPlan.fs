@@ -1,17 +1,20 @@
 namespace CnnCluster.Dsl
 
 open System.Collections.Generic
+open TorchSharp
 open CnnCluster.Kernels
 open CnnCluster.Kernels.Optimization
 
 /// What the checker must know of a data set; data sets live above the language.
 type DataSetEntry =
-    { Name: string
-      Height: int
-      Width: int
-      Channels: int
-      Classes: int
-      Settings: IReadOnlyList<Setting> }
+    {
+        Name: string
+        /// At least one.
+        Inputs: IReadOnlyList<DataInput>
+        /// At least one.
+        Targets: IReadOnlyList<DataTarget>
+        Settings: IReadOnlyList<Setting>
+    }
 
 /// An augmentation, as far as the checker must know it.
 type AugmentationEntry =
@@ -73,17 +76,55 @@ type EarlyStop =
         Restore: Restore
     }
 
+/// A loss or a metric at work: what it compares, and what its mean is called.
+type Judge<'Definition> =
+    {
+        Chosen: Chosen<'Definition>
+        /// The output, by its place in the network.
+        Output: int
+        Target: Target
+        /// Behind `train_` and `val_`, as in `accuracy_age`.
+        Figure: string
+    }
+
+/// A loss and its share in what training makes less.
+type WeightedLoss =
+    { Judge: Judge<LossDefinition>
+      Weight: float }
+
+/// An output that says which class a sample is of.
+type Classification =
+    {
+        /// As a figure's.
+        Name: string
+        Output: int
+        /// The data set's target, by its place there.
+        Target: int
+        Classes: int
+    }
+
+/// A batch on its way through a network: (N, …) each.
+type BatchTensors =
+    {
+        Inputs: IReadOnlyList<Tensor>
+        Outputs: IReadOnlyList<Tensor>
+        /// The data set's targets: classes as int64 (N), numbers (N, count).
+        Targets: IReadOnlyList<Tensor>
+    }
+
 /// A checked `train` part.
 type TrainPlan =
     {
         Name: string
         Network: NetworkPlan
         Data: Chosen<DataSetEntry>
+        /// For each of the network's inputs, the data set's that it takes, by its place there.
+        InputSources: IReadOnlyList<int>
         /// The share of the training samples, the last ones, that validation takes; 0 takes the data set's own.
         ValidationSplit: float
-        Loss: Chosen<LossDefinition>
-        Target: Target
-        Metrics: IReadOnlyList<Chosen<MetricDefinition>>
+        /// At least one.
+        Losses: IReadOnlyList<WeightedLoss>
+        Metrics: IReadOnlyList<Judge<MetricDefinition>>
         Augmentations: IReadOnlyList<Chosen<AugmentationEntry>>
         Optimizer: Chosen<UpdateRuleDefinition>
         Schedule: Chosen<ScheduleDefinition>
@@ -98,28 +139,68 @@ type TrainPlan =
         Seed: uint64
     }
 
-    /// Each sample's loss, (N).
-    member plan.SampleLoss(output, target) =
-        plan.Loss.Definition.PerSample
-            plan.Loss.Settings
-            { Output = output
-              Target = target
-              Probabilities = plan.Network.EndsInSoftmax }
+    member private plan.Predict(output: int, target, batch: BatchTensors) =
+        { Output = batch.Outputs[output]
+          Target =
+            match target with
+            | OfData i -> batch.Targets[i]
+            | OfInput i -> batch.Inputs[i]
+          Activation = plan.Network.LastActivation plan.Network.Outputs[output] }
 
-    /// Each sample's value of one metric, (N).
-    member plan.SampleMetric(index: int, output, target) =
-        let metric = plan.Metrics[index]
+    /// Each loss' values, (N) each, without weights.
+    member plan.SampleLosses(batch: BatchTensors) : IReadOnlyList<Tensor> =
+        [| for { Judge = judge } in plan.Losses ->
+               judge.Chosen.Definition.PerSample judge.Chosen.Settings (plan.Predict(judge.Output, judge.Target, batch)) |]
 
-        metric.Definition.PerSample
-            metric.Settings
-            { Output = output
-              Target = target
-              Probabilities = plan.Network.EndsInSoftmax }
+    /// What training makes less: the weighted sum of the losses' values, (N).
+    member plan.TotalLoss(losses: IReadOnlyList<Tensor>) =
+        (plan.Losses, losses)
+        ||> Seq.map2 (fun loss values -> if loss.Weight = 1.0 then values else values * Scalar.op_Implicit loss.Weight)
+        |> Seq.reduce (+)
 
-    member plan.TargetIsInput = (plan.Target = InputItself)
+    /// The values of each figure besides the whole loss, (N) each, in the order of their names.
+    member plan.SampleFigures(batch: BatchTensors, losses: IReadOnlyList<Tensor>) : IReadOnlyList<Tensor> =
+        [| if losses.Count > 1 then yield! losses
+           for metric in plan.Metrics ->
+               metric.Chosen.Definition.PerSample
+                   metric.Chosen.Settings
+                   (plan.Predict(metric.Output, metric.Target, batch)) |]
 
-    member plan.MetricNames: IReadOnlyList<string> =
-        [ for metric in plan.Metrics -> metric.Definition.Name ]
+    /// The figures of an epoch besides the whole loss: the losses, where there are several, and the metrics.
+    member plan.FigureNames: IReadOnlyList<string> =
+        [| if plan.Losses.Count > 1 then
+               for loss in plan.Losses -> loss.Judge.Figure
+           for metric in plan.Metrics -> metric.Figure |]
+
+    /// The outputs that losses compare with classes, and the classes' targets.
+    member plan.Classifications: IReadOnlyList<Classification> =
+        let classifying =
+            [ for { Judge = judge } in plan.Losses do
+                  match judge.Target with
+                  | OfInput _ -> ()
+                  | OfData i ->
+                      let target = plan.Data.Definition.Targets[i]
+
+                      match target.Kind with
+                      | Numbers _ -> ()
+                      | Classes count ->
+                          { Base = "confusion"
+                            Output = plan.Network.Outputs[judge.Output].Name
+                            Details = [ target.Name ] },
+                          { Name = ""
+                            Output = judge.Output
+                            Target = i
+                            Classes = count } ]
+            |> List.distinct
+
+        let names =
+            classifying |> List.map fst |> FigureNames.assign plan.Network.Outputs.Length
+
+        [| for name, (_, classification) in List.zip names classifying -> { classification with Name = name } |]
+
+    /// The classes that an output speaks for, int64 (N).
+    member plan.PredictedClasses(classification: Classification, batch: BatchTensors) =
+        Metric.predictedClasses (plan.Predict(classification.Output, OfData classification.Target, batch))
 
     member plan.CreateRule() =
         plan.Optimizer.Definition.Create.Invoke plan.Optimizer.Settings

@@ -5,6 +5,7 @@ open System.Diagnostics
 open System.IO
 open System.Text.Json.Nodes
 open Expecto
+open CnnCluster.Tests.Trainer.Training
 
 let private small =
     "    data digits train=320 test=100\n    optimizer sgd lr=0.05\n    batch 32\n    epochs 2\n    seed 7"
@@ -84,6 +85,46 @@ let tests =
                   (hashOf (Cnn.lenet small) [])
                   (hashOf (Cnn.lenet small) [ "--set"; "seed=8" ])
                   "the seed matters"
+          }
+          test "several inputs, outputs and losses train over processes, with a key for each figure" {
+              Cnn.inFolder (fun folder ->
+                  let script = Replicas.pairs "batchnorm frozen" "    optimizer adam\n    epochs 2"
+                  let result = trained folder script [ "--processes"; "2"; "--threads"; "1" ]
+
+                  let figures =
+                      [ "loss"; "loss_total"; "loss_apart_huber"; "loss_apart_mae"; "accuracy_total"; "mae_apart" ]
+
+                  let epoch = result.Event "epoch"
+
+                  for part in [ "train_"; "val_" ] do
+                      for figure in figures do
+                          Expect.isTrue (Double.IsFinite(float epoch[part + figure])) (part + figure)
+
+                  let last = result.Event "end"
+                  Expect.equal (float last["val_mae_apart"]) (float epoch["val_mae_apart"]) "the end has them too"
+
+                  let eval = Cnn.run folder [ "eval"; "run"; "--json" ]
+                  Expect.equal eval.ExitCode 0 eval.Error
+                  let measured = JsonNode.Parse eval.Output
+                  Expect.floatClose Accuracy.high (float measured["val_loss"]) (float last["val_loss"]) "eval's loss"
+                  Expect.equal (measured["confusion_total"].AsArray().Count) 19 "a confusion matrix"
+                  Expect.isNull measured["confusion_apart"] "none of numbers"
+
+                  let again =
+                      Cnn.run
+                          folder
+                          [ "train"
+                            "net.cnn"
+                            "--json"
+                            "--out"
+                            "again"
+                            "--init"
+                            "run/checkpoints/final.safetensors"
+                            "--set"
+                            "optimizer=sgd lr=0" ]
+
+                  Expect.equal again.ExitCode 0 again.Error
+                  Expect.equal (hash again) (hash result) "weights to start from, frozen ones among them")
           }
           test "stops after --steps" {
               Cnn.inFolder (fun folder ->

@@ -67,6 +67,17 @@ let tests =
               Expect.equal again.Value.Canonical training.Canonical "canonical"
               Expect.equal (learningRate again.Value) 0.1 "lr"
           }
+          test "of statements that stand several times, none is changed in part, and all are replaced" {
+              let text =
+                  trainPart [ "data mnist"; "loss cross-entropy"; "loss mse"; "optimizer sgd" ]
+
+              let refused = training text [ "loss.weight=2" ]
+              Expect.stringContains refused.Text "has 'loss' several times" "in part"
+              let replaced = training text [ "loss=mae weight=2" ]
+              Expect.isFalse replaced.HasErrors replaced.Text
+              let only = Seq.exactlyOne replaced.Value.Plan.Losses
+              Expect.equal (only.Judge.Chosen.Definition.Name, only.Weight) ("mae", 2.0) "replaced"
+          }
           for change, words in
               [ "batch", [ "--set batch"; "sets nothing"; "NAME=VALUE" ]
                 "=3", [ "sets nothing" ]

@@ -18,18 +18,26 @@ let tree text =
         let messages = diagnostics |> List.map (Report.render (source text))
         failwith $"the script has errors:\n{System.String.Join('\n', messages)}"
 
-/// Two data sets and an augmentation, as the checker sees them.
+/// Data sets and an augmentation, as the checker sees them.
 let catalogues: Catalogues =
-    let set name height width channels classes : DataSetEntry =
+    let set name inputs targets : DataSetEntry =
         { Name = name
-          Height = height
-          Width = width
-          Channels = channels
-          Classes = classes
+          Inputs =
+            [ for input, height, width, channels in inputs ->
+                  { Name = input
+                    Height = height
+                    Width = width
+                    Channels = channels } ]
+          Targets = [ for target, kind in targets -> { Name = target; Kind = kind } ]
           Settings = [] }
 
     Catalogues.Of(
-        [ set "mnist" 28 28 1 10; set "pictures" 32 32 3 7 ],
+        [ set "mnist" [ "image", 28, 28, 1 ] [ "labels", Classes 10 ]
+          set "pictures" [ "image", 32, 32, 3 ] [ "labels", Classes 7 ]
+          set
+              "pairs"
+              [ "left", 28, 28, 1; "right", 28, 28, 1 ]
+              [ "same", Classes 2; "sum", Classes 19; "difference", Numbers 1 ] ],
         [ { Name = "shift"
             Settings = [ Setting.Whole("pixels", 2.0, 0.0, 28.0, "The farthest shift.") ] } ]
     )

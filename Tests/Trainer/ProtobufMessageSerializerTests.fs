@@ -29,7 +29,7 @@ let tests =
           test "values come back exactly" {
               withSerializer (fun (serializer, _) ->
                   let sums = EpochSums(Samples = 12345678901L, Loss = 0.1)
-                  sums.Metrics.Add [| 1.0 / 3.0; nan |]
+                  sums.Figures.Add [| 1.0 / 3.0; nan |]
                   let message = EpochTrained(Generation = 7L, Rank = 3, Sums = sums)
 
                   let back =

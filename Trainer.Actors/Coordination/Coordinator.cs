@@ -173,7 +173,7 @@ public sealed partial class Coordinator : ReceiveActor, IWithTimers
             {
                 if (validated.Answer(message.Rank, message.Sums))
                 {
-                    metrics = EpochMetrics.From(trained, validated.InRankOrder, settings.MetricNames);
+                    metrics = EpochMetrics.From(trained, validated.InRankOrder, settings.FigureNames);
                     earlyStopping.Tell(new EarlyStoppingSupervisor.EpochMeasured(trained.Epoch, metrics[settings.Monitor]));
                 }
             });

@@ -44,7 +44,8 @@ public sealed record RunSettings
     /// <summary>Whether the run ends with the best epoch's weights rather than the last's.</summary>
     public required bool RestoreBest { get; init; }
 
-    public required IReadOnlyList<string> MetricNames { get; init; }
+    /// <summary>The figures of an epoch besides the loss, in the order of the workers' sums.</summary>
+    public required IReadOnlyList<string> FigureNames { get; init; }
     public required long Parameters { get; init; }
 
     /// <summary>Where workers send states.</summary>

@@ -8,14 +8,17 @@ public readonly record struct SampleShape(int Channels, int Height, int Width)
     public int Size => Channels * Height * Width;
 }
 
-/// <summary>The random numbers of one augmentation of one sample in one epoch.</summary>
-/// <param name="Key">Of the run's seed and the augmentation's place in its list.</param>
+/// <summary>The random numbers of one augmentation of one image of a sample in one epoch.</summary>
+/// <param name="Key">Of the run's seed, the augmentation's place in its list and the image's input.</param>
 /// <param name="Row">Of the epoch and the sample.</param>
 public readonly record struct AugmentationDraws(RandomKey Key, ulong Row)
 {
-    /// <summary>The key of the augmentation at a place, from 0, of a run's list; another place draws other numbers.</summary>
-    public static RandomKey KeyOf(ulong seed, string name, int place) =>
-        RandomKey.Of(seed, RandomPurpose.Augmentation, $"{name}/{place}");
+    /// <summary>
+    /// The key of the augmentation at a place of a run's list, for one of the network's inputs, both from 0; another
+    /// place and another input draw other numbers.
+    /// </summary>
+    public static RandomKey KeyOf(ulong seed, string name, int place, int input) =>
+        RandomKey.Of(seed, RandomPurpose.Augmentation, $"{name}/{place}/{input}");
 
     /// <summary>Number <paramref name="index"/> of the draws, from low up to but without high.</summary>
     public double Between(double low, double high, int index = 0) =>

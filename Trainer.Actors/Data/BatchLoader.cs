@@ -6,23 +6,25 @@ namespace CnnCluster.Trainer.Data;
 /// Prepares one rank's slices of the global batches ahead of time, on a thread of its own. What a sample becomes
 /// depends on the seed, the epoch and the sample alone, so every world size sees the same global batches.
 /// </summary>
-/// <param name="set">The images, the same on every rank.</param>
+/// <param name="set">The samples, the same on every rank.</param>
 /// <param name="batch">Samples of a global batch, at least 1; the last one of an epoch holds what is left.</param>
 /// <param name="rank">This worker, from 0 to world − 1.</param>
 /// <param name="world">Number of ranks, at least 1.</param>
 /// <param name="seed">The run's seed.</param>
-/// <param name="augmentations">Applied to each training sample, in order.</param>
+/// <param name="augmentations">Applied to each image of a training sample, in order, each image with random numbers of its own.</param>
 /// <param name="maxSlice">The most samples this worker can take of a batch; a longer slice is a mistake of the caller's.</param>
 public sealed class BatchLoader(
-    ImageSet set, int batch, int rank, int world, ulong seed, IReadOnlyList<Augmentation> augmentations, int maxSlice)
+    SampleSet set, int batch, int rank, int world, ulong seed, IReadOnlyList<Augmentation> augmentations, int maxSlice)
 {
     private const int Ahead = 2;
 
     // value/255 for each byte.
     private static readonly float[] Unit = [.. Enumerable.Range(0, 256).Select(value => value / 255f)];
-    private readonly SampleShape shape = new(set.Channels, set.Height, set.Width);
-    private readonly RandomKey[] keys =
-        [.. augmentations.Select((augmentation, place) => AugmentationDraws.KeyOf(seed, augmentation.Name, place))];
+    private readonly RandomKey[][] keys =
+    [
+        .. set.Inputs.Select((_, input) => augmentations
+            .Select((augmentation, place) => AugmentationDraws.KeyOf(seed, augmentation.Name, place, input)).ToArray()),
+    ];
 
     /// <summary>Global batches in an epoch.</summary>
     public int Steps { get; } = (int)(((long)set.Count + batch - 1) / batch);
@@ -52,28 +54,43 @@ public sealed class BatchLoader(
 
     private Batch Gather(ReadOnlySpan<int> samples, int? epoch, int globalCount, int start)
     {
+        var inputs = new float[set.Inputs.Count][];
+        for (var input = 0; input < inputs.Length; input++)
+        {
+            inputs[input] = GatherInput(input, samples, epoch);
+        }
+
+        var targets = new TargetValues[set.Targets.Count];
+        for (var target = 0; target < targets.Length; target++)
+        {
+            targets[target] = set.Targets[target].Of(samples);
+        }
+
+        return new Batch(globalCount, start, samples.Length, inputs, targets);
+    }
+
+    private float[] GatherInput(int input, ReadOnlySpan<int> samples, int? epoch)
+    {
+        var (shape, source) = set.Inputs[input];
         var pixels = new float[samples.Length * shape.Size];
-        var labels = new long[samples.Length];
         var scratch = new float[shape.Size];
         for (var i = 0; i < samples.Length; i++)
         {
             var sample = samples[i];
             var destination = pixels.AsSpan(i * shape.Size, shape.Size);
-            labels[i] = set.Labels[sample];
-            ToUnit(set.Pixels.AsSpan(sample * shape.Size, shape.Size), destination);
-            if (epoch is { } number) Augment(number, sample, destination, scratch);
+            ToUnit(source.AsSpan(sample * shape.Size, shape.Size), destination);
+            if (epoch is { } number) Augment(shape, keys[input], CounterRandom.Row(number, sample), destination, scratch);
         }
 
-        return new Batch(globalCount, start, samples.Length, pixels, labels);
+        return pixels;
     }
 
-    private void Augment(int epoch, int sample, Span<float> pixels, float[] scratch)
+    private void Augment(SampleShape shape, RandomKey[] inputKeys, ulong row, Span<float> pixels, float[] scratch)
     {
         for (var place = 0; place < augmentations.Count; place++)
         {
             pixels.CopyTo(scratch);
-            var draws = new AugmentationDraws(keys[place], CounterRandom.Row(epoch, sample));
-            augmentations[place].Apply(shape, draws, scratch, pixels);
+            augmentations[place].Apply(shape, new AugmentationDraws(inputKeys[place], row), scratch, pixels);
         }
     }
 

@@ -1,3 +1,4 @@
+using CnnCluster.Dsl;
 using CnnCluster.Kernels;
 
 namespace CnnCluster.Trainer.Data;
@@ -10,18 +11,14 @@ public sealed record DataRequest(string? Folder, SettingValues Settings);
 /// <summary>A catalogue entry: a data set as scripts name it.</summary>
 /// <param name="Name">The word scripts use.</param>
 /// <param name="Summary">One sentence for <c>cnn help</c> and the reference.</param>
-/// <param name="Height">Of every image, in pixels.</param>
-/// <param name="Width">Of every image, in pixels.</param>
-/// <param name="Channels">Values per pixel.</param>
-/// <param name="Classes">Labels run from 0 to Classes − 1.</param>
+/// <param name="Inputs">The images of each sample.</param>
+/// <param name="Targets">What each sample is labelled with.</param>
 /// <param name="Settings">What scripts can set.</param>
 /// <param name="Load">Reads or makes the set; throws a <see cref="UserException"/> where it cannot be had.</param>
 public sealed record DataSetDefinition(
     string Name,
     string Summary,
-    int Height,
-    int Width,
-    int Channels,
-    int Classes,
+    IReadOnlyList<DataInput> Inputs,
+    IReadOnlyList<DataTarget> Targets,
     IReadOnlyList<Setting> Settings,
     Func<DataRequest, DataSet> Load);

@@ -1,3 +1,4 @@
+using CnnCluster.Dsl;
 using CnnCluster.Kernels;
 using CnnCluster.Trainer.Data.Digits;
 
@@ -16,24 +17,35 @@ public static class DataSets
         PublishedSet.FashionMnist,
         "Pieces of clothing (Xiao, Rasul, Vollgraf, 2017): 60,000 for training, 10,000 for validation.");
 
-    private static readonly DataSetDefinition GeneratedDigits = new(
+    private static readonly DataSetDefinition GeneratedDigits = Generated(
         "digits",
         "Digits that are drawn from pen strokes when they are asked for; needs no files.",
-        DigitSet.Side,
-        DigitSet.Side,
-        1,
-        DigitSet.Classes,
+        [Image("image")],
+        [new DataTarget("labels", TargetKind.NewClasses(DigitSet.Classes))],
+        DigitSet.Generate);
+
+    private static readonly DataSetDefinition GeneratedPairs = Generated(
+        "digit-pairs",
+        "Pairs of drawn digits: whether they are the same, what they sum to, how far apart they are; needs no files.",
+        [Image("left"), Image("right")],
         [
-            Setting.Whole("train", 12_000, 1, 1_000_000, "Images to train on."),
-            Setting.Whole("test", 2_000, 1, 1_000_000, "Images to validate on."),
-            Setting.Whole("seed", 1, 0, int.MaxValue, "Another seed draws other images."),
+            new DataTarget("same", TargetKind.NewClasses(2)),
+            new DataTarget("sum", TargetKind.NewClasses((2 * DigitSet.Classes) - 1)),
+            new DataTarget("difference", TargetKind.NewNumbers(1)),
         ],
-        Generate);
+        DigitPairs.Generate);
 
-    public static IReadOnlyList<DataSetDefinition> All { get; } = [Mnist, FashionMnist, GeneratedDigits];
+    public static IReadOnlyList<DataSetDefinition> All { get; } = [Mnist, FashionMnist, GeneratedDigits, GeneratedPairs];
 
-    private static DataSetDefinition Published(PublishedSet set, string summary) =>
-        new(set.Name, summary, Side, Side, 1, Classes, [], request => Load(set, request));
+    private static DataInput Image(string name) => new(name, Side, Side, 1);
+
+    private static DataSetDefinition Published(PublishedSet set, string summary) => new(
+        set.Name,
+        summary,
+        [Image("image")],
+        [new DataTarget("labels", TargetKind.NewClasses(Classes))],
+        [],
+        request => Load(set, request));
 
     private static DataSet Load(PublishedSet set, DataRequest request)
     {
@@ -43,14 +55,19 @@ public static class DataSets
             IdxReader.Read(files.TestImages, files.TestLabels, Side, Side, Classes));
     }
 
-    private static DataSet Generate(DataRequest request)
-    {
-        if (request.Folder is { } folder)
-        {
-            throw new UserException($"The data set digits is drawn, not read: it has no use for the folder {folder}.");
-        }
-
-        var settings = request.Settings;
-        return DigitSet.Generate((int)settings["train"], (int)settings["test"], (ulong)settings["seed"]);
-    }
+    private static DataSetDefinition Generated(
+        string name, string summary, IReadOnlyList<DataInput> inputs, IReadOnlyList<DataTarget> targets, Func<int, int, ulong, DataSet> generate) =>
+        new(
+            name,
+            summary,
+            inputs,
+            targets,
+            [
+                Setting.Whole("train", 12_000, 1, 1_000_000, "Samples to train on."),
+                Setting.Whole("test", 2_000, 1, 1_000_000, "Samples to validate on."),
+                Setting.Whole("seed", 1, 0, int.MaxValue, "Another seed draws other samples."),
+            ],
+            request => request.Folder is null
+                ? generate((int)request.Settings["train"], (int)request.Settings["test"], (ulong)request.Settings["seed"])
+                : throw new UserException($"The data set {name} is drawn, not read: it has no use for the folder {request.Folder}."));
 }

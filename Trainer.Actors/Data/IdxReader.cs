@@ -12,9 +12,9 @@ public static class IdxReader
     private const int ImageMagic = 0x00000803;
     private const int LabelMagic = 0x00000801;
 
-    /// <summary>Reads images and the labels that belong to them; one channel, N×1×H×W.</summary>
+    /// <summary>Reads images and the labels that belong to them: one input of one channel, one target.</summary>
     /// <exception cref="DataFileException">Either file is unusable, or they hold different numbers of items.</exception>
-    public static ImageSet Read(string imagesPath, string labelsPath, int height, int width, int classes)
+    public static SampleSet Read(string imagesPath, string labelsPath, int height, int width, int classes)
     {
         var pixels = ReadImages(imagesPath, height, width);
         var labels = ReadLabels(labelsPath, classes);
@@ -25,7 +25,10 @@ public static class IdxReader
                 labelsPath, $"there are {labels.Length} labels for the {count} images of {imagesPath}", offset: 4);
         }
 
-        return new ImageSet(count, 1, height, width, pixels, labels);
+        return new SampleSet(
+            count,
+            [new Images(new SampleShape(1, height, width), pixels)],
+            [new TargetValues.Classes(Array.ConvertAll(labels, static label => (long)label))]);
     }
 
     /// <summary>The pixels of an image file, N×H×W.</summary>

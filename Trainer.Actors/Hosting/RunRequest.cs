@@ -41,7 +41,7 @@ public sealed record RunRequest
         EarlyStopping = new EarlyStoppingSettings(
             Plan.EarlyStop.Higher, Plan.EarlyStop.Patience, Plan.EarlyStop.MinDelta, Plan.EarlyStop.Baseline, Plan.EarlyStop.StartFromEpoch),
         RestoreBest = Plan.EarlyStop.Restore == Restore.Best,
-        MetricNames = Plan.MetricNames,
+        FigureNames = Plan.FigureNames,
         Parameters = Plan.Network.Parameters,
         StateReceiver = receiver,
         StateToken = stateToken,

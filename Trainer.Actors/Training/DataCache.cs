@@ -13,7 +13,7 @@ public sealed class DataCache
     public DataSet Load(TrainPlan plan, string? folder)
     {
         var settings = string.Join(' ', plan.Data.Settings.Values.Select(static v => $"{v.Key}={v.Value:R}"));
-        var key = $"{plan.Data.Definition.Name} {settings} {plan.ValidationSplit:R} {folder}";
+        var key = $"{plan.Data.Definition.Name} {string.Join(',', plan.InputSources)} {settings} {plan.ValidationSplit:R} {folder}";
         return loaded.GetOrAdd(key, _ => new Lazy<DataSet>(() => TrainingCatalogues.Load(plan, folder))).Value;
     }
 }

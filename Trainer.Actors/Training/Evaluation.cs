@@ -7,14 +7,19 @@ using static TorchSharp.torch;
 
 namespace CnnCluster.Trainer.Training;
 
+/// <summary>Samples by class (row) and prediction (column).</summary>
+/// <param name="Name"><c>confusion</c>; where there are several, with what tells them apart, as in <c>confusion_sum</c>.</param>
+/// <param name="Counts">How many.</param>
+public sealed record Confusion(string Name, int[][] Counts);
+
 /// <summary>A network measured on validation samples.</summary>
 /// <param name="Samples">How many there are.</param>
-/// <param name="Values">Figures by name: <c>val_loss</c> and <c>val_NAME</c> for each metric.</param>
-/// <param name="Confusion">Samples by label (row) and prediction (column); null where the network does not classify.</param>
-public sealed record Evaluation(long Samples, IReadOnlyDictionary<string, double> Values, int[][]? Confusion)
+/// <param name="Values">Figures by name: <c>val_loss</c> and <c>val_NAME</c> for each further one.</param>
+/// <param name="Confusions">One for each output that classifies.</param>
+public sealed record Evaluation(long Samples, IReadOnlyDictionary<string, double> Values, IReadOnlyList<Confusion> Confusions)
 {
     /// <summary>Measures the weights of a file.</summary>
-    /// <param name="plan">The network, its loss and its metrics.</param>
+    /// <param name="plan">The network, its losses and its metrics.</param>
     /// <param name="weights">A safetensors file.</param>
     /// <param name="data">The samples.</param>
     /// <param name="device">Where to compute.</param>
@@ -24,23 +29,32 @@ public sealed record Evaluation(long Samples, IReadOnlyDictionary<string, double
         ReplicaState.LoadWeights(replica, weights);
         var batches = new BatchLoader(data.Validation, plan.Batch, 0, 1, plan.Seed, [], plan.Batch);
         var sums = replica.Evaluate(batches.InOrder());
-        var confusion = plan.TargetIsInput ? null : Confuse(replica, batches, plan.Data.Definition.Classes);
-        return new Evaluation(sums.Samples, EpochMetrics.Means("val_", sums, plan.MetricNames), confusion);
+        return new Evaluation(sums.Samples, EpochMetrics.Means("val_", sums, plan.FigureNames), Confuse(plan, replica, batches));
     }
 
-    private static int[][] Confuse(Replica replica, BatchLoader batches, int classes)
+    private static IReadOnlyList<Confusion> Confuse(TrainPlan plan, Replica replica, BatchLoader batches)
     {
-        var counts = Enumerable.Range(0, classes).Select(_ => new int[classes]).ToArray();
-        foreach (var batch in batches.InOrder())
+        var outputs = plan.Classifications
+            .Select(static c => (Classes: c, Confusion: new Confusion(c.Name, [.. Enumerable.Range(0, c.Classes).Select(_ => new int[c.Classes])])))
+            .ToList();
+        foreach (var batch in outputs.Count > 0 ? batches.InOrder() : [])
         {
-            using var output = replica.Predict(batch);
-            using var predicted = output.argmax(1).cpu();
-            foreach (var (label, prediction) in batch.Labels.Zip(predicted.data<long>()))
+            using var scope = NewDisposeScope();
+            var tensors = replica.Predict(batch);
+            foreach (var (classes, confusion) in outputs)
             {
-                counts[label][prediction]++;
+                Count(confusion.Counts, tensors.Targets[classes.Target], plan.PredictedClasses(classes, tensors));
             }
         }
 
-        return counts;
+        return [.. outputs.Select(static output => output.Confusion)];
+    }
+
+    private static void Count(int[][] counts, Tensor labels, Tensor predictions)
+    {
+        foreach (var (label, prediction) in labels.cpu().data<long>().Zip(predictions.cpu().data<long>()))
+        {
+            counts[label][prediction]++;
+        }
     }
 }

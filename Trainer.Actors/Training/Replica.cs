@@ -11,11 +11,11 @@ namespace CnnCluster.Trainer.Training;
 
 /// <summary>What one committed step did, over the global batch.</summary>
 /// <param name="Samples">Samples of the global batch.</param>
-/// <param name="Loss">The mean loss, without regularization.</param>
+/// <param name="Loss">The mean of the weighted losses' sum, without regularization.</param>
 /// <param name="Penalty">The regularization losses of the weights the step started from.</param>
-/// <param name="Metrics">Each metric's sum over the samples.</param>
+/// <param name="Figures">The sum over the samples of each of the plan's further figures.</param>
 /// <param name="StopRequested">At least one worker was asked to stop: all workers see it at this same step.</param>
-public sealed record StepResult(long Samples, double Loss, double Penalty, IReadOnlyList<double> Metrics, bool StopRequested);
+public sealed record StepResult(long Samples, double Loss, double Penalty, IReadOnlyList<double> Figures, bool StopRequested);
 
 /// <summary>
 /// One worker's copy of the network on its device: the module, whose parameters are views into the arena, and the
@@ -31,7 +31,7 @@ public sealed class Replica : IDisposable
     // Behind the gradients, one all-reduce carries what every worker must know of the step.
     private const int LossExtra = 0;
     private const int StopExtra = 1;
-    private const int FirstMetricExtra = 2;
+    private const int FirstFigureExtra = 2;
     private readonly TrainPlan plan;
     private readonly StepContext context;
     private readonly NetworkModule module;
@@ -48,7 +48,7 @@ public sealed class Replica : IDisposable
         ElementType = plan.Precision == Precision.Float64 ? ScalarType.Float64 : ScalarType.Float32;
         context = new StepContext(plan.Seed, collective);
         var rule = plan.CreateRule();
-        Arena = new ParameterArena(Segments(plan.Network.Weights), rule, ElementType, device, FirstMetricExtra + plan.Metrics.Count);
+        Arena = new ParameterArena(Segments(plan.Network.Weights), rule, ElementType, device, FirstFigureExtra + plan.FigureNames.Count);
         Buffers = new BufferArena([.. Segments(plan.Network.Buffers)], ElementType, device);
         module = new NetworkModule(plan.Network, new NetworkTensors(Arena.ParameterViews, Arena.GradientViews, Buffers.CurrentViews, Buffers.NextViews))
         {
@@ -106,7 +106,7 @@ public sealed class Replica : IDisposable
         var penalty = optimizer.Apply(Step + 1, learningRate);
         Buffers.Commit();
         Step++;
-        return new StepResult(samples, extras[LossExtra], penalty, extras[FirstMetricExtra..], extras[StopExtra] > 0);
+        return new StepResult(samples, extras[LossExtra], penalty, extras[FirstFigureExtra..], extras[StopExtra] > 0);
     }
 
     /// <summary>This rank's sums over validation batches; ranks need not wait for each other.</summary>
@@ -114,17 +114,17 @@ public sealed class Replica : IDisposable
     {
         context.Training = false;
         var sums = new EpochSums();
-        sums.Metrics.AddRange(plan.Metrics.Select(static _ => 0.0));
+        sums.Figures.AddRange(plan.FigureNames.Select(static _ => 0.0));
         var penalty = optimizer.Penalty();
         foreach (var batch in batches.Where(static b => b.Count > 0))
         {
-            var (loss, metrics) = EvaluateOne(batch);
+            var (loss, figures) = EvaluateOne(batch);
             sums.Samples += batch.Count;
             sums.Loss += loss;
             sums.Penalty += penalty * batch.Count;
-            for (var i = 0; i < metrics.Count; i++)
+            for (var i = 0; i < figures.Count; i++)
             {
-                sums.Metrics[i] += metrics[i];
+                sums.Figures[i] += figures[i];
             }
 
             onBatch?.Invoke();
@@ -133,13 +133,12 @@ public sealed class Replica : IDisposable
         return sums;
     }
 
-    /// <summary>The network's output for a batch, in inference: (N, …), the caller's to dispose.</summary>
-    public Tensor Predict(Batch batch)
+    /// <summary>What the network makes of a batch, in inference; the tensors belong to the caller's scope.</summary>
+    public BatchTensors Predict(Batch batch)
     {
         using var gradless = no_grad();
-        using var scope = NewDisposeScope();
         context.Training = false;
-        return module.forward(Input(batch)).MoveToOuterDisposeScope();
+        return Run(batch);
     }
 
     /// <summary>Gives every rank rank 0's buffers: they differ only where batch normalisation keeps to each worker's own slice.</summary>
@@ -167,42 +166,46 @@ public sealed class Replica : IDisposable
         using var scope = NewDisposeScope();
         context.FirstSample = samplesBefore + batch.FirstSample;
         context.GlobalBatch = batch.GlobalCount;
-        var input = Input(batch);
-        var target = Target(batch, input);
-        var output = module.forward(input);
-        var loss = plan.SampleLoss(output, target).sum() / (double)samples;
+        var tensors = Run(batch);
+        var losses = plan.SampleLosses(tensors);
+        var loss = plan.TotalLoss(losses).sum() / (double)samples;
         loss.backward();
         using var gradless = no_grad();
         Arena.Extras[LossExtra].add_(loss.detach());
-        for (var i = 0; i < plan.Metrics.Count; i++)
+        foreach (var (i, values) in plan.SampleFigures(tensors, losses).Index())
         {
-            Arena.Extras[FirstMetricExtra + i].add_(plan.SampleMetric(i, output.detach(), target).sum());
+            Arena.Extras[FirstFigureExtra + i].add_(values.sum());
         }
     }
 
-    private (double Loss, IReadOnlyList<double> Metrics) EvaluateOne(Batch batch)
+    private (double Loss, IReadOnlyList<double> Figures) EvaluateOne(Batch batch)
     {
         using var scope = NewDisposeScope();
         using var gradless = no_grad();
-        var input = Input(batch);
-        var target = Target(batch, input);
-        var output = module.forward(input);
-        var metrics = Enumerable.Range(0, plan.Metrics.Count)
-            .Select(i => plan.SampleMetric(i, output, target).sum(ScalarType.Float64).item<double>());
-        return (plan.SampleLoss(output, target).sum(ScalarType.Float64).item<double>(), [.. metrics]);
+        var tensors = Run(batch);
+        var losses = plan.SampleLosses(tensors);
+        return (Sum(plan.TotalLoss(losses)), [.. plan.SampleFigures(tensors, losses).Select(Sum)]);
+
+        static double Sum(Tensor values) => values.sum(ScalarType.Float64).item<double>();
     }
 
-    private Tensor Input(Batch batch)
+    private BatchTensors Run(Batch batch)
     {
-        var shape = plan.Network.Inputs.Head.Shape;
-        var sides = shape.Sides.Select(static side => (long)side!.Value);
-        return tensor(batch.Pixels, dtype: ScalarType.Float32)
-            .reshape([batch.Count, shape.Channels, .. sides])
-            .to(ElementType, Device);
+        var inputs = batch.Inputs.Zip(plan.Network.Inputs, (pixels, input) => Input(batch.Count, pixels, input.Shape)).ToArray();
+        return new BatchTensors(inputs, module.Run(inputs), [.. batch.Targets.Select(Target)]);
     }
 
-    private Tensor Target(Batch batch, Tensor input) =>
-        plan.TargetIsInput ? input : tensor(batch.Labels, dtype: ScalarType.Int64).to(Device);
+    private Tensor Input(int count, float[] pixels, Shape shape) =>
+        tensor(pixels, dtype: ScalarType.Float32)
+            .reshape([count, shape.Channels, .. shape.Sides.Select(static side => (long)side!.Value)])
+            .to(ElementType, Device);
+
+    private Tensor Target(TargetValues values) => values switch
+    {
+        TargetValues.Classes classes => tensor(classes.Values, dtype: ScalarType.Int64).to(Device),
+        TargetValues.Numbers numbers => tensor(numbers.Values, dtype: ScalarType.Float32).reshape(-1, numbers.Width).to(ElementType, Device),
+        _ => throw new ArgumentOutOfRangeException(nameof(values), values, "No such target."),
+    };
 
     private static double[] ToHost(Tensor values)
     {

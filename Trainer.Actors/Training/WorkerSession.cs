@@ -140,7 +140,7 @@ public sealed class WorkerSession : IDisposable
         Position.Step = replica.Step;
         Position.StepInEpoch++;
         var sums = new EpochSums { Samples = result.Samples, Loss = result.Loss * result.Samples, Penalty = result.Penalty * result.Samples };
-        sums.Metrics.AddRange(result.Metrics);
+        sums.Figures.AddRange(result.Figures);
         EpochMetrics.Add(Position.Sums, sums);
     }
 

@@ -27,7 +27,7 @@ let private settingsWith forming world epochs =
                 StartFromEpoch = 0
             ),
         RestoreBest = true,
-        MetricNames = [| "accuracy" |],
+        FigureNames = [| "accuracy" |],
         Parameters = 10L,
         StateReceiver = Endpoint(Host = "127.0.0.1", Port = 1),
         StateToken = token,
@@ -111,7 +111,7 @@ let private form (stage: Stage) =
 
 let private sums (loss: float) =
     let sums = EpochSums(Samples = 100L, Loss = 100.0 * loss)
-    sums.Metrics.Add 50.0
+    sums.Figures.Add 50.0
     sums
 
 let private train (stage: Stage) epoch step stop =

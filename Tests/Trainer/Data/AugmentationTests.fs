@@ -20,7 +20,10 @@ let private sample =
     Array.init shape.Size (fun i -> float32 (CounterRandom.Uniform(RandomKey 9uL, 0uL, uint64 i)))
 
 let private drawsOf (augmentation: Augmentation) seed epoch index =
-    AugmentationDraws(AugmentationDraws.KeyOf(seed, augmentation.Name, 0), CounterRandom.Row(int64 epoch, int64 index))
+    AugmentationDraws(
+        AugmentationDraws.KeyOf(seed, augmentation.Name, 0, 0),
+        CounterRandom.Row(int64 epoch, int64 index)
+    )
 
 let private applyAt (augmentation: Augmentation) seed epoch index =
     let destination = Array.create shape.Size nanf

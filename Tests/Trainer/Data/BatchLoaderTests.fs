@@ -10,30 +10,58 @@ open CnnCluster.Tests.Trainer.Data.AugmentationTests
 
 let private seed = 5uL
 
+let private shapes = [ SampleShape(1, 3, 4); SampleShape(2, 2, 3) ]
+
+/// Samples with two inputs of 12 numbers each, a class and a row of two numbers.
 let private setOf count =
-    ImageSet(count, 1, 3, 4, Array.init (count * 12) (fun i -> byte (i * 7)), Array.init count (fun i -> byte (i % 10)))
+    let images number shape =
+        Images(shape, Array.init (count * 12) (fun i -> byte (i * (7 + number))))
+
+    SampleSet(
+        count,
+        Array.ofList (List.mapi images shapes),
+        [| TargetValues.Classes(Array.init count (fun i -> int64 (i % 10)))
+           TargetValues.Numbers(2, Array.init (2 * count) float32) |]
+    )
 
 let private loader set batch rank world (augmentations: Augmentation list) =
     BatchLoader(set, batch, rank, world, seed, augmentations, batch)
 
-/// One sample of an epoch, computed plainly.
-let private plain (set: ImageSet) (augmentations: Augmentation list) epoch sample =
-    let pixels = Array.init 12 (fun i -> float32 set.Pixels[sample * 12 + i] / 255f)
+/// One image of a sample, computed plainly.
+let private plainImage (set: SampleSet) (augmentations: Augmentation list) epoch sample input =
+    let pixels =
+        Array.init 12 (fun i -> float32 set.Inputs[input].Pixels[sample * 12 + i] / 255f)
 
     let apply source (place, augmentation: Augmentation) =
         let destination = Array.zeroCreate 12
 
         let key =
-            RandomKey.Of(seed, RandomPurpose.Augmentation, $"{augmentation.Name}/{place}")
+            RandomKey.Of(seed, RandomPurpose.Augmentation, $"{augmentation.Name}/{place}/{input}")
 
         let draws = AugmentationDraws(key, CounterRandom.Row(int64 epoch, int64 sample))
-        augmentation.Apply.Invoke(SampleShape(1, 3, 4), draws, ReadOnlySpan(source: float32[]), Span destination)
+        augmentation.Apply.Invoke(shapes[input], draws, ReadOnlySpan(source: float32[]), Span destination)
         destination
 
-    augmentations |> List.indexed |> List.fold apply pixels, int64 set.Labels[sample]
+    augmentations |> List.indexed |> List.fold apply pixels
+
+/// One sample of an epoch, computed plainly: its images, its class and its numbers.
+let private plain set augmentations epoch sample =
+    [ plainImage set augmentations epoch sample 0; plainImage set augmentations epoch sample 1 ],
+    int64 (sample % 10),
+    [| float32 (2 * sample); float32 (2 * sample + 1) |]
+
+let private classes (batch: Batch) =
+    (batch.Targets[0] :?> TargetValues.Classes).Values
+
+let private rows (batch: Batch) =
+    (batch.Targets[1] :?> TargetValues.Numbers).Values |> Array.chunkBySize 2
 
 let private samples (batch: Batch) =
-    List.zip (List.ofArray (Array.chunkBySize 12 batch.Pixels)) (List.ofArray batch.Labels)
+    let images =
+        [ for pixels in batch.Inputs -> List.ofArray (Array.chunkBySize 12 pixels) ]
+        |> List.transpose
+
+    List.zip3 images (List.ofArray (classes batch)) (List.ofArray (rows batch))
 
 /// The global batches put together again from all ranks' slices, which are checked on the way.
 let private together (slices: Batch list list) =
@@ -92,8 +120,9 @@ let tests =
           test "an empty slice has empty arrays" {
               let batch = (loader (setOf 1) 8 2 3 []).InOrder() |> Seq.exactlyOne
               Expect.equal (batch.GlobalCount, batch.Count) (1L, 0) "counts"
-              Expect.isEmpty batch.Pixels "pixels"
-              Expect.isEmpty batch.Labels "labels"
+              Expect.all batch.Inputs Array.isEmpty "pixels"
+              Expect.isEmpty (classes batch) "classes"
+              Expect.isEmpty (rows batch) "numbers"
           }
           test "skipped steps leave the others as they are" {
               let loader = loader (setOf 30) 8 0 2 augmentations
@@ -152,8 +181,8 @@ let tests =
                   SpinWait.SpinUntil((fun () -> Volatile.Read(&prepared[0]) >= count), TimeSpan.FromSeconds 5.0)
 
               Expect.isTrue (batches.MoveNext()) "a first batch"
-              Expect.isTrue (reaches 4) "one taken, two ready, one waiting for a place"
-              Expect.isFalse (SpinWait.SpinUntil((fun () -> Volatile.Read(&prepared[0]) > 4), 50)) "and no more"
+              Expect.isTrue (reaches 8) "two images each of one taken, two ready, one waiting for a place"
+              Expect.isFalse (SpinWait.SpinUntil((fun () -> Volatile.Read(&prepared[0]) > 8), 50)) "and no more"
           }
           test "a slice that is longer than allowed is refused" {
               let loader = BatchLoader(setOf 30, 8, 0, 1, seed, [], 7)

@@ -4,6 +4,7 @@ open System
 open System.Collections.Generic
 open System.IO
 open Expecto
+open CnnCluster.Dsl
 open CnnCluster.Kernels
 open CnnCluster.Trainer.Data
 
@@ -24,19 +25,52 @@ let tests =
                   | Some folder ->
                       let set = (definition name).Load.Invoke(DataRequest(folder, noSettings))
                       Expect.equal (set.Train.Count, set.Validation.Count) (60_000, 10_000) "items"
-                      Expect.equal set.Train.Pixels.Length (60_000 * 28 * 28) "pixels"
-                      Expect.equal (set.Train.Labels[..9] |> Seq.map int |> List.ofSeq) first "the first ten labels"
+                      Expect.equal set.Train.Inputs[0].Pixels.Length (60_000 * 28 * 28) "pixels"
+
+                      match set.Train.Targets[0] with
+                      | :? TargetValues.Classes as labels ->
+                          Expect.equal (labels.Values[..9] |> Seq.map int |> List.ofSeq) first "the first ten labels"
+                      | other -> failtest $"{other}"
               }
           test "digits takes its sizes and its seed from its settings" {
               let settings = SettingValues(Map [ "train", 30.0; "test", 20.0; "seed", 4.0 ])
               let set = (definition "digits").Load.Invoke(DataRequest(null, settings))
               Expect.equal (set.Train.Count, set.Validation.Count) (30, 20) "sizes"
-              Expect.equal set.Train.Pixels (Digits.DigitSet.Generate(30, 20, 4uL)).Train.Pixels "seed 4"
+              let same = Digits.DigitSet.Generate(30, 20, 4uL)
+              Expect.equal set.Train.Inputs[0].Pixels same.Train.Inputs[0].Pixels "seed 4"
           }
-          test "a folder given for digits is an error rather than ignored" {
-              let load () =
-                  (definition "digits").Load.Invoke(DataRequest("some/folder", noSettings))
-                  |> ignore
+          for name in [ "digits"; "digit-pairs" ] do
+              test $"a folder given for {name} is an error rather than ignored" {
+                  let load () =
+                      (definition name).Load.Invoke(DataRequest("some/folder", noSettings)) |> ignore
 
-              Expect.throwsT<CnnCluster.Trainer.UserException> load "it is drawn, not read"
-          } ]
+                  Expect.throwsT<CnnCluster.Trainer.UserException> load "it is drawn, not read"
+              }
+          for definition in DataSets.All |> Seq.filter (fun d -> d.Settings.Count > 0) do
+              test $"{definition.Name} has the inputs and targets that its definition says" {
+                  let settings = SettingValues(Map [ "train", 30.0; "test", 20.0; "seed", 4.0 ])
+                  let set = definition.Load.Invoke(DataRequest(null, settings))
+
+                  for part in [ set.Train; set.Validation ] do
+                      Expect.equal
+                          [ for images in part.Inputs -> images.Shape ]
+                          [ for i in definition.Inputs -> SampleShape(i.Channels, i.Height, i.Width) ]
+                          "inputs"
+
+                      for images in part.Inputs do
+                          Expect.equal images.Pixels.Length (part.Count * images.Shape.Size) "pixels"
+
+                      for values, target in Seq.zip part.Targets definition.Targets do
+                          match values, target.Kind with
+                          | :? TargetValues.Classes as classes, Classes count ->
+                              Expect.equal classes.Values.Length part.Count "a class each"
+                              Expect.all classes.Values (fun c -> c >= 0L && c < int64 count) target.Name
+                          | :? TargetValues.Numbers as numbers, Numbers width ->
+                              Expect.equal
+                                  (numbers.Width, numbers.Values.Length)
+                                  (width, part.Count * width)
+                                  "a row each"
+
+                              Expect.all numbers.Values (fun x -> x >= 0.0f && x <= 1.0f) target.Name
+                          | _ -> failtest $"'{target.Name}' is of another kind"
+              } ]

@@ -148,9 +148,13 @@ let tests =
                               10
                           )
 
-                      Expect.equal (set.Count, set.Channels, set.Height, set.Width) (count, 1, height, width) "sizes"
-                      Expect.equal set.Pixels pixels "pixels"
-                      Expect.equal set.Labels classes "labels")
+                      let image = Seq.exactlyOne set.Inputs
+                      Expect.equal (set.Count, image.Shape) (count, SampleShape(1, height, width)) "sizes"
+                      Expect.equal image.Pixels pixels "pixels"
+
+                      match Seq.exactlyOne set.Targets with
+                      | :? TargetValues.Classes as read -> Expect.equal read.Values (Array.map int64 classes) "labels"
+                      | other -> failtest $"{other}")
           test "a packed file of several chunks comes back whole" {
               let pixels = Array.init (900 * 50 * 60) (fun i -> byte (i * i >>> 7))
 

@@ -29,6 +29,42 @@ train Small {{
 }}
 """
 
+/// Two inputs that go through one tower, and three losses on two outputs.
+let pairs (tower: string) (settings: string) =
+    $"""
+shared tower {{
+    conv 4 5x5 stride=2 tanh
+    {tower}
+    avgpool 3x3
+    flatten
+    dense 8 tanh kernel-reg=l2(1e-3)
+}}
+
+network Pairs {{
+    input left 28x28x1
+    input right 28x28x1
+    concat {{ from left; tower }} {{ from right; tower }} as both
+    dense 19
+    output total
+    from both
+    dense 1
+    output apart
+}}
+
+train Pairs {{
+    data digit-pairs train=37 test=10
+    loss cross-entropy on=total target=sum
+    loss huber on=apart target=difference weight=0.5
+    loss mae on=apart target=difference weight=0.25
+    metric accuracy on=total target=sum
+    metric mae on=apart
+    precision float64
+    batch 16
+    seed 3
+{settings}
+}}
+"""
+
 let plan text : TrainPlan =
     let result =
         Script.Training({ File = "test.cnn"; Text = text }, null, [||], TrainingCatalogues.All)
@@ -53,11 +89,14 @@ let loader (plan: TrainPlan) (data: DataSet) (collective: ICollective) =
 
 /// What a rank ends with.
 type Ended =
-    { Hash: string
-      Parameters: float[]
-      Buffers: float[]
-      Losses: float list
-      Accuracy: float list }
+    {
+        Hash: string
+        Parameters: float[]
+        Buffers: float[]
+        Losses: float list
+        /// The further figures of each step, as means.
+        Figures: float list list
+    }
 
 let flat (tensor: torch.Tensor) =
     use host = tensor.``to``(torch.float64).cpu()
@@ -76,7 +115,7 @@ let private train (plan: TrainPlan) (data: DataSet) epochs (collective: ICollect
       Parameters = flat replica.Arena.Parameters
       Buffers = flat replica.Buffers.Current
       Losses = steps |> List.map _.Loss
-      Accuracy = steps |> List.map (fun s -> s.Metrics[0] / float s.Samples) }
+      Figures = [ for step in steps -> [ for figure in step.Figures -> figure / float step.Samples ] ] }
 
 /// Trains in a world of this size; every rank's end.
 let trained world epochs (plan: TrainPlan) =

@@ -15,6 +15,7 @@ namespace CnnCluster.Trainer.Data.Digits;
 /// </remarks>
 public static class DigitSet
 {
+    private const string Name = "digits";
     public const int Side = 28;
     public const int Classes = 10;
 
@@ -22,22 +23,26 @@ public static class DigitSet
     public static DataSet Generate(int train, int test, ulong seed) =>
         new(GeneratePart("train", train, seed), GeneratePart("test", test, seed));
 
-    private static ImageSet GeneratePart(string part, int count, ulong seed)
+    /// <summary>Draws these digits as the images of a part; image i is a pure function of the set, the part, the seed and i.</summary>
+    internal static Images Draw(byte[] digits, string set, string part, ulong seed)
     {
-        var key = Key(seed, part, "style");
-        var noiseKey = Key(seed, part, "noise");
-        var labels = Labels(Key(seed, part, "labels"), count);
-        var pixels = new byte[(long)count * Side * Side];
-        Parallel.For(0, count, () => new DigitWriter(Side), (i, _, writer) =>
+        var key = Key(set, part, "style", seed);
+        var noiseKey = Key(set, part, "noise", seed);
+        var shape = new SampleShape(1, Side, Side);
+        var pixels = new byte[(long)digits.Length * shape.Size];
+        Parallel.For(0, digits.Length, () => new DigitWriter(Side), (i, _, writer) =>
         {
-            writer.Write(labels[i], key, noiseKey, (ulong)i, pixels.AsSpan(i * Side * Side, Side * Side));
+            writer.Write(digits[i], key, noiseKey, (ulong)i, pixels.AsSpan(i * shape.Size, shape.Size));
             return writer;
         }, static _ => { });
-        return new ImageSet(count, 1, Side, Side, pixels, labels);
+        return new Images(shape, pixels);
     }
 
-    /// <summary>Every ten labels in a row are the ten classes in an order of their own.</summary>
-    private static byte[] Labels(RandomKey key, int count)
+    internal static RandomKey Key(string set, string part, string purpose, ulong seed) =>
+        RandomKey.Of(seed, RandomPurpose.GeneratedData, $"{set}/{part}/{purpose}");
+
+    /// <summary>Every ten digits in a row are the ten classes in an order of their own.</summary>
+    internal static byte[] Shuffled(RandomKey key, int count)
     {
         var labels = new byte[count];
         for (var first = 0; first < count; first += Classes)
@@ -52,6 +57,12 @@ public static class DigitSet
         return labels;
     }
 
-    private static RandomKey Key(ulong seed, string part, string purpose) =>
-        RandomKey.Of(seed, RandomPurpose.GeneratedData, $"digits/{part}/{purpose}");
+    private static SampleSet GeneratePart(string part, int count, ulong seed)
+    {
+        var labels = Shuffled(Key(Name, part, "labels", seed), count);
+        return new SampleSet(
+            count,
+            [Draw(labels, Name, part, seed)],
+            [new TargetValues.Classes(Array.ConvertAll(labels, static label => (long)label))]);
+    }
 }

@@ -1,0 +1,80 @@
+using System.Runtime.InteropServices;
+
+namespace CnnCluster.Trainer.Data;
+
+/// <summary>Images in memory, one after the other.</summary>
+/// <param name="Shape">Of each image.</param>
+/// <param name="Pixels">N×C×H×W bytes, contiguous; 0 is black.</param>
+public sealed record Images(SampleShape Shape, byte[] Pixels)
+{
+    /// <summary>A copy of some images that follow one another.</summary>
+    public Images Range(int start, int count) =>
+        this with { Pixels = Pixels.AsSpan(start * Shape.Size, count * Shape.Size).ToArray() };
+}
+
+/// <summary>What samples are compared with: a value, or a row of values, for each.</summary>
+public abstract record TargetValues
+{
+    private TargetValues()
+    {
+    }
+
+    /// <summary>The values of these samples, in this order.</summary>
+    public abstract TargetValues Of(ReadOnlySpan<int> samples);
+
+    /// <summary>A class for each sample.</summary>
+    /// <param name="Values">N numbers from 0.</param>
+    public sealed record Classes(long[] Values) : TargetValues
+    {
+        public override TargetValues Of(ReadOnlySpan<int> samples)
+        {
+            var picked = new long[samples.Length];
+            for (var i = 0; i < samples.Length; i++)
+            {
+                picked[i] = Values[samples[i]];
+            }
+
+            return new Classes(picked);
+        }
+    }
+
+    /// <summary>A row of numbers for each sample.</summary>
+    /// <param name="Width">Numbers of a row.</param>
+    /// <param name="Values">N×Width.</param>
+    public sealed record Numbers(int Width, float[] Values) : TargetValues
+    {
+        public override TargetValues Of(ReadOnlySpan<int> samples)
+        {
+            var picked = new float[samples.Length * Width];
+            for (var i = 0; i < samples.Length; i++)
+            {
+                Values.AsSpan(samples[i] * Width, Width).CopyTo(picked.AsSpan(i * Width));
+            }
+
+            return new Numbers(Width, picked);
+        }
+    }
+}
+
+/// <summary>Samples in memory: for each, an image of every input and a value of every target.</summary>
+/// <param name="Count">N.</param>
+/// <param name="Inputs">N images each.</param>
+/// <param name="Targets">Of N samples each, in the order of the data set's definition.</param>
+public sealed record SampleSet(int Count, IReadOnlyList<Images> Inputs, IReadOnlyList<TargetValues> Targets)
+{
+    /// <summary>A copy of some samples that follow one another.</summary>
+    public SampleSet Range(int start, int count)
+    {
+        var samples = Enumerable.Range(start, count).ToList();
+        return new SampleSet(
+            count,
+            [.. Inputs.Select(images => images.Range(start, count))],
+            [.. Targets.Select(values => values.Of(CollectionsMarshal.AsSpan(samples)))]);
+    }
+
+    /// <summary>The same samples with these of the inputs, in this order; nothing is copied.</summary>
+    public SampleSet WithInputs(IEnumerable<int> sources) => this with { Inputs = [.. sources.Select(source => Inputs[source])] };
+}
+
+/// <summary>What a run trains on and what it is measured on.</summary>
+public sealed record DataSet(SampleSet Train, SampleSet Validation);
