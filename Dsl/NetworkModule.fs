@@ -64,8 +64,7 @@ type NetworkModule(plan: NetworkPlan, tensors: NetworkTensors) as this =
 
     /// The weights and then the buffers that it computes with, in the plan's order: what changes them changes it.
     member _.Tensors: IReadOnlyList<Tensor> =
-        [| yield! parameterList
-           yield! tensors.Buffers |]
+        [| yield! parameterList; yield! tensors.Buffers |]
 
     /// Writes first values, a pure function of the seed and each tensor's path.
     member _.Initialise(seed: uint64) =
