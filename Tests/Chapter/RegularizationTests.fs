@@ -63,7 +63,7 @@ let private penalties =
                   )
 
               let sum index (of': float -> float) =
-                  Arenas.values (arena.ParameterViews[index].reshape (-1L)) |> List.sumBy of'
+                  Arenas.values (arena.ParameterViews[index].reshape(-1L)) |> List.sumBy of'
 
               let expected = 0.01 * sum 0 (fun w -> w * w) + 0.02 * sum 1 abs + 0.3 * sum 2 abs
 

@@ -41,15 +41,11 @@ let private cases =
     let units = List.map unit
 
     [ "blur: a Gaussian of 3x3 at stride 1",
-      "blur.cnn:Blur",
+      "blur.cnn",
       [],
       [ png; jpeg ],
       (fun planes -> [ correlate gaussian 1 1 (luma planes) ])
-      "blur of colours, channel by channel",
-      "blur.cnn:ColourBlur",
-      [],
-      [ png ],
-      units >> List.map (correlate gaussian 1 1)
+      "blur of colours, channel by channel", "blur-colour.cnn", [], [ png ], units >> List.map (correlate gaussian 1 1)
       "contours: 3x3 at stride 2, without their sign",
       "edges.cnn",
       [ "--range"; "abs" ],
@@ -60,14 +56,10 @@ let private cases =
       [ "--range"; "-8..8" ],
       [ png ],
       (fun planes -> [ correlate edge 2 0 (luma planes) |> Array2D.map (fun z -> (z + 8.0) / 16.0) ])
-      "average pooling",
-      "pooling.cnn:AveragePooled",
-      [],
-      [ jpeg ],
-      units >> List.map (pool 2 2 List.average)
+      "average pooling", "pooling.cnn", [ "--output"; "averaged" ], [ jpeg ], units >> List.map (pool 2 2 List.average)
       "max pooling, the window larger than its stride",
-      "pooling.cnn:MaxPooled",
-      [],
+      "pooling.cnn",
+      [ "--output"; "spread" ],
       [ png ],
       units >> List.map (pool 9 4 List.max) ]
 
@@ -100,7 +92,7 @@ let private behaviour =
                   let image =
                       write folder "flat.png" SKEncodedImageFormat.Png [ Array2D.create 9 11 51 ]
 
-                  let result = applied folder [ example "blur.cnn:Blur"; image ]
+                  let result = applied folder [ example "blur.cnn"; image ]
                   // Corners see four ninths of the window, but 9/16 of its weight.
                   Expect.equal result.Output "flat-Blur.png: 9x11x1, from 0.1125 to 0.2\n" "line"
                   Expect.equal result.Error "" "no warning: there are no trained weights"
