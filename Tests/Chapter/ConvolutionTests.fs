@@ -97,6 +97,15 @@ let private sizes =
               let expected = int64 (case.Kernels * (case.Depth * case.Size * case.Size + 1))
               Expect.equal (count $"{case.Height}x{case.Width}") expected "of this image"
               Expect.equal (count "?x?") expected "of any image")
+          test "with one side or three, or over each channel by itself, sizes and weights follow the same rules" {
+              let conv body =
+                  let description = described body
+                  description.Layers[0].OutputText, description.Parameters
+
+              Expect.equal (conv "input 100x4\nconv 8 5 stride=2") ("48x8", 8L * (4L * 5L + 1L)) "1-D"
+              Expect.equal (conv "input 9x8x7x2\nconv 3 3 pad=1 stride=2") ("5x4x4x3", 3L * (2L * 27L + 1L)) "3-D"
+              Expect.equal (conv "input 28x28x6\nconv 6 5x5 groups=6") ("24x24x6", 6L * (25L + 1L)) "depthwise"
+          }
           test "64 dense units on an image of 28x28x1 have 50,176 weights, and a bias each" {
               Expect.equal (described "input 28x28x1\nflatten\ndense 64 bias=no").Parameters 50176L "kernel"
               Expect.equal (described "input 28x28x1\nflatten\ndense 64").Parameters (50176L + 64L) "kernel and bias"
