@@ -62,6 +62,10 @@ type NetworkModule(plan: NetworkPlan, tensors: NetworkTensors) as this =
 
     member _.Plan = plan
 
+    /// The weights and then the buffers that it computes with, in the plan's order: what changes them changes it.
+    member _.Tensors: IReadOnlyList<Tensor> =
+        [| yield! parameterList; yield! tensors.Buffers |]
+
     /// Writes first values, a pure function of the seed and each tensor's path.
     member _.Initialise(seed: uint64) =
         for node in plan.Owners do

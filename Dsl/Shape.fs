@@ -16,6 +16,10 @@ type Shape =
 module Shape =
     let vector features = { Channels = features; Sides = [] }
 
+    let image height width channels =
+        { Channels = channels
+          Sides = [ Some height; Some width ] }
+
     /// As scripts write it: `28x28x1`, or `84` for a vector.
     let text (shape: Shape) =
         (shape.Sides |> List.map (Option.map string >> Option.defaultValue "?"))

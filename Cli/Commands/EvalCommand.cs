@@ -33,7 +33,7 @@ internal static class EvalCommand
         var plan = ScriptFile.ValueOf(Script.Training(script, settings.Train, [], TrainingCatalogues.All)).Plan;
         TorchLibrary.EnsureLoaded();
         Devices.Check([device]);
-        var file = weights ?? Weights(folder);
+        var file = weights ?? RunWeights.Of(folder);
         var data = TrainingCatalogues.Load(plan, dataFolder ?? settings.DataFolder);
         var evaluation = Evaluation.Of(plan, file, data, new Device(device));
         if (json)
@@ -46,12 +46,5 @@ internal static class EvalCommand
         }
 
         return ExitCode.Success;
-    }
-
-    private static string Weights(RunFolder folder)
-    {
-        var store = new CheckpointStore(folder.Checkpoints);
-        return store.Final ?? store.Best ?? store.Latest
-            ?? throw new UserException($"The run {folder.Location} has no weights yet.");
     }
 }

@@ -176,7 +176,8 @@ let tests =
           }
           test "every command has help" {
               Cnn.inFolder (fun folder ->
-                  for command in [ []; [ "train" ]; [ "check" ]; [ "describe" ]; [ "fmt" ]; [ "eval" ]; [ "node" ] ] do
+                  for command in
+                      [ []; [ "train" ]; [ "check" ]; [ "describe" ]; [ "fmt" ]; [ "apply" ]; [ "eval" ]; [ "node" ] ] do
                       let result = Cnn.run folder (command @ [ "--help" ])
                       Expect.equal (result.ExitCode, result.Error) (0, "") $"{command}"
                       Expect.stringContains result.Output "Usage:" $"{command}")

@@ -81,15 +81,23 @@ public static class ReplicaState
 
     /// <summary>Gives a replica the weights and buffers of a file.</summary>
     /// <exception cref="StateFileException">It cannot be read, or a tensor is missing or of another shape.</exception>
-    public static void LoadWeights(Replica replica, string path)
+    public static void LoadWeights(Replica replica, string path) =>
+        Load(path, replica.Tensors, replica.Arena.ParameterViews.Concat(replica.Buffers.CurrentViews));
+
+    /// <summary>Gives a network outside a run the weights and buffers of a file.</summary>
+    /// <exception cref="StateFileException">It cannot be read, or a tensor is missing or of another shape.</exception>
+    public static void LoadWeights(NetworkModule network, string path) =>
+        Load(path, network.Plan.Weights.Concat(network.Plan.Buffers), network.Tensors);
+
+    private static void Load(string path, IEnumerable<NamedTensor> names, IEnumerable<Tensor> tensors)
     {
         using var scope = NewDisposeScope();
         using var gradless = no_grad();
-        var file = Open(path, replica.Tensors);
-        var segments = replica.Arena.Segments.Concat(replica.Buffers.Segments);
-        foreach (var (segment, view) in segments.Zip(replica.Arena.ParameterViews.Concat(replica.Buffers.CurrentViews)))
+        var named = names.ToList();
+        var file = Open(path, named);
+        foreach (var (name, tensor) in named.Zip(tensors))
         {
-            view.copy_(Read(file, segment.Name).reshape([.. segment.Shape]));
+            tensor.copy_(Read(file, name.Name).reshape([.. name.Shape]));
         }
     }
 
