@@ -14,15 +14,13 @@ let private refuse what (piece: string) (source: Source) (diagnostics: Diagnosti
 
     invalidArg (nameof piece) $"\"{piece}\" is no {what}.{details}"
 
-let private plain: Comments = { Before = []; After = None }
-
 let private declaration what piece text pick =
     let source = { File = what; Text = text }
 
     match Parser.parse source with
     | { Declarations = [ { Kind = kind; Comments = comments } ]
         Closing = [] },
-      [] when comments = plain -> pick kind
+      [] when comments = Comments.none -> pick kind
     | _ -> None
     |> Option.defaultWith (fun () -> refuse what piece source (snd (Parser.parse source)))
 
@@ -30,7 +28,7 @@ let private declaration what piece text pick =
 let private statement what (piece: string) text pick =
     declaration what piece $"network n {{\n{text}\n}}" (function
         | Network(_, { Statements = [ { Kind = kind; Comments = comments } ]
-                       Closing = [] }) when comments = plain -> pick kind
+                       Closing = [] }) when comments = Comments.none -> pick kind
         | _ -> None)
 
 let private isEmpty (body: Body) = body.Statements.IsEmpty

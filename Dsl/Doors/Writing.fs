@@ -8,24 +8,23 @@ open System.Runtime.CompilerServices
 open CnnCluster.Dsl
 open CnnCluster.Dsl.Syntax
 
-let private plain: Comments = { Before = []; After = None }
-
 /// Trees that were not read have no places.
 let private expression kind : Expression = { Kind = kind; Span = Span.nowhere }
 
 let statementOf kind : Statement =
     { Kind = kind
-      Comments = plain
+      Comments = Comments.none
       Span = Span.nowhere }
 
 let bodyOf statements : Body =
-    { Statements = List.ofSeq statements
+    { Opening = None
+      Statements = List.ofSeq statements
       Closing = []
       Span = Span.nowhere }
 
 let declarationOf kind : Declaration =
     { Kind = kind
-      Comments = plain
+      Comments = Comments.none
       Span = Span.nowhere }
 
 let scriptOf declarations : Script =
