@@ -27,8 +27,9 @@ let private declaration what piece text pick =
 /// The one statement of a body that `text` is, without comments.
 let private statement what (piece: string) text pick =
     declaration what piece $"network n {{\n{text}\n}}" (function
-        | Network(_, { Statements = [ { Kind = kind; Comments = comments } ]
-                       Closing = [] }) when comments = Comments.none -> pick kind
+        | Network(_,
+                  { Statements = [ { Kind = kind; Comments = comments } ]
+                    Closing = [] }) when comments = Comments.none -> pick kind
         | _ -> None)
 
 let private isEmpty (body: Body) = body.Statements.IsEmpty

@@ -37,12 +37,9 @@ let private refuse (value: obj | null) why =
 
 /// A negative number is a sign and a number, as it is read.
 let private number (value: float) =
-    if not (Double.IsFinite value) then
-        refuse value "a script's numbers are finite"
-    elif value < 0.0 then
-        expression (Unary(Negate, expression (Number -value)))
-    else
-        expression (Number value)
+    if not (Double.IsFinite value) then refuse value "a script's numbers are finite"
+    elif value < 0.0 then expression (Unary(Negate, expression (Number -value)))
+    else expression (Number value)
 
 /// By way of its digits, so that 0.1f is 0.1.
 let private numberOf (value: IConvertible) =
@@ -50,7 +47,9 @@ let private numberOf (value: IConvertible) =
 
 let private isNumber (value: obj | null) =
     match value with
-    | :? IConvertible as number -> number.GetTypeCode() >= TypeCode.SByte && number.GetTypeCode() <= TypeCode.Decimal
+    | :? IConvertible as number ->
+        number.GetTypeCode() >= TypeCode.SByte
+        && number.GetTypeCode() <= TypeCode.Decimal
     | _ -> false
 
 /// No side has more digits than the parser reads.
@@ -187,14 +186,22 @@ let repeatOf (head: obj) body =
 let repeatIn names (list: obj) body =
     statementOf (Repeat(Pieces.names names, expressionOf list, None, body))
 
-let letOf definition = statementOf (Let(Pieces.definition definition))
+let letOf definition =
+    statementOf (Let(Pieces.definition definition))
+
 let asOf name = statementOf (As(Pieces.name name))
 let fromOf name = statementOf (From(Pieces.name name))
 let outputOf name = statementOf (Output(Pieces.name name))
 let defaultsOf body = statementOf (Defaults body)
-let networkOf name body = declarationOf (Network(Pieces.name name, body))
-let sharedOf name body = declarationOf (Shared(Pieces.name name, body))
-let trainOf name body = declarationOf (Train(Pieces.name name, body))
+
+let networkOf name body =
+    declarationOf (Network(Pieces.name name, body))
+
+let sharedOf name body =
+    declarationOf (Shared(Pieces.name name, body))
+
+let trainOf name body =
+    declarationOf (Train(Pieces.name name, body))
 
 let blockOf head body =
     let name, parameters = Pieces.blockHead head

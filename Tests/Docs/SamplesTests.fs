@@ -22,8 +22,7 @@ let private sources =
 
 let private blocks page =
     [ for language, line, text in Markdown.blocks (Markdown.lines page) do
-          if language = "fsharp" || language = "csharp" then
-              line, text ]
+          if language = "fsharp" || language = "csharp" then line, text ]
 
 [<Tests>]
 let tests =

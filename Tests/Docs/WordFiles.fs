@@ -38,47 +38,10 @@ let private trainStatements =
 
 /// F#'s own words, as far as a catalogue could have them.
 let private keywords =
-    set
-        [ "abstract"
-          "and"
-          "as"
-          "base"
-          "begin"
-          "class"
-          "const"
-          "default"
-          "do"
-          "done"
-          "end"
-          "extern"
-          "fixed"
-          "function"
-          "global"
-          "if"
-          "include"
-          "inline"
-          "let"
-          "match"
-          "member"
-          "module"
-          "mutable"
-          "null"
-          "of"
-          "open"
-          "or"
-          "parallel"
-          "process"
-          "pure"
-          "select"
-          "sig"
-          "static"
-          "then"
-          "to"
-          "type"
-          "use"
-          "val"
-          "when"
-          "yield" ]
+    "abstract and as base begin class const default do done end extern fixed function global if include inline let match"
+    + " member module mutable null of open or parallel process pure select sig static then to type use val when yield"
+    |> _.Split(' ')
+    |> set
 
 let private capital (word: string) =
     string (Char.ToUpperInvariant word[0]) + word.Substring 1

@@ -14,8 +14,7 @@ let private check body =
     Script.Check(source $"network N {{\n{body}\n}}", own)
 
 let private planOf body =
-    let result =
-        Script.Network(source $"network N {{\n{body}\n}}", null, [], own)
+    let result = Script.Network(source $"network N {{\n{body}\n}}", null, [], own)
 
     Expect.equal result.Text "" "right"
     result.Value
@@ -63,7 +62,7 @@ let tests =
                   )
 
               let factor = network.parameters () |> Seq.exactlyOne
-              Expect.sequenceEqual (factor.data<float32> ()) [ 0.25f; 0.25f; 0.25f ] "factors"
+              Expect.sequenceEqual (factor.data<float32>()) [ 0.25f; 0.25f; 0.25f ] "factors"
           }
           test "frozen, their weights are kept" {
               let plan = planOf "input 4x4x3\nlayerscale frozen"
@@ -79,13 +78,14 @@ let tests =
               says "input 4\nsqueezeexcite" "'squeezeexcite'"
           }
           test "their defaults reach them" {
-              let plan =
-                  planOf "defaults { squeezeexcite ratio=2 }\ninput 8x8x4\nsqueezeexcite"
+              let plan = planOf "defaults { squeezeexcite ratio=2 }\ninput 8x8x4\nsqueezeexcite"
 
               Expect.equal plan.Parameters (2L * 4L * 2L + 6L) "parameters"
           }
           test "without them in the catalogues, their words are unknown" {
-              let result = Script.Check(source "network N {\ninput 8x8x4\nlayerscale\n}", catalogues)
+              let result =
+                  Script.Check(source "network N {\ninput 8x8x4\nlayerscale\n}", catalogues)
+
               Expect.isTrue result.HasErrors "an error"
           }
           test "a name that is taken, or that is none, is refused" {

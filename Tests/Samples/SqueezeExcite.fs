@@ -13,8 +13,8 @@ let private forward (call: LayerCall) =
     | [ squeeze; squeezeBias; excite; exciteBias ] ->
         let x = call.Input
         let sides = [| for axis in 2L .. x.dim () - 1L -> axis |]
-        let hidden = Functional.linear(x.mean sides, squeeze, squeezeBias).relu ()
-        let scale = Functional.linear(hidden, excite, exciteBias).sigmoid ()
+        let hidden = Functional.linear(x.mean sides, squeeze, squeezeBias).relu()
+        let scale = Functional.linear(hidden, excite, exciteBias).sigmoid()
         let broadcast = Array.append scale.shape (Array.create sides.Length 1L)
         x * scale.reshape broadcast
     | weights -> invalidOp $"squeezeexcite has four weights, not {weights.Length}."

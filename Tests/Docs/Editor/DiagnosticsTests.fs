@@ -73,7 +73,10 @@ let tests =
                       |> Array.map JsonNode.Parse
                       |> Array.find (fun mistake -> (string (mistake["message"])).Contains "pading")
 
-                  Expect.equal (string found["file"], int found["line"], int found["column"]) ("blocks.cnn", 3, 22) "place"
+                  Expect.equal
+                      (string found["file"], int found["line"], int found["column"])
+                      ("blocks.cnn", 3, 22)
+                      "place"
 
                   let uses =
                       [ for one in found["uses"].AsArray() ->
@@ -89,8 +92,7 @@ let tests =
 
               test "the extension counts from 0, and says what was expected and meant" {
                   let found =
-                      mapped program
-                      |> List.find (fun one -> string one["suggestion"] = "flatten")
+                      mapped program |> List.find (fun one -> string one["suggestion"] = "flatten")
 
                   Expect.equal (string found["file"], string found["severity"]) ("net.cnn", "error") "where and what"
 
@@ -104,8 +106,7 @@ let tests =
 
               test "the extension keeps the chain of uses" {
                   let found =
-                      mapped program
-                      |> List.find (fun one -> one["related"].AsArray().Count > 0)
+                      mapped program |> List.find (fun one -> one["related"].AsArray().Count > 0)
 
                   let first = found["related"].[0]
 

@@ -100,18 +100,15 @@ let private wrong text =
           match declaration.Kind with
           | Network(name, body)
           | Shared(name, body) ->
-              if shown name.Span <> Some "entity.name.type.cnn" then
-                  name.Text
+              if shown name.Span <> Some "entity.name.type.cnn" then name.Text
 
               yield! uses false body
           | Block(name, _, body) ->
-              if shown name.Span <> Some "entity.name.function.cnn" then
-                  name.Text
+              if shown name.Span <> Some "entity.name.function.cnn" then name.Text
 
               yield! uses false body
           | Train(name, body) ->
-              if shown name.Span <> Some "entity.name.type.cnn" then
-                  name.Text
+              if shown name.Span <> Some "entity.name.type.cnn" then name.Text
 
               yield! uses true body
           | _ -> () ]

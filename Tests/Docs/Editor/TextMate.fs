@@ -11,12 +11,14 @@ type Token =
       Scope: string }
 
 type Rule =
-    { Begin: Regex
-      /// Where the rule goes on over what follows, up to this.
-      End: Regex option
-      Name: string option
-      Captures: Map<int, string>
-      Inner: Lazy<Rule list> }
+    {
+        Begin: Regex
+        /// Where the rule goes on over what follows, up to this.
+        End: Regex option
+        Name: string option
+        Captures: Map<int, string>
+        Inner: Lazy<Rule list>
+    }
 
 let private text (node: JsonNode) (key: string) =
     node[key] |> Option.ofObj |> Option.map string
@@ -88,10 +90,7 @@ let private tokenizeLine top opened (line: string) =
             | [] -> top
 
         let upcoming =
-            if position > line.Length then
-                None
-            else
-                next rules opened line position
+            if position > line.Length then None else next rules opened line position
 
         match upcoming with
         | None -> found, opened

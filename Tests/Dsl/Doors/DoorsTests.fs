@@ -162,9 +162,7 @@ let tests =
           }
           test "'As' names what stands before it, or the value that a body begins with" {
               let built =
-                  ScriptBuilder()
-                      .Block("b()", fun b -> b.As("start").Layer("relu").As("end"))
-                      .Import("other.cnn")
+                  ScriptBuilder().Block("b()", fun b -> b.As("start").Layer("relu").As("end")).Import("other.cnn")
 
               Expect.equal
                   (built.ToString())

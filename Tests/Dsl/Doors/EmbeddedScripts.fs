@@ -133,9 +133,7 @@ let counted =
                 conv ("kernel" => [ [ 1; 2; 1 ]; [ 2; 4; 2 ]; [ 1; 2; 1 ] ], "pad" => "same")
                 repeat 2 [ conv ("wide", 3, "pad" => "[1 1; 1 1]"); leakyrelu 0.1 ]
                 output "early"
-                repeat
-                    "i in 1..3"
-                    [ ifElse "i == 2" [ avgpool 2 ] [ conv ("wide*i", 1, leakyrelu 0.2) ] ]
+                repeat "i in 1..3" [ ifElse "i == 2" [ avgpool 2 ] [ conv ("wide*i", 1, leakyrelu 0.2) ] ]
                 as' "deep"
                 output "late" ] ]
 

@@ -43,13 +43,11 @@ let private outcomeOf (folder: string) catalogues =
     Expect.equal training.Text "" "the script is right"
 
     let request =
-        RunRequest(
-            Training = training.Value,
-            Layout = RunLayout(2, 0, [| "cpu" |], 1),
-            Catalogues = catalogues
-        )
+        RunRequest(Training = training.Value, Layout = RunLayout(2, 0, [| "cpu" |], 1), Catalogues = catalogues)
 
-    use keeper = new RunKeeper(RunFolder.Create(Path.Combine(folder, "run"), "own", DateTimeOffset.Now), [])
+    use keeper =
+        new RunKeeper(RunFolder.Create(Path.Combine(folder, "run"), "own", DateTimeOffset.Now), [])
+
     use patience = new CancellationTokenSource(TimeSpan.FromSeconds 60.0)
 
     TrainingRun.RunAsync(request, keeper, DataCache(), ignore, patience.Token)
