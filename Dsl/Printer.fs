@@ -252,3 +252,6 @@ let print (script: Script) =
         if closing.IsEmpty then parts else parts @ [ String.Join("\n", closing) ]
 
     String.Join("\n\n", blocks) + "\n"
+
+/// The canonical script as a source, for trees that were not read from one: errors show its lines.
+let source file (script: Script) : Source = { File = file; Text = print script }

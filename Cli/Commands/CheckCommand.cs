@@ -68,6 +68,13 @@ internal static class CheckCommand
                     d.Message,
                     Expected = d.Expected?.Value,
                     Suggestion = d.Suggestion?.Value,
+                    Uses = d.Uses.Select(static use => new
+                    {
+                        Name = use.Item1,
+                        use.Item2.File,
+                        use.Item2.Start.Line,
+                        use.Item2.Start.Column,
+                    }),
                 },
                 Format));
         }

@@ -19,18 +19,12 @@ type Words =
     { Layers: LayerDefinition list
       Units: Map<string, Declared> }
 
-let statementWords =
-    [ "input"; "repeat"; "if"; "let"; "as"; "from"; "output"; "defaults" ]
-
-/// Words that mean something by themselves wherever a name could stand.
-let private valueWords = [ "here"; "same"; "valid"; "yes"; "no"; "true"; "false" ]
-
 let layerNames words = words.Layers |> List.map _.Name
 let activationNames = Activation.all |> List.map _.Name
 
 /// Whether the language has a use of its own for a word, so that it can name no number and no value.
 let isReserved words (word: string) =
-    List.contains word (valueWords @ statementWords @ [ "else"; "not"; "and"; "or"; "in" ])
+    List.contains word ReservedWords.all
     || List.contains word activationNames
     || words.Layers |> List.exists (fun layer -> layer.Name = word)
 
@@ -70,7 +64,7 @@ let private checkParameters sink words parameters =
 let private checkUnit (sink: Sink) words (declared: Declared) =
     let name = declared.Name
 
-    if List.contains name.Text (valueWords @ statementWords) then
+    if List.contains name.Text (ReservedWords.values @ ReservedWords.statements) then
         report sink (Diagnostic.error name.Span $"'{name.Text}' is a word of the language, and no name for a block")
     elif List.contains name.Text (layerNames words @ activationNames) then
         report

@@ -16,35 +16,53 @@ type Entry =
       Arguments: Argument list
       Span: Span }
 
-/// What may stand in a part, and whether more than once.
-let private words =
-    [ "data", false
-      "loss", true
-      "metric", true
-      "validation", false
-      "augment", true
-      "optimizer", false
-      "schedule", false
-      "clip", false
-      "accumulate", false
-      "precision", false
-      "batch", false
-      "epochs", false
-      "early-stop", false
-      "seed", false
-      "exact", false ]
+/// A word that may begin a statement of a part.
+type TrainStatement =
+    {
+        Name: string
+        /// Whether it may stand more than once.
+        Repeats: bool
+        Summary: string
+    }
+
+let private once word summary =
+    { Name = word
+      Repeats = false
+      Summary = summary }
+
+let private often word summary =
+    { once word summary with
+        Repeats = true }
+
+/// What may stand in a part.
+let statements =
+    [ once "data" "What to train on."
+      often "loss" "What is made small; of several, the weighted sum."
+      often "metric" "What is counted besides; with cross-entropy and none given, accuracy."
+      once "validation" "The share of the training samples, the last ones, that is held out to validate on."
+      often "augment" "Changes training images at random, anew in every epoch; several are applied in turn."
+      once "optimizer" "The update rule."
+      once "schedule" "How the learning rate goes on from the optimizer's lr, step by step."
+      once "clip" "Bounds the gradient: by value, by norm or by global norm."
+      once "accumulate" "How many batches' gradients make one step."
+      once "precision" "The type of numbers to compute with."
+      once "batch" "Samples of one step, over all workers together."
+      once "epochs" "Passes over the training data."
+      once "early-stop" "When to stop before the last epoch, and which weights to end with."
+      once "seed" "Where all random numbers come from."
+      once "exact" "The same bits whatever the number of workers." ]
 
 /// Sorts the statements by their words; what has no place here is noted.
 let entries (sink: Sink) (body: Body) =
     let found = Dictionary<string, ResizeArray<Entry>>()
 
     let add (word: Name) arguments span =
-        match words |> List.tryFind (fun (known, _) -> known = word.Text) with
+        match statements |> List.tryFind (fun known -> known.Name = word.Text) with
         | None ->
             Diagnostic.error word.Span $"'{word.Text}' is no setting of a train part"
-            |> Suggestion.amongOrAll (List.map fst words) word.Text
+            |> Suggestion.amongOrAll (List.map _.Name statements) word.Text
             |> report sink
-        | Some(_, false) when found.ContainsKey word.Text ->
+        | Some { Repeats = false } when found.ContainsKey word.Text ->
             let first = (Seq.head found[word.Text]).Word.Span.Start.Line
             report sink (Diagnostic.error word.Span $"'{word.Text}' stands on line {first} already")
         | Some _ ->

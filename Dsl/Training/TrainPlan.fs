@@ -46,6 +46,12 @@ type Catalogues =
         if catalogues.Layers |> Seq.exists (fun known -> known.Name = layer.Name) then
             invalidArg (nameof layer) $"There is a layer '{layer.Name}' already."
 
+        if
+            List.contains layer.Name ReservedWords.all
+            || Activation.all |> List.exists (fun known -> known.Name = layer.Name)
+        then
+            invalidArg (nameof layer) $"'{layer.Name}' is a word of the language, and no name for a layer."
+
         { catalogues with
             Layers = [ yield! catalogues.Layers; layer ] }
 

@@ -110,12 +110,13 @@ let scope act =
     use _ = torch.NewDisposeScope()
     act ()
 
-let run body training count =
-    let plan = planOf body
+let runPlan plan training count =
     let network, tensors = networkOf plan 3UL
     network.Step <- step training count
     let x = samples plan (int count)
     plan, network, tensors, x, network.forward x
+
+let run body = runPlan (planOf body)
 
 let expectedShape (plan: NetworkPlan) count =
     count

@@ -47,9 +47,10 @@ let private differences (tensor: torch.Tensor) (lossNow: unit -> float) =
            memory[i] <- was
            slope |]
 
-let private gradientsAgree body =
+/// Whether a network's gradients are the slopes of its outputs, in float64.
+let gradientsOf plan =
     scope (fun () ->
-        let plan, network, tensors, x, _ = run body true 3L
+        let plan, network, tensors, x, _ = runPlan plan true 3L
 
         let lossNow () =
             use _ = torch.NewDisposeScope()
@@ -64,6 +65,8 @@ let private gradientsAgree body =
 
         for name, weight, gradient in Seq.zip3 plan.Weights tensors.Weights tensors.Gradients do
             Expect.isLessThan (distance (differences weight lossNow) (values gradient)) 1e-6 name.Name)
+
+let private gradientsAgree body = gradientsOf (planOf body)
 
 [<Tests>]
 let gradients =

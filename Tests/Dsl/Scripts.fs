@@ -142,3 +142,6 @@ let placeless (script: Script) : Script =
 
 /// An expression without its places.
 let placelessExpression = noExpression
+
+/// An argument without its places.
+let placelessArgument = noArgument

@@ -13,6 +13,12 @@ public sealed record RunRequest
 
     public required RunLayout Layout { get; init; }
 
+    /// <summary>
+    /// What the script was checked against. Workers of this process read it against the same, own layers included;
+    /// worker processes know the built-in layers alone, and refuse a script that names others.
+    /// </summary>
+    public Catalogues Catalogues { get; init; } = TrainingCatalogues.All;
+
     /// <summary>Where the user says the data is; null for the usual places.</summary>
     public string? DataFolder { get; init; }
 

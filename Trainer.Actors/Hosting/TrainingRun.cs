@@ -36,7 +36,10 @@ public static class TrainingRun
         var layout = request.Layout;
         var local = layout.Processes == 0
             ? WorkerHost.RunAsync(
-                home.System, coordinator.Path.ToString(), new WorkerOffer(joinToken, 0, layout.DevicesFrom(0)), new WorkerServices(data))
+                home.System,
+                coordinator.Path.ToString(),
+                new WorkerOffer(joinToken, 0, layout.DevicesFrom(0)),
+                new WorkerServices(data) { Catalogues = request.Catalogues })
             : Task.FromResult("");
         using var processes = new LocalProcesses(
             Enumerable.Range(0, layout.Processes).Select(p => Process(p * layout.Workers)),

@@ -132,9 +132,9 @@ public sealed class Worker : IWorker
     }
 
     /// <summary>The script was checked at home: here it can only be wrong if the two are not the same version.</summary>
-    private static TrainPlan PlanOf(Job job)
+    private TrainPlan PlanOf(Job job)
     {
-        var result = Script.Training(new Source(job.TrainName, job.Script), job.TrainName, [], TrainingCatalogues.All);
+        var result = Script.Training(new Source(job.TrainName, job.Script), job.TrainName, [], services.Catalogues);
         return result.Value?.Plan ?? throw new UserException($"This worker does not understand the run's script:\n{result.Text}");
     }
 

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using CnnCluster.Dsl;
 using CnnCluster.Kernels;
 using CnnCluster.Kernels.Collectives;
 
@@ -15,6 +16,9 @@ public sealed class WorkerServices(DataCache data)
     private readonly ConcurrentDictionary<string, IReadOnlyList<ICollective>> groups = new(StringComparer.Ordinal);
 
     public DataCache Data { get; } = data;
+
+    /// <summary>What the run's script may name, as its home was told.</summary>
+    public Catalogues Catalogues { get; init; } = TrainingCatalogues.All;
 
     /// <summary>A rank's collective in the group of a generation, which its token names.</summary>
     public ICollective InProcess(Rank rank, WorldSize world, ReadOnlySpan<byte> token) =>

@@ -1,0 +1,377 @@
+// Written from the catalogues by the tests: CNN_ACCEPT=1 ./cnn test --filter-test-list Docs.words
+namespace CnnCluster.Dsl.Building
+
+open System
+open System.Runtime.CompilerServices
+
+/// The layers and activations.
+[<Extension; AbstractClass; Sealed>]
+type LayerMethods =
+    /// x
+    [<Extension>]
+    static member Linear(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("linear", arguments)
+
+    /// max(0, x)
+    [<Extension>]
+    static member Relu(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("relu", arguments)
+
+    /// min(6, max(0, x))
+    [<Extension>]
+    static member Relu6(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("relu6", arguments)
+
+    /// x where x > 0, else slope·x
+    [<Extension>]
+    static member Leakyrelu(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("leakyrelu", arguments)
+
+    /// x where x > 0, else alpha·(eˣ − 1)
+    [<Extension>]
+    static member Elu(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("elu", arguments)
+
+    /// elu, scaled to keep mean 0 and variance 1 (Klambauer et al. 2017)
+    [<Extension>]
+    static member Selu(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("selu", arguments)
+
+    /// x·Φ(x) (Hendrycks, Gimpel 2016)
+    [<Extension>]
+    static member Gelu(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("gelu", arguments)
+
+    /// x·σ(x)
+    [<Extension>]
+    static member Silu(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("silu", arguments)
+
+    /// The same as silu.
+    [<Extension>]
+    static member Swish(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("swish", arguments)
+
+    /// x·tanh(ln(1 + eˣ)) (Misra 2019)
+    [<Extension>]
+    static member Mish(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("mish", arguments)
+
+    /// ln(1 + eˣ)
+    [<Extension>]
+    static member Softplus(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("softplus", arguments)
+
+    /// x / (1 + |x|)
+    [<Extension>]
+    static member Softsign(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("softsign", arguments)
+
+    /// tanh x
+    [<Extension>]
+    static member Tanh(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("tanh", arguments)
+
+    /// 1 / (1 + e⁻ˣ)
+    [<Extension>]
+    static member Sigmoid(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("sigmoid", arguments)
+
+    /// min(1, max(0, x/6 + 1/2))
+    [<Extension>]
+    static member Hardsigmoid(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("hardsigmoid", arguments)
+
+    /// x·hardsigmoid(x)
+    [<Extension>]
+    static member Hardswish(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("hardswish", arguments)
+
+    /// eˣ
+    [<Extension>]
+    static member Exponential(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("exponential", arguments)
+
+    /// eˣ / Σ eˣ over the channels
+    [<Extension>]
+    static member Softmax(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("softmax", arguments)
+
+    /// ln softmax
+    [<Extension>]
+    static member Logsoftmax(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("logsoftmax", arguments)
+
+    /// Convolution over one, two or three sides, as many as the input has.
+    /// - filters: How many kernels, and so output channels; 1 with 'kernel'.
+    /// - size: The kernel's sides: one number, or one for each axis.
+    /// - stride: How far the kernel moves.
+    /// - pad: What is added around the input, all 0: same, valid, a number, one for each axis, or [begin end; begin end].
+    /// - dilation: How far apart the kernel's elements lie.
+    /// - groups: Groups of channels that see only themselves.
+    /// - kernel: The kernel's numbers, rows from above, or the name of a fixed kernel: it is not trained, and has no bias.
+    /// - bias: Whether a bias is added, one for each output channel.
+    /// - kernel-init: Where the kernel's first values come from.
+    /// - bias-init: Where the bias' first values come from.
+    /// - kernel-reg: The kernel's regularization loss.
+    /// - bias-reg: The bias' regularization loss.
+    /// - frozen: Keeps the weights as they are: they are saved and loaded, but not trained.
+    /// In a script: input 28x28x1; conv 6 5x5 pad=same relu; conv 16 3 stride=2; conv 8 3 dilation=2 groups=4
+    [<Extension>]
+    static member Conv(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("conv", arguments)
+
+    /// The greatest element of each window, channel by channel; padding never wins.
+    /// - size: The window's sides: one number, or one for each axis.
+    /// - stride: How far the window moves.
+    /// - pad: same, valid, a number, one for each axis, or [begin end; begin end].
+    /// - ceil: Whether a last window that reaches over the edge counts.
+    /// In a script: input 28x28x6; maxpool 2x2; maxpool 3 stride=2 pad=1
+    [<Extension>]
+    static member Maxpool(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("maxpool", arguments)
+
+    /// The mean of each window, channel by channel, over those of its elements that lie in the input: padding is not counted.
+    /// - size: The window's sides: one number, or one for each axis.
+    /// - stride: How far the window moves.
+    /// - pad: same, valid, a number, one for each axis, or [begin end; begin end].
+    /// - ceil: Whether a last window that reaches over the edge counts.
+    /// In a script: input 28x28x6; avgpool 2x2; avgpool 3 stride=1 pad=same
+    [<Extension>]
+    static member Avgpool(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("avgpool", arguments)
+
+    /// One vector of all elements, in the order channel, height, width.
+    /// In a script: input 5x5x16; flatten; dense 10
+    [<Extension>]
+    static member Flatten(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("flatten", arguments)
+
+    /// Connects every feature of a vector with every unit.
+    /// - units: How many outputs.
+    /// - bias: Whether a bias is added, one for each output channel.
+    /// - kernel-init: Where the kernel's first values come from.
+    /// - bias-init: Where the bias' first values come from.
+    /// - kernel-reg: The kernel's regularization loss.
+    /// - bias-reg: The bias' regularization loss.
+    /// - frozen: Keeps the weights as they are: they are saved and loaded, but not trained.
+    /// In a script: input 28x28x1; flatten; dense 120 relu; dense 10 kernel-reg=l2(1e-4)
+    [<Extension>]
+    static member Dense(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("dense", arguments)
+
+    /// In training, sets each element to 0 with the probability rate and scales the others up; else it does nothing.
+    /// - rate: The share of elements that is dropped.
+    /// In a script: input 120; dropout 0.2; dense 10
+    [<Extension>]
+    static member Dropout(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("dropout", arguments)
+
+    /// Brings each channel to mean 0 and variance 1 over the batch, then scales and shifts it.
+    /// - momentum: How much of the running statistics a step keeps.
+    /// - epsilon: Added to the variance, under the root.
+    /// - scale: Whether a scale is learned.
+    /// - shift: Whether a shift is learned.
+    /// - sync: Statistics of the global batch; `no` takes each worker's own slice.
+    /// - frozen: Keeps the weights as they are: they are saved and loaded, but not trained.
+    /// In a script: input 28x28x6; batchnorm relu; conv 8 3 bias=no; batchnorm momentum=0.9 epsilon=1e-5
+    [<Extension>]
+    static member Batchnorm(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("batchnorm", arguments)
+
+    /// The sum of its operands, element by element.
+    /// In a script: input 8x8x4 as start; conv 4 3 pad=same; add start here relu; add { conv 4 1 } { }
+    [<Extension>]
+    static member Add(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("add", arguments)
+
+    /// The sum of its operands, element by element.
+    /// In a script: input 8x8x4 as start; conv 4 3 pad=same; add start here relu; add { conv 4 1 } { }
+    [<Extension>]
+    static member Add
+        (
+            body: BodyBuilder,
+            first: Func<BodyBuilder, BodyBuilder>,
+            [<ParamArray>] others: Func<BodyBuilder, BodyBuilder>[]
+        ) =
+        body.Merge("add", Array.append [| first |] others)
+
+    /// The first operand less the others, element by element.
+    /// In a script: input 8x8x4 as start; conv 4 3 pad=same; subtract start here relu; subtract { conv 4 1 } { }
+    [<Extension>]
+    static member Subtract(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("subtract", arguments)
+
+    /// The first operand less the others, element by element.
+    /// In a script: input 8x8x4 as start; conv 4 3 pad=same; subtract start here relu; subtract { conv 4 1 } { }
+    [<Extension>]
+    static member Subtract
+        (
+            body: BodyBuilder,
+            first: Func<BodyBuilder, BodyBuilder>,
+            [<ParamArray>] others: Func<BodyBuilder, BodyBuilder>[]
+        ) =
+        body.Merge("subtract", Array.append [| first |] others)
+
+    /// The product of its operands, element by element.
+    /// In a script: input 8x8x4 as start; conv 4 3 pad=same; multiply start here relu; multiply { conv 4 1 } { }
+    [<Extension>]
+    static member Multiply(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("multiply", arguments)
+
+    /// The product of its operands, element by element.
+    /// In a script: input 8x8x4 as start; conv 4 3 pad=same; multiply start here relu; multiply { conv 4 1 } { }
+    [<Extension>]
+    static member Multiply
+        (
+            body: BodyBuilder,
+            first: Func<BodyBuilder, BodyBuilder>,
+            [<ParamArray>] others: Func<BodyBuilder, BodyBuilder>[]
+        ) =
+        body.Merge("multiply", Array.append [| first |] others)
+
+    /// The mean of its operands, element by element.
+    /// In a script: input 8x8x4 as start; conv 4 3 pad=same; average start here relu; average { conv 4 1 } { }
+    [<Extension>]
+    static member Average(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("average", arguments)
+
+    /// The mean of its operands, element by element.
+    /// In a script: input 8x8x4 as start; conv 4 3 pad=same; average start here relu; average { conv 4 1 } { }
+    [<Extension>]
+    static member Average
+        (
+            body: BodyBuilder,
+            first: Func<BodyBuilder, BodyBuilder>,
+            [<ParamArray>] others: Func<BodyBuilder, BodyBuilder>[]
+        ) =
+        body.Merge("average", Array.append [| first |] others)
+
+    /// The greatest of its operands, element by element.
+    /// In a script: input 8x8x4 as start; conv 4 3 pad=same; maximum start here relu; maximum { conv 4 1 } { }
+    [<Extension>]
+    static member Maximum(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("maximum", arguments)
+
+    /// The greatest of its operands, element by element.
+    /// In a script: input 8x8x4 as start; conv 4 3 pad=same; maximum start here relu; maximum { conv 4 1 } { }
+    [<Extension>]
+    static member Maximum
+        (
+            body: BodyBuilder,
+            first: Func<BodyBuilder, BodyBuilder>,
+            [<ParamArray>] others: Func<BodyBuilder, BodyBuilder>[]
+        ) =
+        body.Merge("maximum", Array.append [| first |] others)
+
+    /// The least of its operands, element by element.
+    /// In a script: input 8x8x4 as start; conv 4 3 pad=same; minimum start here relu; minimum { conv 4 1 } { }
+    [<Extension>]
+    static member Minimum(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("minimum", arguments)
+
+    /// The least of its operands, element by element.
+    /// In a script: input 8x8x4 as start; conv 4 3 pad=same; minimum start here relu; minimum { conv 4 1 } { }
+    [<Extension>]
+    static member Minimum
+        (
+            body: BodyBuilder,
+            first: Func<BodyBuilder, BodyBuilder>,
+            [<ParamArray>] others: Func<BodyBuilder, BodyBuilder>[]
+        ) =
+        body.Merge("minimum", Array.append [| first |] others)
+
+    /// The channels of its operands, one after the other; of vectors, their features.
+    /// In a script: input 8x8x4 as start; concat start { conv 8 3 pad=same } { maxpool 3 stride=1 pad=1 }
+    [<Extension>]
+    static member Concat(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
+        body.Layer("concat", arguments)
+
+    /// The channels of its operands, one after the other; of vectors, their features.
+    /// In a script: input 8x8x4 as start; concat start { conv 8 3 pad=same } { maxpool 3 stride=1 pad=1 }
+    [<Extension>]
+    static member Concat
+        (
+            body: BodyBuilder,
+            first: Func<BodyBuilder, BodyBuilder>,
+            [<ParamArray>] others: Func<BodyBuilder, BodyBuilder>[]
+        ) =
+        body.Merge("concat", Array.append [| first |] others)
+
+/// The statements of a train part.
+[<Extension; AbstractClass; Sealed>]
+type TrainMethods =
+    /// What to train on.
+    [<Extension>]
+    static member Data(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
+        train.Setting("data", arguments)
+
+    /// What is made small.
+    [<Extension>]
+    static member Loss(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
+        train.Setting("loss", arguments)
+
+    /// What is counted besides; with cross-entropy and none given, accuracy.
+    [<Extension>]
+    static member Metric(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
+        train.Setting("metric", arguments)
+
+    /// The share of the training samples, the last ones, that is held out to validate on.
+    [<Extension>]
+    static member Validation(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
+        train.Setting("validation", arguments)
+
+    /// Changes training images at random, anew in every epoch; several are applied in turn.
+    [<Extension>]
+    static member Augment(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
+        train.Setting("augment", arguments)
+
+    /// The update rule.
+    [<Extension>]
+    static member Optimizer(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
+        train.Setting("optimizer", arguments)
+
+    /// How the learning rate goes on from the optimizer's lr, step by step.
+    [<Extension>]
+    static member Schedule(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
+        train.Setting("schedule", arguments)
+
+    /// Bounds the gradient: by value, by norm or by global norm.
+    [<Extension>]
+    static member Clip(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
+        train.Setting("clip", arguments)
+
+    /// How many batches' gradients make one step.
+    [<Extension>]
+    static member Accumulate(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
+        train.Setting("accumulate", arguments)
+
+    /// The type of numbers to compute with.
+    [<Extension>]
+    static member Precision(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
+        train.Setting("precision", arguments)
+
+    /// Samples of one step, over all workers together.
+    [<Extension>]
+    static member Batch(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
+        train.Setting("batch", arguments)
+
+    /// Passes over the training data.
+    [<Extension>]
+    static member Epochs(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
+        train.Setting("epochs", arguments)
+
+    /// When to stop before the last epoch, and which weights to end with.
+    [<Extension>]
+    static member EarlyStop(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
+        train.Setting("early-stop", arguments)
+
+    /// Where all random numbers come from.
+    [<Extension>]
+    static member Seed(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
+        train.Setting("seed", arguments)
+
+    /// The same bits whatever the number of workers.
+    [<Extension>]
+    static member Exact(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
+        train.Setting("exact", arguments)

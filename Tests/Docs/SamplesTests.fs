@@ -1,0 +1,60 @@
+/// Keeps the code that the documentation shows the same as code that is compiled and tested.
+module CnnCluster.Tests.Docs.SamplesTests
+
+open System
+open System.Diagnostics
+open System.IO
+open Expecto
+open CnnCluster.Tests
+open CnnCluster.Tests.Cli
+open CnnCluster.Tests.Docs
+
+let private pages = [ "docs/from-code.md"; "docs/own-layers.md" ]
+
+let private sources =
+    [ "examples/embedded.fsx"
+      "Tests/Samples/SqueezeExcite.fs"
+      "Tests/Samples.CSharp/LayerScale.cs"
+      "Tests/Samples.CSharp/Scripts.cs"
+      "Tests/Dsl/OwnLayerTests.fs"
+      "Tests/Trainer/Hosting/TrainingRunTests.fs" ]
+    |> List.map (fun path -> File.ReadAllText(Repository.file path))
+
+let private blocks page =
+    [ for language, line, text in Markdown.blocks (Markdown.lines page) do
+          if language = "fsharp" || language = "csharp" then line, text ]
+
+[<Tests>]
+let tests =
+    testList
+        "Docs.samples"
+        [ for page in pages do
+              test $"the code of {page} is compiled and tested" {
+                  let shown = blocks page
+                  Expect.isNonEmpty shown "it shows code"
+
+                  for line, text in shown do
+                      Expect.exists sources _.Contains(text) $"the block at line {line}:\n{text}"
+              } ]
+
+[<Tests>]
+let scripts =
+    testList
+        "Docs.samples (long)"
+        [ test "examples/embedded.fsx checks, prints and describes LeNet-5" {
+              Cnn.inFolder (fun folder ->
+                  let info =
+                      ProcessStartInfo(
+                          "dotnet",
+                          [ "fsi"; "--nologo"; Repository.file "examples/embedded.fsx" ],
+                          WorkingDirectory = folder,
+                          RedirectStandardOutput = true,
+                          RedirectStandardError = true
+                      )
+
+                  use fsi = Process.Start info
+                  let result = Cnn.finish (TimeSpan.FromMinutes 2.0) fsi
+                  Expect.equal (result.ExitCode, result.Error) (0, "") "it runs"
+                  Expect.stringContains result.Output "    conv 6 5x5 pad=same relu\n" "the canonical script"
+                  Expect.stringContains result.Output "61706 parameters" "the description")
+          } ]
