@@ -26,12 +26,20 @@ type LayerDescription =
         WeightsOf: string
     }
 
+/// An input as `cnn describe` shows it.
+type InputDescription =
+    {
+        Name: string
+        /// Sides, then channels; null for an open side.
+        Shape: IReadOnlyList<System.Nullable<int>>
+        ShapeText: string
+    }
+
 /// A network as `cnn describe` shows it.
 type NetworkDescription =
     {
         Network: string
-        /// Each input's name and shape.
-        Inputs: IReadOnlyList<struct (string * string)>
+        Inputs: IReadOnlyList<InputDescription>
         /// Each output's name and the layer or input that it is.
         Outputs: IReadOnlyList<struct (string * string)>
         Layers: IReadOnlyList<LayerDescription>
@@ -50,6 +58,9 @@ module Description =
         function
         | Some value -> System.Nullable value
         | None -> System.Nullable()
+
+    let private sidesOf (shape: Shape) =
+        List.map nullable shape.Sides @ [ System.Nullable shape.Channels ]
 
     /// `None` as soon as one of them is not known.
     let private total (counts: int64 option seq) =
@@ -78,25 +89,27 @@ module Description =
         let node = List.last part.Nodes
 
         match node.Activation with
-        | Some activation when not part.IsFolded && activation.Definition.Name <> node.Kind -> Activation.text activation
+        | Some activation when not part.IsFolded && activation.Definition.Name <> node.Kind ->
+            Activation.text activation
         | _ -> ""
 
     /// Whether the line above is all that a line reads; the first line reads the network's input.
-    let private follows index (part: Part) =
+    let private follows (plan: NetworkPlan) index (part: Part) =
         match part.Inputs with
-        | [ FromInput i ] -> i = 0 && index = 0
+        | [ FromInput _ ] -> index = 0 && plan.Inputs.Length = 1
         | [ FromNode i ] -> i = index - 1
         | _ -> false
 
     let private line (folding: Folding) index (part: Part) =
         let node = List.last part.Nodes
-        let weights = if part.IsShared then [] else part.Nodes |> List.collect _.Layer.Weights
+        let owned = part.Nodes |> List.collect _.Layer.Weights
+        let weights = if part.IsShared then [] else owned
 
         { Name = part.Path
           Kind = if part.IsFolded then "block" else node.Kind
           Inputs = part.Inputs |> List.map (Folding.nameOf folding)
-          FollowsLineAbove = follows index part
-          Output = List.map nullable part.Output.Sides @ [ System.Nullable part.Output.Channels ]
+          FollowsLineAbove = follows folding.Plan index part
+          Output = sidesOf part.Output
           OutputText = Shape.text part.Output
           ActivationBytes = part.Nodes |> Seq.map bytes |> total |> nullable
           Parameters = weights |> List.sumBy _.Count
@@ -104,7 +117,7 @@ module Description =
           MultiplyAdds = part.Nodes |> Seq.map _.Layer.MultiplyAdds |> total |> nullable
           ReceptiveField = field folding.Plan node.Layer.Field
           Activation = activation part
-          WeightsOf = if part.IsShared then part.Owner else "" }
+          WeightsOf = if part.IsShared && not owned.IsEmpty then part.Owner else "" }
 
     /// What there is to say of a network without running it. Blocks' uses deeper than `depth`, which is 1 at least, are
     /// one line each; null folds nothing.
@@ -112,7 +125,11 @@ module Description =
         let folding = Folding.create (Option.ofNullable depth) plan
 
         { Network = plan.Name
-          Inputs = [ for input in plan.Inputs -> struct (input.Name, Shape.text input.Shape) ]
+          Inputs =
+            [ for input in plan.Inputs ->
+                  { Name = input.Name
+                    Shape = sidesOf input.Shape
+                    ShapeText = Shape.text input.Shape } ]
           Outputs = [ for output, source in folding.Outputs -> struct (output.Name, Folding.nameOf folding source) ]
           Layers = folding.Parts |> Array.mapi (line folding) |> List.ofArray
           Parameters = plan.Parameters

@@ -39,7 +39,7 @@ internal static class DescriptionOutput
         new
         {
             network.Network,
-            Inputs = network.Inputs.Select(static input => new { Name = input.Item1, Shape = input.Item2 }),
+            Inputs = network.Inputs.Select(static input => new { input.Name, input.Shape }),
             Outputs = network.Outputs.Select(static output => new { Name = output.Item1, Layer = output.Item2 }),
             Layers = network.Layers.Select(static l => new
             {
@@ -52,7 +52,7 @@ internal static class DescriptionOutput
                 l.Trainable,
                 l.MultiplyAdds,
                 l.ReceptiveField,
-                l.WeightsOf,
+                WeightsOf = l.WeightsOf.Length > 0 ? l.WeightsOf : null,
             }),
             network.Parameters,
             network.Trainable,
@@ -90,8 +90,8 @@ internal static class DescriptionOutput
         layer.WeightsOf.Length > 0 ? $"those of {layer.WeightsOf}" : Number(layer.Parameters);
 
     private static string Inputs(NetworkDescription network) => network.Inputs.Count == 1
-        ? $"input {network.Inputs[0].Item2}"
-        : "inputs " + string.Join(", ", network.Inputs.Select(static input => $"{input.Item1} {input.Item2}"));
+        ? $"input {network.Inputs[0].ShapeText}"
+        : "inputs " + string.Join(", ", network.Inputs.Select(static input => $"{input.Name} {input.ShapeText}"));
 
     private static IEnumerable<string> Totals(NetworkDescription network)
     {

@@ -43,8 +43,7 @@ let private chosenCuts (layout: Layout) =
               let nearest = cuts |> List.minBy (fun cut -> abs (cut - wanted))
 
               // Columns of very different heights look worse than a tall one.
-              if abs (nearest - wanted) < 0.4 * height then
-                  nearest ]
+              if abs (nearest - wanted) < 0.4 * height then nearest ]
         |> List.distinct
 
 /// The left and right of all that lies between two heights.
@@ -53,15 +52,12 @@ let private extent (layout: Layout) top bottom =
 
     let sides =
         [ for _, box in layout.Boxes do
-              if isInside box.Y then
-                  box.X, box.X + box.Width
+              if isInside box.Y then box.X, box.X + box.Width
           for _, frame in layout.Frames do
-              if isInside frame.Y then
-                  frame.X, frame.X + frame.Width
+              if isInside frame.Y then frame.X, frame.X + frame.Width
           for route in layout.Routes do
               for stretch in route.Stretches do
-                  if isInside stretch.Bottom then
-                      stretch.X, stretch.X ]
+                  if isInside stretch.Bottom then stretch.X, stretch.X ]
 
     sides |> List.map fst |> List.min, sides |> List.map snd |> List.max
 

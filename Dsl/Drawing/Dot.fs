@@ -19,14 +19,12 @@ let private identifier =
 
 let private partLabel (part: Part) =
     [ part.Path
-      if not part.IsFolded then
-          text part.Nodes.Head
+      if not part.IsFolded then text part.Nodes.Head
       Shape.text part.Output
       match sharing part with
       | Some owner -> owner
       | None -> ()
-      if isFrozen part then
-          "not trained" ]
+      if isFrozen part then "not trained" ]
     |> String.concat "\n"
 
 let private attributes pairs =
@@ -47,17 +45,13 @@ let private vertex (diagram: Diagram) indent item =
             [ "label", $"{plan.Inputs[i].Name}\n{Shape.text plan.Inputs[i].Shape}"
               "shape", "oval"
               "fillcolor", Palette.input ]
-        | OutputVertex i ->
-            [ "label", plan.Outputs[i].Name
-              "shape", "oval"
-              "fillcolor", Palette.input ]
+        | OutputVertex i -> [ "label", plan.Outputs[i].Name; "shape", "oval"; "fillcolor", Palette.input ]
         | PartVertex i ->
             let part = diagram.Folding.Parts[i]
 
             [ "label", partLabel part
-              "fillcolor", Palette.fill (familyOf part)
-              if part.IsShared then
-                  "style", "filled,rounded,dashed" ]
+              "fillcolor", Palette.fill (familyOf diagram.Folding part)
+              if part.IsShared then "style", "filled,rounded,dashed" ]
 
     statement indent (identifier item) pairs
 
@@ -65,7 +59,8 @@ let rec private item (diagram: Diagram) (indent: string) =
     function
     | Leaf leaf -> [ vertex diagram indent leaf ]
     | Group(path, items) ->
-        let name, label = quoted ("cluster_" + path), quoted (groupName diagram.Folding path)
+        let name, label =
+            quoted ("cluster_" + path), quoted (groupName diagram.Folding path)
 
         [ $"{indent}subgraph {name} {{"
           $"{indent}  label={label};"

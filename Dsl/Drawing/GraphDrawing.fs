@@ -29,28 +29,36 @@ let private rowOf (rectangle: Rectangle) top (row: Stacks.Row) =
           "stroke", Palette.line
           "stroke-width", "0.8"
           "rx", "3"
-          if row.Dashed then
-              "stroke-dasharray", "4 2" ]
+          if row.Dashed then "stroke-dasharray", "4 2" ]
+
+    let kind =
+        match row.Vertex with
+        | InputVertex _ -> "input"
+        | PartVertex _ -> "layer"
+        | OutputVertex _ -> "output"
 
     group
-        "layer"
+        kind
         (title row.Title
          :: Svg.rectangle rectangle.X top rectangle.Width row.Height stroke
          :: List.rev lines)
 
 let private boxOf (boxes: Map<Vertex, Stacks.Box>) (vertex, rectangle: Rectangle) =
     let rows = boxes[vertex].Rows
-    let tops = rows |> List.map _.Height |> List.scan (+) rectangle.Y |> List.truncate rows.Length
+
+    let tops =
+        rows
+        |> List.map _.Height
+        |> List.scan (+) rectangle.Y
+        |> List.truncate rows.Length
+
     List.map2 (rowOf rectangle) tops rows
 
 let private frameOf folding (path: string, frame: Rectangle) =
     let name = groupName folding path
 
     let halo =
-        [ "fill", Palette.faint
-          "stroke", Palette.group
-          "stroke-width", "3"
-          "paint-order", "stroke" ]
+        [ "fill", Palette.faint; "stroke", Palette.group; "stroke-width", "3"; "paint-order", "stroke" ]
 
     let around =
         Svg.rectangle
@@ -106,8 +114,7 @@ let private edgeOf columns (route: Route) =
         start :: (stretches |> List.pairwise |> List.map step) |> String.concat " "
 
     [ path data [ "fill", "none"; "stroke", Palette.line; "stroke-width", "1.2" ]
-      if route.Arrives then
-          headDown last.X last.Bottom ]
+      if route.Arrives then headDown last.X last.Bottom ]
 
 // ---- the whole ----
 
@@ -141,9 +148,14 @@ let draw (diagram: Diagram) =
     let columns = Columns.create layout
     let last = List.last columns
     let across = last.Left + last.MoveX + last.Width
-    let down = columns |> List.map (fun column -> column.Bottom - column.Top) |> List.max
+
+    let down =
+        columns |> List.map (fun column -> column.Bottom - column.Top) |> List.max
+
     let heading = Labels.summary plan
-    let legend, legendWidth = legend margin (top + down + 44.0) (Labels.present diagram.Folding)
+
+    let legend, legendWidth =
+        legend margin (top + down + 44.0) (Labels.present diagram.Folding)
 
     let width =
         List.max [ across; widthOf 11.0 heading; widthOf 17.0 plan.Name; legendWidth ]

@@ -25,34 +25,42 @@ let private size (node: PlanNode) =
         | "size", SizeValue size -> Some size
         | _ -> None)
 
+/// Whether a side has grown: by what lies between the elements of the input, not by a window over it.
+let private isEnlarged (node: PlanNode) =
+    Seq.zip node.Layer.Output.Sides node.InputShapes.Head.Sides
+    |> Seq.exists (function
+        | Some after, Some before -> after > before
+        | _ -> false)
+
 /// The sides of the window that a layer slides over its input, if it does so.
 let window (node: PlanNode) =
     let rank = node.InputShapes.Head.Rank
 
     match size node with
+    | _ when isEnlarged node -> None
     | Some size when rank > 0 -> Some(sides rank size)
     | _ ->
         node.Layer.Weights
         |> List.tryFind (fun weight -> weight.Name = "kernel" && weight.Shape.Length > 2)
         |> Option.map (fun weight -> weight.Shape |> List.skip 2 |> List.map int)
 
+/// What the elements of a layer's input see.
+let private fieldBefore (plan: NetworkPlan) (node: PlanNode) =
+    match node.Inputs.Head with
+    | FromInput i -> ReceptiveField.start plan.Inputs[i].Shape.Rank
+    | FromNode i -> plan.Nodes[i].Layer.Field
+
 /// Whether an element looks at several of its input's: as in pooling, and in nothing else without weights.
-let private seesMore (node: PlanNode) =
-    let output, input = node.Layer.Output, node.InputShapes.Head
+let private seesMore plan (node: PlanNode) =
+    match fieldBefore plan node, node.Layer.Field with
+    | Window before, Window after ->
+        before.Length = after.Length
+        && List.exists2 (fun (a: Sight) (b: Sight) -> b.Size > a.Size) before after
+    // What keeps all elements, such as 7x7x512 made a vector, sees no more of them than they are.
+    | Window _, Whole -> node.Layer.Output.Elements <> node.InputShapes.Head.Elements
+    | Whole, _ -> (window node).IsSome
 
-    let isSmaller =
-        List.zip output.Sides (List.truncate output.Rank input.Sides)
-        |> List.exists (function
-            | Some after, Some before -> after < before
-            | _ -> false)
-
-    // What keeps all elements, such as 1x1x512 made a vector, sees no more of them.
-    (window node).IsSome
-    || (input.Rank > 0
-        && (output.Elements.IsNone || output.Elements <> input.Elements)
-        && (isSmaller || output.Rank < input.Rank))
-
-let family (node: PlanNode) =
+let family plan (node: PlanNode) =
     let output, input = node.Layer.Output, node.InputShapes.Head
 
     match kernelRank node with
@@ -60,18 +68,20 @@ let family (node: PlanNode) =
     | Some rank -> if rank > 2 then Convolution else Dense
     | None when not node.Layer.Weights.IsEmpty || not node.Layer.Buffers.IsEmpty -> Normalisation
     | None when node.Activation |> Option.exists (fun a -> a.Definition.Name = node.Kind) -> Activation
-    | None when output.Channels = input.Channels && seesMore node -> Pooling
+    | None when output.Channels = input.Channels && not (isEnlarged node) && seesMore plan node -> Pooling
     | None -> Other
 
-let familyOf (part: Part) =
-    if part.IsFolded then Block else family part.Nodes.Head
+let familyOf (folding: Folding) (part: Part) =
+    if part.IsFolded then Block else family folding.Plan part.Nodes.Head
 
 let private argumentText rank (argument: PlanArgument) =
     match argument.Value with
     | SizeValue size when argument.Definition.Positional -> Some(joined (sides rank size))
     | RealValue number when argument.Definition.Positional -> Some(Printer.number number)
     | SizeValue size when argument.Given && List.exists ((<>) 1) size ->
-        let text = if List.forall ((=) size.Head) size then string size.Head else joined size
+        let text =
+            if List.forall ((=) size.Head) size then string size.Head else joined size
+
         Some $"{argument.Definition.Name}={text}"
     | _ -> None
 
@@ -102,12 +112,13 @@ let words (node: PlanNode) =
 let text node = String.concat " " (words node)
 
 /// The last step of a path: what a part is called within its block.
-let localName (path: string) = path.Substring(path.LastIndexOf '/' + 1)
+let localName (path: string) =
+    path.Substring(path.LastIndexOf '/' + 1)
 
 /// Whether a layer changes elements where they are, as normalisations and activations do: it can be drawn with the
 /// layer in front of it.
-let isPointwise (node: PlanNode) =
-    match family node with
+let isPointwise plan (node: PlanNode) =
+    match family plan node with
     | Normalisation
     | Activation
     | Other -> node.Layer.Output = node.InputShapes.Head
@@ -124,7 +135,8 @@ let isFrozen (part: Part) =
 
 /// `LeNet5: 61,706 parameters, 416,520 multiply-adds for one sample`.
 let summary (plan: NetworkPlan) =
-    let number (n: int64) = n.ToString("N0", System.Globalization.CultureInfo.InvariantCulture)
+    let number (n: int64) =
+        n.ToString("N0", System.Globalization.CultureInfo.InvariantCulture)
 
     let multiplyAdds =
         (Some 0L, plan.Nodes)
@@ -137,8 +149,7 @@ let summary (plan: NetworkPlan) =
 
 /// The colours of the families that a network has, and what they are called.
 let present (folding: Folding) =
-    let found = folding.Parts |> Array.map familyOf |> Set.ofArray
+    let found = folding.Parts |> Array.map (familyOf folding) |> Set.ofArray
 
     [ for family, name in families do
-          if found.Contains family then
-              fill family, name ]
+          if found.Contains family then fill family, name ]

@@ -54,8 +54,7 @@ type Layered =
 let private longestPaths (cells: Cell[]) (arcs: Arc[]) =
     let first = if cells |> Array.exists (fun cell -> cell.Role = Entry) then 1 else 0
 
-    let layers =
-        cells |> Array.map (fun cell -> if cell.Role = Entry then 0 else first)
+    let layers = cells |> Array.map (fun cell -> if cell.Role = Entry then 0 else first)
 
     for arc in arcs |> Array.sortBy _.Tail do
         layers[arc.Head] <- max layers[arc.Head] (layers[arc.Tail] + 1)
@@ -69,7 +68,9 @@ let private layersOf (cells: Cell[]) (arcs: Arc[]) =
     let last = Seq.max layers
 
     for i, cell in Array.indexed cells do
-        let heads = [ for arc in arcs do if arc.Tail = i then layers[arc.Head] ]
+        let heads =
+            [ for arc in arcs do
+                  if arc.Tail = i then layers[arc.Head] ]
 
         match cell.Role with
         | Exit -> layers[i] <- last
@@ -110,8 +111,7 @@ let private linksOf slots (arc: Arc) (route: int list) =
 let private tieOf (cells: Cell[]) =
     let ofRole role =
         [ for i, cell in Array.indexed cells do
-              if cell.Role = role then
-                  i ]
+              if cell.Role = role then i ]
 
     match ofRole Entry, ofRole Exit with
     | [ entry ], [ exit ] -> Some(entry, exit)

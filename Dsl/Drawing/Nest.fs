@@ -42,11 +42,17 @@ let rec private nest prefix (leaves: (string list * Vertex) list) =
 
 /// What a group is called: the use, and where its weights are if it is a later use of a shared set.
 let groupName (folding: Folding) (path: string) =
-    let inside = folding.Parts |> Array.find (fun part -> part.Path.StartsWith(path + "/"))
+    let inside =
+        folding.Parts |> Array.find (fun part -> part.Path.StartsWith(path + "/"))
+
     let local = path.Substring(path.LastIndexOf '/' + 1)
 
     if inside.IsShared then
-        let owner = inside.Owner.Split '/' |> Array.truncate (path.Split('/').Length) |> String.concat "/"
+        let owner =
+            inside.Owner.Split '/'
+            |> Array.truncate (path.Split('/').Length)
+            |> String.concat "/"
+
         $"{local}: weights of {owner}"
     else
         local

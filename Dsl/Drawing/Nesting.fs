@@ -71,11 +71,19 @@ let private leaf (boxes: Map<Vertex, Stacks.Box>) (edges: Edge list) vertex =
 
     { Width = box.Width
       Height = box.Height
-      Boxes = [ vertex, { X = 0.0; Y = 0.0; Width = box.Width; Height = box.Height } ]
+      Boxes =
+        [ vertex,
+          { X = 0.0
+            Y = 0.0
+            Width = box.Width
+            Height = box.Height } ]
       Frames = []
       Routes = []
       Cuts = []
-      Entries = Map.ofList [ for edge in edges do if edge.To = vertex then edge.From, middle ]
+      Entries =
+        Map.ofList
+            [ for edge in edges do
+                  if edge.To = vertex then edge.From, middle ]
       Exits = Map.ofList [ vertex, middle ] }
 
 /// What one level is made of: entries, children and exits, in this order, and the arcs between them.
@@ -85,7 +93,10 @@ type private Level =
       Exits: Vertex[]
       Arcs: Arc[] }
 
-let private port = { Width = 0.0; Height = 0.0; Role = Entry }
+let private port =
+    { Width = 0.0
+      Height = 0.0
+      Role = Entry }
 
 let private cellsOf (level: Level) =
     [| for _ in level.Entries -> port
@@ -105,14 +116,12 @@ let private levelOf (children: Child[]) (edges: Edge list) =
 
     let entries =
         [| for edge in edges do
-               if not (isInside edge.From) then
-                   edge.From |]
+               if not (isInside edge.From) then edge.From |]
         |> Array.distinct
 
     let exits =
         [| for edge in edges do
-               if not (isInside edge.To) then
-                   edge.From |]
+               if not (isInside edge.To) then edge.From |]
         |> Array.distinct
 
     let tail value =
@@ -175,8 +184,7 @@ let private spread (level: Level) (graph: Layered) (orders: int[][]) =
             |> List.collect (fun (lower, links) -> if isBox lower then side links else links) }
 
 let private routesOf (level: Level) (graph: Layered) (x: float[]) (layers: (float * float)[]) =
-    let ends =
-        Map.ofList [ for link in graph.Links -> (link.Upper, link.Lower), link ]
+    let ends = Map.ofList [ for link in graph.Links -> (link.Upper, link.Lower), link ]
 
     let top slot =
         let upper, lower = layers[graph.Slots[slot].Layer]
@@ -186,20 +194,28 @@ let private routesOf (level: Level) (graph: Layered) (x: float[]) (layers: (floa
           let links = List.pairwise route |> List.map (fun pair -> ends[pair])
           let first, last = List.head route, List.last route
 
-          { Arrives = last < level.Entries.Length + level.Children.Length && not level.Children[last - level.Entries.Length].IsBlock
+          { Arrives =
+              last < level.Entries.Length + level.Children.Length
+              && not level.Children[last - level.Entries.Length].IsBlock
             Stretches =
               [ { X = x[first] + links.Head.UpperX
                   Top = top first + graph.Slots[first].Height
                   Bottom = snd layers[graph.Slots[first].Layer] }
                 for slot in route |> List.skip 1 |> List.truncate (route.Length - 2) do
                     let upper, lower = layers[graph.Slots[slot].Layer]
-                    { X = x[slot]; Top = upper; Bottom = lower }
+
+                    { X = x[slot]
+                      Top = upper
+                      Bottom = lower }
                 { X = x[last] + (List.last links).LowerX
                   Top = fst layers[graph.Slots[last].Layer]
                   Bottom = top last } ] } ]
 
 let private cutsOf (graph: Layered) (layers: (float * float)[]) =
-    let links = graph.Links |> List.countBy (fun link -> graph.Slots[link.Upper].Layer) |> Map.ofList
+    let links =
+        graph.Links
+        |> List.countBy (fun link -> graph.Slots[link.Upper].Layer)
+        |> Map.ofList
 
     [ for layer in 0 .. layers.Length - 2 do
           if Map.tryFind layer links = Some 1 then
@@ -224,7 +240,9 @@ let private arrange (level: Level) =
       Height = snd (Array.last layers)
       Boxes = placed |> List.collect (fun (layout: Layout) -> layout.Boxes)
       Frames = placed |> List.collect (fun (layout: Layout) -> layout.Frames)
-      Routes = (placed |> List.collect (fun (layout: Layout) -> layout.Routes)) @ routesOf level graph x layers
+      Routes =
+        (placed |> List.collect (fun (layout: Layout) -> layout.Routes))
+        @ routesOf level graph x layers
       Cuts = cutsOf graph layers
       Entries = Map.ofSeq [ for i, value in Array.indexed level.Entries -> value, x[i] ]
       Exits = Map.ofSeq [ for i, value in Array.indexed level.Exits -> value, x[first + count + i] ] }
@@ -244,7 +262,11 @@ let private framed path name (inner: Layout) =
         Width = width
         Height = height
         Frames =
-            (path, { X = 0.0; Y = 0.0; Width = width; Height = height })
+            (path,
+             { X = 0.0
+               Y = 0.0
+               Width = width
+               Height = height })
             :: placed.Frames }
 
 let rec private membersOf =

@@ -22,8 +22,7 @@ let private crossingsBetween (ends: (float * float)[]) =
         for j in i + 1 .. ends.Length - 1 do
             let (u, l), (u', l') = ends[i], ends[j]
 
-            if (u - u') * (l - l') < 0.0 then
-                count <- count + 1
+            if (u - u') * (l - l') < 0.0 then count <- count + 1
 
     count
 
@@ -50,7 +49,8 @@ let private sorted (links: Link[]) own farEnd (place: int[]) (order: int[]) =
         |> Array.map (fun (slot, links) -> slot, links |> Array.averageBy (farEnd place))
         |> Map.ofArray
 
-    order |> Array.sortBy (fun slot -> ends |> Map.tryFind slot |> Option.defaultValue (float place[slot]))
+    order
+    |> Array.sortBy (fun slot -> ends |> Map.tryFind slot |> Option.defaultValue (float place[slot]))
 
 let private sweepDown graph (links: Link[][]) (orders: int[][]) =
     let place = placesOf orders graph.Slots.Length
@@ -71,10 +71,12 @@ let create (graph: Layered) =
     let orders =
         [| for layer in 0 .. graph.LayerCount - 1 ->
                [| for i, slot in Array.indexed graph.Slots do
-                      if slot.Layer = layer then
-                          i |] |]
+                      if slot.Layer = layer then i |] |]
 
-    let byLayer = graph.Links |> List.groupBy (fun link -> graph.Slots[link.Upper].Layer) |> Map.ofList
+    let byLayer =
+        graph.Links
+        |> List.groupBy (fun link -> graph.Slots[link.Upper].Layer)
+        |> Map.ofList
 
     let links =
         [| for layer in 0 .. graph.LayerCount - 2 ->
@@ -87,7 +89,11 @@ let create (graph: Layered) =
 
     for sweep in 1..Sweeps do
         if fewest > 0 then
-            if sweep % 2 = 1 then sweepDown graph links orders else sweepUp graph links orders
+            if sweep % 2 = 1 then
+                sweepDown graph links orders
+            else
+                sweepUp graph links orders
+
             let crossings = count ()
 
             if crossings < fewest then

@@ -52,7 +52,8 @@ type private Pull =
 
 let private pulls (graph: Layered) =
     let above, below =
-        Array.init graph.Slots.Length (fun _ -> ResizeArray<Pull>()), Array.init graph.Slots.Length (fun _ -> ResizeArray<Pull>())
+        Array.init graph.Slots.Length (fun _ -> ResizeArray<Pull>()),
+        Array.init graph.Slots.Length (fun _ -> ResizeArray<Pull>())
 
     for link in graph.Links do
         above[link.Lower].Add
@@ -88,7 +89,9 @@ let private settle (graph: Layered) (x: float[]) (pullsOf: int -> Pull seq) (ord
             let weight = pulls |> Seq.sumBy _.Weight
 
             if weight > 0.0 then
-                (pulls |> Seq.sumBy (fun pull -> pull.Weight * (x[pull.Neighbour] + pull.Offset))) / weight, weight
+                (pulls |> Seq.sumBy (fun pull -> pull.Weight * (x[pull.Neighbour] + pull.Offset)))
+                / weight,
+                weight
             else
                 x[slot], 0.1)
         |> Array.unzip
@@ -98,7 +101,8 @@ let private settle (graph: Layered) (x: float[]) (pullsOf: int -> Pull seq) (ord
         |> Array.pairwise
         |> Array.map (fun (a, b) -> graph.Slots[a].Width + gap graph.Slots[a] graph.Slots[b])
 
-    nearest wanted weights distances |> Array.iteri (fun i value -> x[order[i]] <- value)
+    nearest wanted weights distances
+    |> Array.iteri (fun i value -> x[order[i]] <- value)
 
 /// Each slot's left side; the least is 0.
 let horizontally (graph: Layered) (orders: int[][]) =
@@ -108,7 +112,11 @@ let horizontally (graph: Layered) (orders: int[][]) =
 
     for round in 1..Rounds do
         let down = round % 2 = 1
-        let pullsOf = if round > Rounds / 2 then both elif down then (fun s -> above[s] :> seq<_>) else (fun s -> below[s] :> seq<_>)
+
+        let pullsOf =
+            if round > Rounds / 2 then both
+            elif down then (fun s -> above[s] :> seq<_>)
+            else (fun s -> below[s] :> seq<_>)
 
         for order in (if down then orders else Array.rev orders) do
             settle graph x pullsOf order

@@ -56,20 +56,19 @@ let draw (solid: Solid) x y fill =
         [ "stroke", Palette.line
           "stroke-width", "0.8"
           "stroke-linejoin", "round"
-          if solid.IsOpen then
-              "stroke-dasharray", "4 2" ]
+          if solid.IsOpen then "stroke-dasharray", "4 2" ]
 
     let right, top, bottom = x + solid.FaceWidth, y + solid.DepthY, y + solid.Height
-    let shade points colour opacity =
-        [ polygon points (("fill", fill) :: outline)
-          polygon points [ "fill", colour; "fill-opacity", opacity ] ]
 
-    let lid =
-        [ x, top; x + solid.DepthX, y; right + solid.DepthX, y; right, top ]
+    let shade points colour opacity =
+        [ polygon points (("fill", fill) :: outline); polygon points [ "fill", colour; "fill-opacity", opacity ] ]
+
+    let lid = [ x, top; x + solid.DepthX, y; right + solid.DepthX, y; right, top ]
 
     let side =
         [ right, top; right + solid.DepthX, y; right + solid.DepthX, bottom - solid.DepthY; right, bottom ]
 
     shade lid "#ffffff" "0.4"
     @ shade side "#000000" "0.12"
-    @ [ rectangle x top solid.FaceWidth solid.FaceHeight (("fill", fill) :: outline) ]: XElement list
+    @ [ rectangle x top solid.FaceWidth solid.FaceHeight (("fill", fill) :: outline) ]
+    : XElement list

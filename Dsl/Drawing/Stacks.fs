@@ -8,7 +8,10 @@ open CnnCluster.Dsl.Drawing.Labels
 open CnnCluster.Dsl.Drawing.Nest
 
 /// A line of text in a box.
-type Line = { Text: string; Size: float; Faint: bool }
+type Line =
+    { Text: string
+      Size: float
+      Faint: bool }
 
 /// A vertex as it is drawn.
 type Row =
@@ -25,8 +28,15 @@ type Box =
 
     member box.Height = box.Rows |> List.sumBy _.Height
 
-let private strong text = { Text = text; Size = 12.0; Faint = false }
-let private faint text = { Text = text; Size = 10.0; Faint = true }
+let private strong text =
+    { Text = text
+      Size = 12.0
+      Faint = false }
+
+let private faint text =
+    { Text = text
+      Size = 10.0
+      Faint = true }
 
 let private row vertex title fill lines =
     { Vertex = vertex
@@ -40,10 +50,9 @@ let private notes part =
     [ match sharing part with
       | Some owner when part.IsFolded -> faint owner
       | _ -> ()
-      if isFrozen part then
-          faint "not trained" ]
+      if isFrozen part then faint "not trained" ]
 
-let private partRow isHead vertex (part: Part) =
+let private partRow folding isHead vertex (part: Part) =
     let shape = Shape.text part.Output
 
     let lines =
@@ -55,12 +64,12 @@ let private partRow isHead vertex (part: Part) =
             [ { strong (text part.Nodes.Head) with
                   Size = 11.0 } ]
 
-    { row vertex $"{part.Path}: {shape}" (Palette.fill (familyOf part)) (lines @ notes part) with
+    { row vertex $"{part.Path}: {shape}" (Palette.fill (familyOf folding part)) (lines @ notes part) with
         Dashed = part.IsShared }
 
 let private rowOf (folding: Folding) isHead vertex =
     match vertex with
-    | PartVertex i -> partRow isHead vertex folding.Parts[i]
+    | PartVertex i -> partRow folding isHead vertex folding.Parts[i]
     | InputVertex i ->
         let input = folding.Plan.Inputs[i]
         let shape = Shape.text input.Shape
@@ -88,9 +97,16 @@ let private carriers (diagram: Diagram) =
           match edge.From, edge.To with
           | PartVertex above, PartVertex below when readers[edge.From] = 1 ->
               let a, b = diagram.Folding.Parts[above], diagram.Folding.Parts[below]
-              let block (part: Part) = part.Path.Substring(0, part.Path.LastIndexOf '/' + 1)
 
-              if not a.IsFolded && not b.IsFolded && isPointwise b.Nodes.Head && block a = block b then
+              let block (part: Part) =
+                  part.Path.Substring(0, part.Path.LastIndexOf '/' + 1)
+
+              if
+                  not a.IsFolded
+                  && not b.IsFolded
+                  && isPointwise diagram.Folding.Plan b.Nodes.Head
+                  && block a = block b
+              then
                   edge.To, edge.From
           | _ -> () ]
     |> Map.ofList
@@ -135,5 +151,4 @@ let create (diagram: Diagram) =
             [ for edge in diagram.Edges do
                   let from, into = headOf edge.From, headOf edge.To
 
-                  if from <> into then
-                      { edge with From = from; To = into } ] }
+                  if from <> into then { edge with From = from; To = into } ] }

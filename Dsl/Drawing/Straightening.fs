@@ -41,14 +41,20 @@ let private room (graph: Layered) (orders: int[][]) (x: float[]) slot =
             -infinity
         else
             let left = order[place - 1]
-            x[left] + graph.Slots[left].Width + Placement.gap graph.Slots[left] graph.Slots[slot]
+
+            x[left]
+            + graph.Slots[left].Width
+            + Placement.gap graph.Slots[left] graph.Slots[slot]
 
     let greatest =
         if place = order.Length - 1 then
             infinity
         else
             let right = order[place + 1]
-            x[right] - graph.Slots[slot].Width - Placement.gap graph.Slots[slot] graph.Slots[right]
+
+            x[right]
+            - graph.Slots[slot].Width
+            - Placement.gap graph.Slots[slot] graph.Slots[right]
 
     least, greatest
 

@@ -10,7 +10,9 @@ let private space = XNamespace.Get "http://www.w3.org/2000/svg"
 
 /// A length in pixels, to a hundredth: the same text on every machine.
 let number (value: float) =
-    let text = System.Math.Round(value, 2).ToString("0.##", CultureInfo.InvariantCulture)
+    let text =
+        System.Math.Round(value, 2).ToString("0.##", CultureInfo.InvariantCulture)
+
     if text = "-0" then "0" else text
 
 let element (name: string) (attributes: (string * string) list) (children: XElement list) =
@@ -28,16 +30,12 @@ let words name attributes (text: string) =
 
 let title text = words "title" [] text
 
-let group kind children =
-    element "g" [ "class", kind ] children
+let group kind children = element "g" [ "class", kind ] children
 
 let private anchored anchor size (x: float) (y: float) attributes text =
     words
         "text"
-        ([ "x", number x
-           "y", number y
-           "font-size", number size
-           "text-anchor", anchor ]
+        ([ "x", number x; "y", number y; "font-size", number size; "text-anchor", anchor ]
          @ attributes)
         text
 
@@ -50,10 +48,7 @@ let centred size x y attributes content =
 let rectangle (x: float) (y: float) (width: float) (height: float) attributes =
     element
         "rect"
-        ([ "x", number x
-           "y", number y
-           "width", number width
-           "height", number height ]
+        ([ "x", number x; "y", number y; "width", number width; "height", number height ]
          @ attributes)
         []
 
@@ -67,8 +62,7 @@ let path (data: string) attributes =
     element "path" (("d", data) :: attributes) []
 
 /// The arrow's head ends in (x, y), pointing down or to the right.
-let private head (points: (float * float) list) =
-    polygon points [ "fill", Palette.line ]
+let private head (points: (float * float) list) = polygon points [ "fill", Palette.line ]
 
 let headDown x y =
     head [ x, y; x - 3.5, y - 7.0; x + 3.5, y - 7.0 ]
@@ -80,8 +74,23 @@ let headRight x y =
 let widthOf (size: float) (text: string) =
     let share letter =
         match letter with
-        | 'i' | 'j' | 'l' | '.' | ',' | ':' | '/' | '(' | ')' | ' ' | 't' | 'f' -> 0.36
-        | 'm' | 'w' | 'M' | 'W' | '@' -> 0.92
+        | 'i'
+        | 'j'
+        | 'l'
+        | '.'
+        | ','
+        | ':'
+        | '/'
+        | '('
+        | ')'
+        | ' '
+        | 't'
+        | 'f' -> 0.36
+        | 'm'
+        | 'w'
+        | 'M'
+        | 'W'
+        | '@' -> 0.92
         | letter when System.Char.IsAsciiLetterUpper letter -> 0.72
         | letter when letter < '\u2000' -> 0.6
         | _ -> 1.0
@@ -99,9 +108,7 @@ let document (width: float) (height: float) name description children =
               "role", "img"
               "font-family", Palette.font
               "fill", Palette.ink ]
-            ([ title name
-               words "desc" [] description
-               rectangle 0.0 0.0 width height [ "fill", Palette.background ] ]
+            ([ title name; words "desc" [] description; rectangle 0.0 0.0 width height [ "fill", Palette.background ] ]
              @ children)
 
     let settings =
@@ -118,7 +125,9 @@ let document (width: float) (height: float) name description children =
 /// The colours in use, and what they stand for, in a row from (x, y); with its width.
 let legend (x: float) (y: float) (entries: (string * string) list) =
     let folder (at, elements) (colour, name) =
-        let swatch = rectangle at (y - 10.0) 12.0 12.0 [ "fill", colour; "stroke", Palette.line; "stroke-width", "0.6" ]
+        let swatch =
+            rectangle at (y - 10.0) 12.0 12.0 [ "fill", colour; "stroke", Palette.line; "stroke-width", "0.6" ]
+
         let label = text 11.0 (at + 17.0) y [ "fill", Palette.faint ] name
         at + 17.0 + widthOf 11.0 name + 16.0, label :: swatch :: elements
 

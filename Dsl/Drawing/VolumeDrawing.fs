@@ -32,12 +32,14 @@ let fits (folding: Folding) =
 
 /// A value, and the layers that made it: one that shapes it, and pointwise ones behind.
 type private Station =
-    { Shape: Shape
-      Solid: Solid
-      Fill: string
-      Parts: Part list
-      /// Lines of text, with the part that each is about.
-      Labels: (string * Part) list }
+    {
+        Shape: Shape
+        Solid: Solid
+        Fill: string
+        Parts: Part list
+        /// Lines of text, with the part that each is about.
+        Labels: (string * Part) list
+    }
 
     member station.Width =
         station.Labels
@@ -65,8 +67,7 @@ let private labels width (part: Part) =
         [ match Labels.sharing part with
           | Some owner -> owner
           | None -> ()
-          if Labels.isFrozen part then
-              "not trained" ]
+          if Labels.isFrozen part then "not trained" ]
 
     [ for line in wrapped width words @ notes -> line, part ]
 
@@ -98,7 +99,7 @@ let private stations diagram =
                         | PartVertex i -> folding.Parts[i]
                         | _ -> () ]
 
-              station folding.Parts[i].Output (Palette.fill (Labels.familyOf folding.Parts[i])) parts
+              station folding.Parts[i].Output (Palette.fill (Labels.familyOf folding folding.Parts[i])) parts
           | InputVertex i -> station folding.Plan.Inputs[i].Shape Palette.input []
           | OutputVertex _ -> () ]
 
@@ -137,12 +138,14 @@ let private rowsOf (stations: Station list) =
     List.rev (List.rev row :: rows) |> List.map rowOf
 
 type private Placed =
-    { Station: Station
-      X: float
-      Y: float
-      /// Where the labels are centred, and the line that they begin on.
-      Middle: float
-      LabelY: float }
+    {
+        Station: Station
+        X: float
+        Y: float
+        /// Where the labels are centred, and the line that they begin on.
+        Middle: float
+        LabelY: float
+    }
 
     /// The front face's left, top, right and bottom.
     member placed.Face =
@@ -189,7 +192,8 @@ let private projection (window: int list) (before: Placed) (after: Placed) =
     let x, y = left + (right - left - width) * 0.7, top + (bottom - top - height) * 0.35
     let target = left' + (right' - left') * 0.3, top' + (bottom' - top') * 0.45
 
-    let fine = [ "fill", "#ffffff"; "fill-opacity", "0.6"; "stroke", Palette.line; "stroke-width", "0.8" ]
+    let fine =
+        [ "fill", "#ffffff"; "fill-opacity", "0.6"; "stroke", Palette.line; "stroke-width", "0.8" ]
 
     group
         "window"
@@ -240,14 +244,19 @@ let private drawn (plan: NetworkPlan) placed =
     let shape, texts = labelled placed
 
     let textsOf (part: Part) =
-        texts |> List.choose (fun (about: Part, text) -> if about.Path = part.Path then Some text else None)
+        texts
+        |> List.choose (fun (about: Part, text) -> if about.Path = part.Path then Some text else None)
 
-    let named (part: Part) = title $"{part.Path}: {Shape.text part.Output}"
+    let named (part: Part) =
+        title $"{part.Path}: {Shape.text part.Output}"
 
     match station.Parts with
     | [] ->
         let name = plan.Inputs.Head.Name
-        let label = centred 10.5 placed.Middle (placed.LabelY + lineHeight) [ "fill", Palette.faint ] name
+
+        let label =
+            centred 10.5 placed.Middle (placed.LabelY + lineHeight) [ "fill", Palette.faint ] name
+
         [ group "input" (title $"{name}: {Shape.text station.Shape}" :: solid @ [ shape; label ]) ]
     | head :: followers ->
         group "layer" (named head :: solid @ shape :: textsOf head)
@@ -261,8 +270,13 @@ let private turn (before: Placed) (after: Placed) =
     let right = before.X + before.Station.Solid.Width
     let left = after.X
 
-    [ group "arrow" [ lineOf (right + 4.0, middle before) (right + 16.0, middle before); headRight (right + 21.0) (middle before) ]
-      group "arrow" [ lineOf (left - 21.0, middle after) (left - 9.0, middle after); headRight (left - 4.0) (middle after) ] ]
+    [ group
+          "arrow"
+          [ lineOf (right + 4.0, middle before) (right + 16.0, middle before)
+            headRight (right + 21.0) (middle before) ]
+      group
+          "arrow"
+          [ lineOf (left - 21.0, middle after) (left - 9.0, middle after); headRight (left - 4.0) (middle after) ] ]
 
 let private drawRow plan (placed: Placed list) : XElement list =
     let pairs = List.pairwise placed
@@ -273,12 +287,15 @@ let draw (diagram: Diagram) =
     let rows = rowsOf (stations diagram)
 
     let tops =
-        rows |> List.scan (fun top row -> top + row.Height + row.LabelHeight + 36.0) 66.0
+        rows
+        |> List.scan (fun top row -> top + row.Height + row.LabelHeight + 36.0) 66.0
 
     let placed = List.map2 placeRow (List.truncate rows.Length tops) rows
     let bottom = List.last tops
     let heading = Labels.summary plan
-    let legend, legendWidth = legend margin (bottom + 14.0) (Labels.present diagram.Folding)
+
+    let legend, legendWidth =
+        legend margin (bottom + 14.0) (Labels.present diagram.Folding)
 
     let width =
         (placed |> List.map snd)

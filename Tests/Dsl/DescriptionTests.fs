@@ -16,7 +16,7 @@ let tests =
     testList
         "Dsl.Description"
         [ test "LeNet-5's layers and shapes" {
-              Expect.equal description.Inputs[0] (struct ("input", "28x28x1")) "input"
+              Expect.equal (description.Inputs[0].Name, description.Inputs[0].ShapeText) ("input", "28x28x1") "input"
 
               Expect.equal
                   (column _.Name)
@@ -53,9 +53,9 @@ let tests =
           }
           test "strides and dilation widen the field, an axis each" {
               let layers =
-                  (Description.ofPlan (Nullable()) (
-                      planOf "input 64x64x1\nconv 2 3x5 stride=2x1\nconv 2 3x3 dilation=1x2\nmaxpool 2x2"
-                  ))
+                  (Description.ofPlan
+                      (Nullable())
+                      (planOf "input 64x64x1\nconv 2 3x5 stride=2x1\nconv 2 3x3 dilation=1x2\nmaxpool 2x2"))
                       .Layers
 
               let fields =
