@@ -71,6 +71,9 @@ type ArgumentValues(values: Map<string, Value>, given: Set<string>) =
 
     member _.Has name = values.ContainsKey name
 
+    /// The value whatever it is; `None` where an optional argument has none.
+    member _.TryFind name = values.TryFind name
+
     /// Whether the script, or its defaults, gave the value.
     member _.IsGiven name = given.Contains name
 

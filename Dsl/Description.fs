@@ -2,12 +2,15 @@ namespace CnnCluster.Dsl
 
 open System.Collections.Generic
 
-/// One layer as `cnn describe` shows it. Counts are for one sample; null while a side is open.
+/// One layer, or a folded block's use, as `cnn describe` shows it. Counts are for one sample; null while a side is open.
 type LayerDescription =
     {
         Name: string
+        /// The catalogue's word; `block` for a folded use.
         Kind: string
         Inputs: IReadOnlyList<string>
+        /// Whether its one input is the line above, or the network's only input.
+        FollowsLineAbove: bool
         /// Sides, then channels.
         Output: IReadOnlyList<System.Nullable<int>>
         OutputText: string
@@ -19,21 +22,36 @@ type LayerDescription =
         /// A side each; the whole input's behind `flatten`; empty for an input without sides.
         ReceptiveField: IReadOnlyList<System.Nullable<int>>
         Activation: string
+        /// The layer or use whose weights a later use of a shared set computes with; empty for one with its own.
+        WeightsOf: string
+    }
+
+/// An input as `cnn describe` shows it.
+type InputDescription =
+    {
+        Name: string
+        /// Sides, then channels; null for an open side.
+        Shape: IReadOnlyList<System.Nullable<int>>
+        ShapeText: string
     }
 
 /// A network as `cnn describe` shows it.
 type NetworkDescription =
     {
         Network: string
-        /// Each input's name and shape.
-        Inputs: IReadOnlyList<struct (string * string)>
+        Inputs: IReadOnlyList<InputDescription>
         /// Each output's name and the layer or input that it is.
         Outputs: IReadOnlyList<struct (string * string)>
         Layers: IReadOnlyList<LayerDescription>
         Parameters: int64
         Trainable: int64
         MultiplyAdds: System.Nullable<int64>
+        /// The outputs of all layers together, as float32.
+        ActivationBytes: System.Nullable<int64>
     }
+
+    /// Whether each line is about the value of the line above.
+    member network.IsChain = network.Layers |> Seq.forall _.FollowsLineAbove
 
 module Description =
     let private nullable =
@@ -41,11 +59,12 @@ module Description =
         | Some value -> System.Nullable value
         | None -> System.Nullable()
 
-    /// A value's name: that of the input or of the layer that it comes from.
-    let nameOf (plan: NetworkPlan) =
-        function
-        | FromInput i -> plan.Inputs[i].Name
-        | FromNode i -> plan.Nodes[i].Path
+    let private sidesOf (shape: Shape) =
+        List.map nullable shape.Sides @ [ System.Nullable shape.Channels ]
+
+    /// `None` as soon as one of them is not known.
+    let private total (counts: int64 option seq) =
+        (Some 0L, counts) ||> Seq.fold (Option.map2 (+))
 
     /// Where the whole input is seen, its sides; of several inputs, the greatest of each.
     let private whole (plan: NetworkPlan) =
@@ -63,36 +82,57 @@ module Description =
         | Window sights -> [ for sight in sights -> System.Nullable(int (ceil sight.Size)) ]
         | Whole -> whole plan
 
-    let private layer (plan: NetworkPlan) (node: PlanNode) =
-        let output = node.Layer.Output
+    let private bytes (node: PlanNode) =
+        node.Layer.Output.Elements |> Option.map (fun elements -> 4L * elements)
 
-        let own = if node.Path = node.Owner then node.Layer.Weights else []
+    let private activation (part: Part) =
+        let node = List.last part.Nodes
 
-        { Name = node.Path
-          Kind = node.Kind
-          Inputs = node.Inputs |> List.map (nameOf plan)
-          Output = List.map nullable output.Sides @ [ System.Nullable output.Channels ]
-          OutputText = Shape.text output
-          ActivationBytes = output.Elements |> Option.map (fun elements -> 4L * elements) |> nullable
-          Parameters = own |> List.sumBy _.Count
-          Trainable = own |> List.filter _.Trainable |> List.sumBy _.Count
-          MultiplyAdds = nullable node.Layer.MultiplyAdds
-          ReceptiveField = field plan node.Layer.Field
-          Activation =
-            match node.Activation with
-            | Some activation when activation.Definition.Name <> node.Kind -> Activation.text activation
-            | _ -> "" }
+        match node.Activation with
+        | Some activation when not part.IsFolded && activation.Definition.Name <> node.Kind ->
+            Activation.text activation
+        | _ -> ""
 
-    /// What there is to say of a network without running it.
-    let ofPlan (plan: NetworkPlan) =
-        let multiplyAdds =
-            (Some 0L, plan.Nodes)
-            ||> List.fold (fun total node -> Option.map2 (+) total node.Layer.MultiplyAdds)
+    /// Whether the line above is all that a line reads; the first line reads the network's input.
+    let private follows (plan: NetworkPlan) index (part: Part) =
+        match part.Inputs with
+        | [ FromInput _ ] -> index = 0 && plan.Inputs.Length = 1
+        | [ FromNode i ] -> i = index - 1
+        | _ -> false
+
+    let private line (folding: Folding) index (part: Part) =
+        let node = List.last part.Nodes
+        let owned = part.Nodes |> List.collect _.Layer.Weights
+        let weights = if part.IsShared then [] else owned
+
+        { Name = part.Path
+          Kind = if part.IsFolded then "block" else node.Kind
+          Inputs = part.Inputs |> List.map (Folding.nameOf folding)
+          FollowsLineAbove = follows folding.Plan index part
+          Output = sidesOf part.Output
+          OutputText = Shape.text part.Output
+          ActivationBytes = part.Nodes |> Seq.map bytes |> total |> nullable
+          Parameters = weights |> List.sumBy _.Count
+          Trainable = weights |> List.filter _.Trainable |> List.sumBy _.Count
+          MultiplyAdds = part.Nodes |> Seq.map _.Layer.MultiplyAdds |> total |> nullable
+          ReceptiveField = field folding.Plan node.Layer.Field
+          Activation = activation part
+          WeightsOf = if part.IsShared && not owned.IsEmpty then part.Owner else "" }
+
+    /// What there is to say of a network without running it. Blocks' uses deeper than `depth`, which is 1 at least, are
+    /// one line each; null folds nothing.
+    let ofPlan (depth: System.Nullable<int>) (plan: NetworkPlan) =
+        let folding = Folding.create (Option.ofNullable depth) plan
 
         { Network = plan.Name
-          Inputs = [ for input in plan.Inputs -> struct (input.Name, Shape.text input.Shape) ]
-          Outputs = [ for output in plan.Outputs -> struct (output.Name, nameOf plan output.Source) ]
-          Layers = plan.Nodes |> List.map (layer plan)
+          Inputs =
+            [ for input in plan.Inputs ->
+                  { Name = input.Name
+                    Shape = sidesOf input.Shape
+                    ShapeText = Shape.text input.Shape } ]
+          Outputs = [ for output, source in folding.Outputs -> struct (output.Name, Folding.nameOf folding source) ]
+          Layers = folding.Parts |> Array.mapi (line folding) |> List.ofArray
           Parameters = plan.Parameters
           Trainable = plan.Trainable
-          MultiplyAdds = nullable multiplyAdds }
+          MultiplyAdds = plan.Nodes |> Seq.map _.Layer.MultiplyAdds |> total |> nullable
+          ActivationBytes = plan.Nodes |> Seq.map bytes |> total |> nullable }

@@ -7,6 +7,26 @@ type NodeInput =
     | FromInput of int
     | FromNode of int
 
+/// An argument of a layer, and its value at this use.
+type PlanArgument =
+    {
+        Definition: ArgumentDefinition
+        Value: Value
+        /// Whether the script, or its defaults, gave it.
+        Given: bool
+    }
+
+module PlanArgument =
+    /// All that have a value, in the catalogue's order.
+    let all (layer: LayerDefinition) (values: ArgumentValues) =
+        [ for argument in layer.Arguments do
+              match values.TryFind argument.Name with
+              | Some value ->
+                  { Definition = argument
+                    Value = value
+                    Given = values.IsGiven argument.Name }
+              | None -> () ]
+
 /// One layer of a checked network.
 type PlanNode =
     {
@@ -18,6 +38,8 @@ type PlanNode =
         Kind: string
         Inputs: NodeInput list
         InputShapes: Shape list
+        /// In the catalogue's order; an activation alone on a line has none.
+        Arguments: PlanArgument list
         Layer: LayerPlan
         Activation: Activation option
         Span: Span

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text;
 using CnnCluster.Cli.Output;
 using CnnCluster.Dsl;
 using CnnCluster.Trainer;
@@ -6,20 +7,62 @@ using CnnCluster.Trainer.Training;
 
 namespace CnnCluster.Cli.Commands;
 
-/// <summary><c>cnn describe FILE</c>: shapes, parameters, costs and receptive fields.</summary>
+/// <summary><c>cnn describe FILE</c>: shapes, parameters, costs and receptive fields, as a table, JSON or a drawing.</summary>
 internal static class DescribeCommand
 {
+    /// <summary>In place of a file's name: standard output.</summary>
+    private const string StandardOutput = "-";
+
     public static Command Create()
     {
         var script = CommonOptions.Script();
         var input = new Option<string?>("--input") { Description = "Fills in the sides that the script leaves open, as in 224x224x3; several inputs with commas between", HelpName = "SHAPE" };
+        var depth = new Option<int?>("--depth") { Description = "Shows uses of blocks deeper than N as one: 1 folds every block", HelpName = "N" };
         var json = CommonOptions.Json();
-        var command = new Command("describe", "Show a network's layers: shapes, parameters, multiply-adds, receptive fields") { script, input, json };
-        command.SetAction(parse => Run(parse.GetValue(script)!, parse.GetValue(input), parse.GetValue(json)));
+        var svg = new Option<string?>("--svg") { Description = "Draws the network into an SVG file; - is standard output", HelpName = "OUT" };
+        var dot = new Option<string?>("--dot") { Description = "Writes the network as a graph for Graphviz; - is standard output", HelpName = "OUT" };
+        var command = new Command("describe", "Show a network's layers: shapes, parameters, multiply-adds, receptive fields; or draw them") { script, input, depth, json, svg, dot };
+        command.SetAction(parse => Run(
+            parse.GetValue(script)!, parse.GetValue(input), parse.GetValue(depth), parse.GetValue(json), parse.GetValue(svg), parse.GetValue(dot)));
         return command;
     }
 
-    private static int Run(string file, string? input, bool json)
+    private static int Run(string file, string? input, int? depth, bool json, string? svg, string? dot)
+    {
+        if (depth < 1)
+        {
+            throw new UserException($"--depth is 1 at least, not {depth}.");
+        }
+
+        if ((json ? 1 : 0) + (svg == StandardOutput ? 1 : 0) + (dot == StandardOutput ? 1 : 0) > 1)
+        {
+            throw new UserException("Only one of --json, --svg - and --dot - can go to standard output.");
+        }
+
+        var plan = PlanOf(file, input);
+        if (svg is not null)
+        {
+            Write(svg, NetworkDrawing.svg(depth, plan));
+        }
+
+        if (dot is not null)
+        {
+            Write(dot, NetworkDrawing.dot(depth, plan));
+        }
+
+        if (json)
+        {
+            Console.WriteLine(DescriptionOutput.Json(Description.ofPlan(depth, plan)));
+        }
+        else if (svg is null && dot is null)
+        {
+            DescriptionOutput.Show(Terminal.Output(), Description.ofPlan(depth, plan));
+        }
+
+        return ExitCode.Success;
+    }
+
+    private static NetworkPlan PlanOf(string file, string? input)
     {
         var script = ScriptFile.Read(file);
         var shapes = ShapesOf(input);
@@ -32,17 +75,25 @@ internal static class DescribeCommand
             }
         }
 
-        var description = Description.ofPlan(plan);
-        if (json)
+        return plan;
+    }
+
+    private static void Write(string path, string text)
+    {
+        if (path == StandardOutput)
         {
-            Console.WriteLine(DescriptionOutput.Json(description));
-        }
-        else
-        {
-            DescriptionOutput.Show(Terminal.Output(), description);
+            Console.Write(text);
+            return;
         }
 
-        return ExitCode.Success;
+        try
+        {
+            File.WriteAllText(path, text, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw new UserException($"{path} cannot be written: {e.Message}", e);
+        }
     }
 
     private static IReadOnlyList<Shape> ShapesOf(string? text) => text is null

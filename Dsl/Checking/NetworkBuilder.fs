@@ -169,7 +169,7 @@ let private freeze (layer: LayerPlan) =
     { layer with
         Weights = layer.Weights |> List.map (fun weight -> { weight with Trainable = false }) }
 
-let addNode (builder: Builder) flow kind span (inputs: Flowing list) layer activation =
+let private addNode (builder: Builder) flow kind span (inputs: Flowing list) arguments layer activation =
     let name = Frame.number flow.Frame kind
 
     builder.Nodes.Add
@@ -178,6 +178,7 @@ let addNode (builder: Builder) flow kind span (inputs: Flowing list) layer activ
           Kind = kind
           Inputs = inputs |> List.map _.Source
           InputShapes = inputs |> List.map _.Shape
+          Arguments = arguments
           Layer = layer
           Activation = activation
           Span = span }
@@ -244,7 +245,7 @@ let place (builder: Builder) flow (layer: LayerDefinition) (word: Name) span (bo
                 Unknown
             | None ->
                 let plan = if frozen then freeze plan else plan
-                addNode builder flow layer.Name span inputs plan bound.Activation
+                addNode builder flow layer.Name span inputs (PlanArgument.all layer bound.Values) plan bound.Activation
 
 let noInput (builder: Builder) (word: Name) =
     let expected =
@@ -274,7 +275,7 @@ let activate (builder: Builder) flow (word: string) span activation =
     match flow.Here with
     | Known value ->
         let layer = LayerPlan.stateless value.Shape value.Field _.Input
-        addNode builder flow word span [ value ] layer (Some activation)
+        addNode builder flow word span [ value ] [] layer (Some activation)
     | Undefined
     | Unknown -> Unknown
 

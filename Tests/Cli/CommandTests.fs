@@ -66,6 +66,58 @@ let tests =
                   let filled = (Cnn.run folder [ "describe"; file; "--input"; "32x48x3" ]).Output
                   Expect.stringContains filled "16x24x8" "filled in")
           }
+          test "describe --svg and --dot write files, over what is there, and print no table" {
+              Cnn.inFolder (fun folder ->
+                  let svg, dot = Cnn.write folder "net.svg" "old", Path.Combine(folder, "net.dot")
+
+                  let result =
+                      Cnn.run folder [ "describe"; lenet; "--svg"; "net.svg"; "--dot"; "net.dot" ]
+
+                  Expect.equal (result.ExitCode, result.Output, result.Error) (0, "", "") "silent"
+                  Expect.stringStarts (File.ReadAllText svg) "<svg " "an SVG"
+                  Expect.stringStarts (File.ReadAllText dot) "digraph \"LeNet5\" {" "a graph")
+          }
+          test "describe --dot - prints the graph" {
+              Cnn.inFolder (fun folder ->
+                  let result = Cnn.run folder [ "describe"; lenet; "--dot"; "-" ]
+                  Expect.equal result.ExitCode 0 result.Error
+                  Expect.stringStarts result.Output "digraph " "the graph alone"
+                  Expect.stringEnds result.Output "}\n" "the graph alone")
+          }
+          test "describe --svg says where it cannot write" {
+              Cnn.inFolder (fun folder ->
+                  let result = Cnn.run folder [ "describe"; lenet; "--svg"; "nowhere/net.svg" ]
+                  Expect.equal result.ExitCode 2 "wrong input"
+                  Expect.stringStarts result.Error "cnn: nowhere/net.svg cannot be written: " "the path")
+          }
+          test "describe refuses two documents on standard output, and a depth of 0" {
+              Cnn.inFolder (fun folder ->
+                  for arguments in [ [ "--json"; "--svg"; "-" ]; [ "--svg"; "-"; "--dot"; "-" ]; [ "--depth"; "0" ] ] do
+                      let result = Cnn.run folder ([ "describe"; lenet ] @ arguments)
+                      Expect.equal (result.ExitCode, result.Output) (2, "") $"{arguments}"
+                      Expect.stringContains result.Error arguments.Head "names the option")
+          }
+          test "describe shows a block's use as one line, who shares weights, and what is not trained" {
+              Cnn.inFolder (fun folder ->
+                  let file =
+                      Cnn.write
+                          folder
+                          "net.cnn"
+                          "shared tower { conv 4 3 relu; flatten }\nnetwork N {\n    input a 8x8x1\n    input b 8x8x1\n    concat { from a; tower } { from b; tower }\n    dense 2 frozen\n}\n"
+
+                  let table = (Cnn.run folder [ "describe"; file ]).Output
+                  Expect.stringContains table "those of tower/conv1" "shared"
+                  Expect.stringContains table "tower/flatten1, tower@2/flatten1" "inputs"
+                  Expect.stringContains table "(40 trainable, 578 not trained)" "frozen"
+                  let folded = Cnn.run folder [ "describe"; file; "--json"; "--depth"; "1" ]
+                  let network = JsonNode.Parse folded.Output
+                  let layers = network["layers"].AsArray()
+                  let names = [ for layer in layers -> string layer["name"] ]
+                  Expect.equal names [ "tower"; "tower@2"; "concat1"; "dense1" ] "lines"
+                  Expect.equal [ for layer in layers -> int layer["parameters"] ] [ 40; 0; 0; 578 ] "parameters"
+                  let second = layers[1]
+                  Expect.equal (string second["weights_of"]) "tower" "whose weights")
+          }
           test "check --json prints one object a mistake" {
               Cnn.inFolder (fun folder ->
                   let file =

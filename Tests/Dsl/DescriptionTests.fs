@@ -6,7 +6,7 @@ open CnnCluster.Dsl
 open CnnCluster.Tests.Dsl.Networks
 open CnnCluster.Tests.Dsl.Scripts
 
-let private description = Description.ofPlan (plan lenet)
+let private description = Description.ofPlan (Nullable()) (plan lenet)
 
 let private column (pick: LayerDescription -> 'a) =
     description.Layers |> Seq.map pick |> List.ofSeq
@@ -16,7 +16,7 @@ let tests =
     testList
         "Dsl.Description"
         [ test "LeNet-5's layers and shapes" {
-              Expect.equal description.Inputs[0] (struct ("input", "28x28x1")) "input"
+              Expect.equal (description.Inputs[0].Name, description.Inputs[0].ShapeText) ("input", "28x28x1") "input"
 
               Expect.equal
                   (column _.Name)
@@ -53,9 +53,9 @@ let tests =
           }
           test "strides and dilation widen the field, an axis each" {
               let layers =
-                  (Description.ofPlan (
-                      planOf "input 64x64x1\nconv 2 3x5 stride=2x1\nconv 2 3x3 dilation=1x2\nmaxpool 2x2"
-                  ))
+                  (Description.ofPlan
+                      (Nullable())
+                      (planOf "input 64x64x1\nconv 2 3x5 stride=2x1\nconv 2 3x3 dilation=1x2\nmaxpool 2x2"))
                       .Layers
 
               let fields =
@@ -64,7 +64,7 @@ let tests =
               Expect.equal fields [ [ 3; 5 ]; [ 7; 9 ]; [ 9; 10 ] ] "fields"
           }
           test "what depends on an open side is not known" {
-              let open' = Description.ofPlan (planOf "input ?x28x1\nconv 6 5x5")
+              let open' = Description.ofPlan (Nullable()) (planOf "input ?x28x1\nconv 6 5x5")
               Expect.equal open'.Layers[0].OutputText "?x24x6" "output"
               Expect.isFalse open'.MultiplyAdds.HasValue "multiply-adds"
               Expect.isFalse open'.Layers[0].ActivationBytes.HasValue "bytes"
