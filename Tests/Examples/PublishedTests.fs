@@ -27,8 +27,8 @@ let private published =
       "unet", 31_030_658L // the sum below; the paper gives none
       "fully-convolutional", 1_369_738L // 1.4 million in the paper; the sum of N(D·k² + 1) over its table 1
       "autoencoder", 109_985L // ours: the sum of N(D·k² + 1)
-      "siamese", 18_881L // ours: 32·10 + 64(32·9 + 1) + 64 + 1
-      "two-in-two-out", 30_341L ] // ours: 448 + 4,640 + 18,496 + 208 + 64·81 + 20·65 + 65
+      "siamese", 11_681L // ours: 8·26 + 16(8·25 + 1) + 32·257 + 33
+      "two-in-two-out", 17_108L ] // ours: 208 + 3,216 + 8,224 + 64·65 + 19·65 + 65
 
 /// The names that torchvision has for them.
 let private inTorchvision =
@@ -146,16 +146,15 @@ let tests =
                   let pixels = SplitMix.uniform SplitMix.Role.Input role (28 * 28)
                   torch.tensor(pixels, dtype = torch.float64).reshape(1L, 1L, 28L, 28L)
 
-              let chance left right =
+              let logit left right =
                   network.Run([| image left; image right |]).[0].item<float>()
 
-              Expect.equal (chance 0 1) (chance 1 0) "swapped"
-              Expect.notEqual (chance 0 1) 0.5 "two images"
-              Expect.equal (chance 0 0) 0.5 "an image and itself, before any training"
+              Expect.equal (logit 0 1) (logit 1 0) "swapped"
+              Expect.notEqual (logit 0 1) (logit 0 0) "other images"
           }
           test "the network with two inputs has two outputs" {
               let plan = Examples.plan "two-in-two-out"
-              Expect.equal [ for input in plan.Inputs -> input.Name ] [ "photo"; "weather" ] "inputs"
-              Expect.equal [ for output in plan.Outputs -> output.Name ] [ "species"; "height" ] "outputs"
-              Expect.equal (outputs plan) [ "20"; "1" ] "their shapes"
+              Expect.equal [ for input in plan.Inputs -> input.Name ] [ "left"; "right" ] "inputs"
+              Expect.equal [ for output in plan.Outputs -> output.Name ] [ "sum"; "difference" ] "outputs"
+              Expect.equal (outputs plan) [ "19"; "1" ] "their shapes"
           } ]
