@@ -26,7 +26,7 @@ let private choicesOfLayers =
 
 /// Words that settings of layers may be; what is a layer or an activation too is shown as that.
 let private choices =
-    List.map _.Name Initialiser.all
+    (Initialiser.all |> List.map _.Name)
     @ List.map (fun (r: RegularizerDefinition) -> r.Name) Regularizer.all
     @ List.map (fun (k: FixedKernelDefinition) -> k.Name) FixedKernel.all
     @ choicesOfLayers
@@ -40,7 +40,8 @@ let words =
       "activation", Activation.all |> List.map _.Name
       "parameter-value",
       choices
-      |> List.except (List.map _.Name Catalogue.layers @ List.map _.Name Activation.all)
+      |> List.except (Catalogue.layers |> List.map _.Name)
+      |> List.except (Activation.all |> List.map _.Name)
       "train-statement", TrainSettings.statements |> List.map _.Name
       "choice",
       [ for loss in Loss.all -> loss.Name
