@@ -24,6 +24,13 @@ let private choicesOfLayers =
               | OneOf words -> yield! words
               | _ -> () ]
 
+/// Words that settings of layers may be; what is a layer or an activation too is shown as that.
+let private choices =
+    (Initialiser.all |> List.map _.Name)
+    @ List.map (fun (r: RegularizerDefinition) -> r.Name) Regularizer.all
+    @ List.map (fun (k: FixedKernelDefinition) -> k.Name) FixedKernel.all
+    @ choicesOfLayers
+
 /// The grammar's word rules, with their words.
 let words =
     [ "control", ReservedWords.statements @ [ "else"; "in" ]
@@ -32,10 +39,9 @@ let words =
       "layer", Catalogue.layers |> List.map _.Name
       "activation", Activation.all |> List.map _.Name
       "parameter-value",
-      List.map _.Name Initialiser.all
-      @ List.map (fun (r: RegularizerDefinition) -> r.Name) Regularizer.all
-      @ List.map (fun (k: FixedKernelDefinition) -> k.Name) FixedKernel.all
-      @ choicesOfLayers
+      choices
+      |> List.except (Catalogue.layers |> List.map _.Name)
+      |> List.except (Activation.all |> List.map _.Name)
       "train-statement", TrainSettings.statements |> List.map _.Name
       "choice",
       [ for loss in Loss.all -> loss.Name

@@ -12,7 +12,7 @@ open CnnCluster.Tests
 open CnnCluster.Tests.Docs
 open CnnCluster.Tests.Docs.Editor
 
-let private grammar = TextMate.read Highlighting.current
+let private grammar = TextMate.read Highlighting.expected
 
 /// What a script's word is shown as, by the line and column where it begins.
 let private scopes text =
