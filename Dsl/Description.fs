@@ -119,9 +119,9 @@ module Description =
           Activation = activation part
           WeightsOf = if part.IsShared && not owned.IsEmpty then part.Owner else "" }
 
-    /// What there is to say of a network without running it. Blocks' uses deeper than `depth`, which is 1 at least, are
+    /// What there is to say of a network without running it. Uses of blocks deeper than `depth`, which is 1 at least, are
     /// one line each; null folds nothing.
-    let ofPlan (depth: System.Nullable<int>) (plan: NetworkPlan) =
+    let folded (depth: System.Nullable<int>) (plan: NetworkPlan) =
         let folding = Folding.create (Option.ofNullable depth) plan
 
         { Network = plan.Name
@@ -136,3 +136,6 @@ module Description =
           Trainable = plan.Trainable
           MultiplyAdds = plan.Nodes |> Seq.map _.Layer.MultiplyAdds |> total |> nullable
           ActivationBytes = plan.Nodes |> Seq.map bytes |> total |> nullable }
+
+    /// What there is to say of a network without running it, layer by layer.
+    let ofPlan plan = folded (System.Nullable()) plan

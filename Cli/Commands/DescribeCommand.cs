@@ -52,11 +52,11 @@ internal static class DescribeCommand
 
         if (json)
         {
-            Console.WriteLine(DescriptionOutput.Json(Description.ofPlan(depth, plan)));
+            Console.WriteLine(DescriptionOutput.Json(Description.folded(depth, plan)));
         }
         else if (svg is null && dot is null)
         {
-            DescriptionOutput.Show(Terminal.Output(), Description.ofPlan(depth, plan));
+            DescriptionOutput.Show(Terminal.Output(), Description.folded(depth, plan));
         }
 
         return ExitCode.Success;

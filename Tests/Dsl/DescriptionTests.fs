@@ -6,7 +6,7 @@ open CnnCluster.Dsl
 open CnnCluster.Tests.Dsl.Networks
 open CnnCluster.Tests.Dsl.Scripts
 
-let private description = Description.ofPlan (Nullable()) (plan lenet)
+let private description = Description.ofPlan (plan lenet)
 
 let private column (pick: LayerDescription -> 'a) =
     description.Layers |> Seq.map pick |> List.ofSeq
@@ -54,7 +54,6 @@ let tests =
           test "strides and dilation widen the field, an axis each" {
               let layers =
                   (Description.ofPlan
-                      (Nullable())
                       (planOf "input 64x64x1\nconv 2 3x5 stride=2x1\nconv 2 3x3 dilation=1x2\nmaxpool 2x2"))
                       .Layers
 
@@ -64,7 +63,7 @@ let tests =
               Expect.equal fields [ [ 3; 5 ]; [ 7; 9 ]; [ 9; 10 ] ] "fields"
           }
           test "what depends on an open side is not known" {
-              let open' = Description.ofPlan (Nullable()) (planOf "input ?x28x1\nconv 6 5x5")
+              let open' = Description.ofPlan (planOf "input ?x28x1\nconv 6 5x5")
               Expect.equal open'.Layers[0].OutputText "?x24x6" "output"
               Expect.isFalse open'.MultiplyAdds.HasValue "multiply-adds"
               Expect.isFalse open'.Layers[0].ActivationBytes.HasValue "bytes"
