@@ -5,6 +5,7 @@ open System.Xml.Linq
 open CnnCluster.Dsl
 open CnnCluster.Dsl.Drawing.Nest
 open CnnCluster.Dsl.Drawing.Nesting
+open CnnCluster.Dsl.Drawing.Geometry
 open CnnCluster.Dsl.Drawing.Columns
 open CnnCluster.Dsl.Drawing.Svg
 
@@ -55,7 +56,7 @@ let private boxOf (boxes: Map<Vertex, Stacks.Box>) (vertex, rectangle: Rectangle
     List.map2 (rowOf rectangle) tops rows
 
 let private frameOf folding (path: string, frame: Rectangle) =
-    let name = groupName folding path
+    let name = Labels.localName path
 
     let halo =
         [ "fill", Palette.faint; "stroke", Palette.group; "stroke-width", "3"; "paint-order", "stroke" ]
@@ -66,9 +67,14 @@ let private frameOf folding (path: string, frame: Rectangle) =
             frame.Y
             frame.Width
             frame.Height
-            [ "rx", "8"; "fill", Palette.group; "stroke", Palette.groupLine; "stroke-width", "1" ]
+            [ "rx", "8"
+              "fill", Palette.group
+              "stroke", Palette.groupLine
+              "stroke-width", "1"
+              if isAgain folding path then "stroke-dasharray", "4 2" ]
 
-    group "block" [ title path; around ], text 10.0 (frame.X + 8.0) (frame.Y + 13.0) halo name
+    let about = if isAgain folding path then groupName folding path else path
+    group "block" [ title about; around ], text 10.0 (frame.X + 8.0) (frame.Y + 13.0) halo name
 
 // ---- edges ----
 
@@ -118,6 +124,13 @@ let private edgeOf columns (route: Route) =
 
 // ---- the whole ----
 
+let private entriesOf (folding: Folding) =
+    Svg.families folding
+    @ [ if folding.Parts |> Array.exists _.IsShared then
+            { Fill = Palette.background
+              Dashed = true
+              Text = "weights of an earlier use" } ]
+
 let private described (plan: NetworkPlan) =
     $"The layers of {plan.Name} from top to bottom, with the shapes of their outputs: {Labels.summary plan}."
 
@@ -155,7 +168,7 @@ let draw (diagram: Diagram) =
     let heading = Labels.summary plan
 
     let legend, legendWidth =
-        legend margin (top + down + 44.0) (Labels.present diagram.Folding)
+        legend margin (top + down + 44.0) (entriesOf diagram.Folding)
 
     let width =
         List.max [ across; widthOf 11.0 heading; widthOf 17.0 plan.Name; legendWidth ]

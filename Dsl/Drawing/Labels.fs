@@ -147,9 +147,7 @@ let summary (plan: NetworkPlan) =
        | Some count -> $", {number count} multiply-adds for one sample"
        | None -> "")
 
-/// The colours of the families that a network has, and what they are called.
+/// The families that a network has, in the order of the legend.
 let present (folding: Folding) =
     let found = folding.Parts |> Array.map (familyOf folding) |> Set.ofArray
-
-    [ for family, name in families do
-          if found.Contains family then fill family, name ]
+    families |> List.filter (fun (family, _) -> found.Contains family)

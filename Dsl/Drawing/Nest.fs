@@ -40,18 +40,21 @@ let rec private nest prefix (leaves: (string list * Vertex) list) =
         let members = [ for path, vertex in inside -> List.tail path, vertex ]
         Group(path, nest path members) :: nest prefix (List.skip inside.Length leaves)
 
+let private firstInside (folding: Folding) (path: string) =
+    folding.Parts |> Array.find (fun part -> part.Path.StartsWith(path + "/"))
+
+/// Whether a group is a later use of a shared set.
+let isAgain folding path = (firstInside folding path).IsShared
+
 /// What a group is called: the use, and where its weights are if it is a later use of a shared set.
 let groupName (folding: Folding) (path: string) =
-    let inside =
-        folding.Parts |> Array.find (fun part -> part.Path.StartsWith(path + "/"))
-
-    let local = path.Substring(path.LastIndexOf '/' + 1)
+    let inside = firstInside folding path
+    let steps (path: string) = path.Split '/'
+    let local = Array.last (steps path)
 
     if inside.IsShared then
         let owner =
-            inside.Owner.Split '/'
-            |> Array.truncate (path.Split('/').Length)
-            |> String.concat "/"
+            steps inside.Owner |> Array.truncate (steps path).Length |> String.concat "/"
 
         $"{local}: weights of {owner}"
     else

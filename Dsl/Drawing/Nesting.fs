@@ -2,25 +2,9 @@
 /// overlap, whatever the network. Values cross a block's frame at ports.
 module internal CnnCluster.Dsl.Drawing.Nesting
 
+open CnnCluster.Dsl.Drawing.Geometry
 open CnnCluster.Dsl.Drawing.Layering
 open CnnCluster.Dsl.Drawing.Nest
-
-type Rectangle =
-    { X: float
-      Y: float
-      Width: float
-      Height: float }
-
-/// A vertical stretch of an edge; curves join it to the next.
-type Stretch = { X: float; Top: float; Bottom: float }
-
-/// A part of an edge, within one block.
-type Route =
-    {
-        Stretches: Stretch list
-        /// Whether it ends at a box, and so in an arrow's head, not at a frame.
-        Arrives: bool
-    }
 
 type Layout =
     {
@@ -249,32 +233,35 @@ let private arrange (level: Level) =
 
 let private padding = 12.0
 
-/// A block's frame around what is in it, wide enough for its name.
-let private framed path name (inner: Layout) =
-    let least = Svg.widthOf 10.0 name + 16.0
-    let width = max least (inner.Width + 2.0 * padding)
+/// A block's frame around what is in it, with room for its name at the left of what comes in.
+let private framed path (inner: Layout) =
+    let name = Svg.widthOf 10.0 (Labels.localName path) + 16.0
+
+    let left =
+        (padding, inner.Entries) ||> Map.fold (fun left _ x -> max left (name - x))
+
+    let width = max name (left + inner.Width + padding)
     let above = if inner.Entries.IsEmpty then 20.0 else 0.0
     let below = if inner.Exits.IsEmpty then padding else 0.0
-    let placed = moved ((width - inner.Width) / 2.0) above inner
-    let height = above + inner.Height + below
+    let placed = moved left above inner
+
+    let frame =
+        { X = 0.0
+          Y = 0.0
+          Width = width
+          Height = above + inner.Height + below }
 
     { placed with
-        Width = width
-        Height = height
-        Frames =
-            (path,
-             { X = 0.0
-               Y = 0.0
-               Width = width
-               Height = height })
-            :: placed.Frames }
+        Width = frame.Width
+        Height = frame.Height
+        Frames = (path, frame) :: placed.Frames }
 
 let rec private membersOf =
     function
     | Leaf vertex -> Set.singleton vertex
     | Group(_, items) -> items |> List.map membersOf |> Set.unionMany
 
-let rec private childOf boxes nameOf (edges: Edge list) item =
+let rec private childOf boxes (edges: Edge list) item =
     match item with
     | Leaf vertex ->
         { Layout = leaf boxes edges vertex
@@ -287,14 +274,14 @@ let rec private childOf boxes nameOf (edges: Edge list) item =
             edges
             |> List.filter (fun edge -> members.Contains edge.From || members.Contains edge.To)
 
-        { Layout = framed path (nameOf path) (layoutOf boxes nameOf touching items)
+        { Layout = framed path (layoutOf boxes touching items)
           Members = members
           IsBlock = true }
 
-and private layoutOf boxes nameOf edges items =
-    let children = [| for item in items -> childOf boxes nameOf edges item |]
+and private layoutOf boxes edges items =
+    let children = [| for item in items -> childOf boxes edges item |]
     arrange (levelOf children edges)
 
 /// Boxes, frames and edges of a whole diagram, from (0, 0).
 let create boxes (diagram: Diagram) =
-    layoutOf boxes (groupName diagram.Folding) diagram.Edges diagram.Items
+    layoutOf boxes diagram.Edges diagram.Items

@@ -122,14 +122,31 @@ let document (width: float) (height: float) name description children =
 
     text.Append('\n').ToString()
 
-/// The colours in use, and what they stand for, in a row from (x, y); with its width.
-let legend (x: float) (y: float) (entries: (string * string) list) =
-    let folder (at, elements) (colour, name) =
-        let swatch =
-            rectangle at (y - 10.0) 12.0 12.0 [ "fill", colour; "stroke", Palette.line; "stroke-width", "0.6" ]
+/// A colour or a dashed outline in use, and what it stands for.
+type LegendEntry =
+    { Fill: string
+      Dashed: bool
+      Text: string }
 
-        let label = text 11.0 (at + 17.0) y [ "fill", Palette.faint ] name
-        at + 17.0 + widthOf 11.0 name + 16.0, label :: swatch :: elements
+/// Entries in a row from (x, y); with its width.
+let legend (x: float) (y: float) (entries: LegendEntry list) =
+    let folder (at, elements) entry =
+        let outline =
+            [ "fill", entry.Fill
+              "stroke", Palette.line
+              "stroke-width", "0.8"
+              if entry.Dashed then "stroke-dasharray", "4 2" ]
+
+        let swatch = rectangle at (y - 10.0) 12.0 12.0 outline
+        let label = text 11.0 (at + 17.0) y [ "fill", Palette.faint ] entry.Text
+        at + 17.0 + widthOf 11.0 entry.Text + 16.0, label :: swatch :: elements
 
     let finish, elements = List.fold folder (x, []) entries
     group "legend" (List.rev elements), finish - x - 16.0
+
+/// The legend of the families that a network has.
+let families folding =
+    [ for family, name in Labels.present folding ->
+          { Fill = Palette.fill family
+            Dashed = false
+            Text = name } ]

@@ -1,111 +1,16 @@
 module CnnCluster.Tests.Dsl.DrawingTests
 
 open System
-open System.Globalization
 open System.IO
 open System.Text.RegularExpressions
 open System.Xml.Linq
 open Expecto
 open CnnCluster.Dsl
 open CnnCluster.Tests
-open CnnCluster.Tests.Dsl.Networks
 open CnnCluster.Tests.Dsl.Scripts
+open CnnCluster.Tests.Dsl.SvgReading
 
 let private whole = Nullable<int>()
-
-// ---- what an SVG says ----
-
-type private Box =
-    { Left: float
-      Top: float
-      Right: float
-      Bottom: float }
-
-let private local (element: XElement) = element.Name.LocalName
-
-let private attribute name (element: XElement) : string | null =
-    match element.Attribute(XName.Get name) with
-    | null -> null
-    | found -> found.Value
-
-let private numbers (text: string) =
-    [ for part in Regex.Matches(text, @"-?\d+(\.\d+)?|NaN|∞|Infinity") ->
-          Double.Parse(part.Value, CultureInfo.InvariantCulture) ]
-
-let private number name element =
-    numbers (attribute name element) |> List.head
-
-let private groups kind (document: XDocument) =
-    [ for element in document.Descendants() do
-          if local element = "g" && attribute "class" element = kind then
-              element ]
-
-let private titleOf (group: XElement) =
-    group.Elements() |> Seq.find (fun e -> local e = "title") |> _.Value
-
-let private corners (shape: XElement) =
-    match local shape with
-    | "rect" ->
-        let x, y = number "x" shape, number "y" shape
-        [ x, y; x + number "width" shape, y + number "height" shape ]
-    | "polygon" ->
-        numbers (attribute "points" shape)
-        |> List.chunkBySize 2
-        |> List.map (fun p -> p[0], p[1])
-    | _ -> []
-
-let private boxOf (group: XElement) =
-    match group.Elements() |> Seq.collect corners |> List.ofSeq with
-    | [] -> None
-    | points ->
-        Some
-            { Left = points |> List.map fst |> List.min
-              Top = points |> List.map snd |> List.min
-              Right = points |> List.map fst |> List.max
-              Bottom = points |> List.map snd |> List.max }
-
-let private overlap a b =
-    a.Left < b.Right - 0.1
-    && b.Left < a.Right - 0.1
-    && a.Top < b.Bottom - 0.1
-    && b.Top < a.Bottom - 0.1
-
-let private pairs items =
-    [ for i, a in List.indexed items do
-          for b in List.skip (i + 1) items -> a, b ]
-
-/// The absolute places that a path goes through, with the vertical stretches among its steps.
-let private steps (path: XElement) =
-    let tokens = Regex.Matches(attribute "d" path, @"([MLHVCq])([^MLHVCq]*)")
-
-    (([], (0.0, 0.0)), tokens)
-    ||> Seq.fold (fun (steps, (x, y)) token ->
-        let values = numbers token.Groups[2].Value
-
-        let next =
-            match token.Groups[1].Value with
-            | "H" -> values[0], y
-            | "V" -> x, values[0]
-            | "q" -> x + values[2], y + values[3]
-            | _ -> values[values.Length - 2], values[values.Length - 1]
-
-        (token.Groups[1].Value, (x, y), next) :: steps, next)
-    |> fst
-    |> List.rev
-
-let private offset (element: XElement) =
-    element.Ancestors()
-    |> Seq.choose (fun e -> attribute "transform" e |> Option.ofObj)
-    |> Seq.map numbers
-    |> Seq.fold (fun (x, y) shift -> x + shift[0], y + shift[1]) (0.0, 0.0)
-
-let private places (element: XElement) =
-    match local element with
-    | "rect"
-    | "polygon" -> corners element
-    | "text" -> [ number "x" element, number "y" element ]
-    | "path" -> steps element |> List.map (fun (_, _, place) -> place)
-    | _ -> []
 
 let private svg depth plan =
     XDocument.Parse(NetworkDrawing.svg depth plan)
