@@ -7,6 +7,10 @@ open CnnCluster.Dsl
 
 let private scalar (value: float) = Scalar.op_Implicit value
 
+/// A wider window sees no further channels.
+let private widest (channels: int) (size: int) =
+    min (int64 size) (2L * int64 channels - 1L)
+
 /// The sum of the squares over `size` channels, of which i is the middle one.
 let private sums size (x: torch.Tensor) =
     let pixels = Array.fold (*) 1L (Array.skip 2 x.shape)
@@ -33,8 +37,7 @@ let private power (beta: float) (x: torch.Tensor) =
 
 let private normalise (values: ArgumentValues) (call: LayerCall) =
     let x = call.Input
-    // Wider windows see no further channels.
-    let size = min (int64 (values.Whole "size")) (2L * x.size 1 - 1L)
+    let size = widest (int (x.size 1)) (values.Whole "size")
 
     let base' = sums size x * scalar (values.Real "alpha") + scalar (values.Real "k")
 
@@ -49,7 +52,7 @@ let private plan (site: LayerSite) =
               Message = $"of {size} channels none is the middle one"
               Expected = Some $"an odd number, such as {size - 1}" }
     else
-        let seen = int64 (min size (2 * min size site.Input.Channels - 1))
+        let seen = widest site.Input.Channels size
 
         Ok
             { LayerPlan.pointwise site (normalise site.Arguments) with

@@ -21,7 +21,7 @@ let private normals (words: uint32[]) (destination: Span<float32>) =
 let private standard (call: LayerCall) =
     let x, step = call.Input, call.Step
     let samples = int (x.size 0)
-    let elements = int (x.numel ()) / samples
+    let elements = int (x.numel () / x.size 0)
     let key = RandomKey.Of(step.Seed, RandomPurpose.Noise, call.Path)
     let words = Array.zeroCreate<uint32>(elements + elements % 2)
     use noise = torch.empty (x.shape, dtype = torch.float32)

@@ -32,6 +32,8 @@ let private pixelsOf (x: torch.Tensor) =
 
 let private formula = "y = scale·(x − μ)/√(σ² + ε) + shift"
 
+let private fieldNote = "The receptive field does not count what only μ and σ² see."
+
 // ---- layer normalisation ----
 
 let private overAll (values: ArgumentValues) (shape: int64[]) (call: LayerCall) =
@@ -64,11 +66,7 @@ let private planLayer (site: LayerSite) =
     else
         let shape = int64 input.Channels :: [ for side in input.Sides -> int64 side.Value ]
 
-        let seen = if input.Sides |> List.forall ((=) (Some 1)) then site.Field else Whole
-
-        Ok
-            { planned site shape (overAll values (Array.ofList shape)) with
-                Field = seen }
+        Ok(planned site shape (overAll values (Array.ofList shape)))
 
 let layer =
     { Name = "layernorm"
@@ -84,7 +82,8 @@ let layer =
             Notes =
                 [ "μ and σ² are the mean and the biased variance of the channels at each pixel, as Keras takes them on its last axis and ConvNeXt takes them; with over=all, of the whole sample."
                   "Weights: scale from 1 and shift from 0, (C) or with over=all (C, sides…)."
-                  "PyTorch's epsilon is 1e-5." ] }
+                  "PyTorch's epsilon is 1e-5."
+                  fieldNote ] }
       Arguments =
         Arguments.positional
             "over"
@@ -115,11 +114,7 @@ let private planGroups groups (site: LayerSite) =
               Message = $"{channels} channels cannot be dealt out to {groups} groups"
               Expected = Some $"a divisor of {channels}" }
     else
-        let field = if site.Input.Rank = 0 then site.Field else Whole
-
-        Ok
-            { planned site [ int64 channels ] (inGroups site.Arguments groups) with
-                Field = field }
+        Ok(planned site [ int64 channels ] (inGroups site.Arguments groups))
 
 let private weightsNote = "Weights: scale (C) from 1, shift (C) from 0."
 
@@ -137,7 +132,8 @@ let group =
             Notes =
                 [ "μ and σ² are the mean and the biased variance of a sample's C/groups channels, over all their pixels."
                   weightsNote
-                  "groups and epsilon are Keras' defaults; PyTorch's epsilon is 1e-5." ] }
+                  "groups and epsilon are Keras' defaults; PyTorch's epsilon is 1e-5."
+                  fieldNote ] }
       Arguments =
         Arguments.positional "groups" (WholeNumber 1) (WholeValue 32) "How many groups the channels are dealt out to."
         :: settings
@@ -159,7 +155,8 @@ let instance =
             Notes =
                 [ "The same as groupnorm with a group for each channel."
                   weightsNote
-                  "PyTorch's InstanceNorm has no scale and shift unless affine is true, and an epsilon of 1e-5." ] }
+                  "PyTorch's InstanceNorm has no scale and shift unless affine is true, and an epsilon of 1e-5."
+                  fieldNote ] }
       Arguments = settings
       Operands = One
       Ranks = [ 1; 2; 3 ]

@@ -95,12 +95,12 @@ let private planReshape (site: LayerSite) =
         LayerFault.whole
             $"the input, {Shape.text input}, has open sides: 'reshape' needs to know how many elements there are"
     elif float input.Elements.Value <> elements output then
-        let counted shape =
-            $"{Shape.text shape} has {Printer.number (elements shape)}"
+        let had, wanted = Printer.number (elements input), Printer.number (elements output)
 
         Result.Error
             { Argument = Some "shape"
-              Message = $"'reshape' keeps the number of elements: the input, {counted input}, but {counted output}"
+              Message =
+                $"'reshape' keeps the number of elements: the input, {Shape.text input}, has {had}, but {Shape.text output} has {wanted}"
               Expected = None }
     else
         let forward (call: LayerCall) =

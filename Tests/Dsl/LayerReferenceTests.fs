@@ -135,6 +135,11 @@ let references =
               agrees $"maxpool {settings case}" case (fun x _ -> pool case.Geometry List.max x))
           property "avgpool is the mean of its window, padding not counted" (genWindow true) (fun case ->
               agrees $"avgpool {settings case}" case (fun x _ -> pool case.Geometry List.average x))
+          property "avgpool with count-pad is the window's sum over all its elements" (genWindow true) (fun case ->
+              let area = case.Geometry.Kernel |> List.fold (*) 1 |> float
+
+              agrees $"avgpool {settings case} count-pad" case (fun x _ ->
+                  pool case.Geometry (fun elements -> List.sum elements / area) x))
           test "dense is a matrix product" {
               scope (fun () ->
                   let _, _, tensors, x, y = run "input 7\ndense 5 bias-init=normal" false 3L
