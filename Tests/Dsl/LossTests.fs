@@ -126,7 +126,11 @@ let tests =
                   close (expectedCrossEntropy 0.0) (crossEntropy 0.0 "logsoftmax" logs))
           }
           for name, pairs, formula in elementwise do
-              test $"{name} is the mean of its formula over a tensor of the output's shape" {
+              let told =
+                  name :: [ for setting, value in pairs -> $"{setting}={value}" ]
+                  |> String.concat " "
+
+              test $"{told} is the mean of its formula over a tensor of the output's shape" {
                   scoped (fun () ->
                       let output = torch.tensor(outputs, dtype = torch.float64).reshape(2L, 1L, 2L, 2L)
                       let target = torch.tensor(targets, dtype = torch.float64).reshape(2L, 1L, 2L, 2L)
@@ -137,7 +141,7 @@ let tests =
                           (lossValues name pairs (predicted "linear" target output)))
               }
 
-              test $"{name} takes classes as one-hot vectors, and two of them as 0 and 1" {
+              test $"{told} takes classes as one-hot vectors, and two of them as 0 and 1" {
                   scoped (fun () ->
                       let oneHot =
                           [| for row, label in Array.zip logits labels ->
