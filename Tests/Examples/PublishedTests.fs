@@ -28,7 +28,11 @@ let private published =
       "fully-convolutional", 1_369_738L // 1.4 million in the paper; the sum of N(D·k² + 1) over its table 1
       "autoencoder", 109_985L // ours: the sum of N(D·k² + 1)
       "siamese", 11_681L // ours: 8·26 + 16(8·25 + 1) + 32·257 + 33
-      "two-in-two-out", 17_108L ] // ours: 208 + 3,216 + 8,224 + 64·65 + 19·65 + 65
+      "two-in-two-out", 17_108L // ours: 208 + 3,216 + 8,224 + 64·65 + 19·65 + 65
+      "blur", 9L // one fixed 3x3 kernel
+      "blur-colour", 27L // one for each colour
+      "edges", 9L
+      "pooling", 0L ]
 
 /// The names that torchvision has for them.
 let private inTorchvision =
