@@ -117,9 +117,3 @@ type NetworkPlan =
             plan.Nodes[i].Activation
             |> Option.map _.Definition.Name
             |> Option.defaultValue "linear"
-
-    /// Whether the last activation of an output makes probabilities.
-    member plan.IsSoftmax(output: PlanOutput) =
-        (plan.LastActivation output = "softmax")
-
-    member plan.EndsInSoftmax = plan.IsSoftmax plan.Outputs.Head

@@ -200,9 +200,9 @@ let private weighted (loss: Judge<LossDefinition>) =
     { Judge = loss
       Weight = loss.Chosen.Settings["weight"] }
 
-let private judged sink subject statedLosses (statedMetrics: Stated<MetricDefinition> list) =
-    let placed =
-        statedLosses |> List.choose (place sink subject None (fun _ -> OfData 0))
+/// The losses with their outputs and targets, and the outputs of those that do not fit them.
+let private placeLosses sink subject stated =
+    let placed = stated |> List.choose (place sink subject None (fun _ -> OfData 0))
 
     let misfits =
         [ for stated, loss in placed do
@@ -211,53 +211,51 @@ let private judged sink subject statedLosses (statedMetrics: Stated<MetricDefini
               if (checkFit sink losses subject stated loss.Output loss.Target).IsNone then
                   loss.Output ]
 
-    // What has no place yet may be what a metric goes with.
-    let allPlaced = placed.Length = List.length statedLosses
+    placed, misfits
 
-    let metricsPlaced =
-        if statedMetrics.IsEmpty then
-            defaultMetrics placed subject
-        else
-            statedMetrics
-            |> List.filter (fun metric -> allPlaced || metric.On.IsSome)
-            |> placeMetrics sink subject placed
+/// The metrics that the script names. `known` is whether all losses have their places: else it is not known what a
+/// metric goes with that does not say it itself.
+let private placeAndCheckMetrics sink subject known (placed, misfits) (stated: Stated<MetricDefinition> list) =
+    let found =
+        stated
+        |> List.filter (fun metric -> known || metric.On.IsSome)
+        |> placeMetrics sink subject placed
 
-    for stated, metric in metricsPlaced do
-        let sound = allPlaced && not (List.contains metric.Output misfits)
+    for stated, metric in found do
+        let sound = known && not (List.contains metric.Output misfits)
 
-        if not statedMetrics.IsEmpty && (sound || stated.Target.IsSome) then
+        if sound || stated.Target.IsSome then
             checkFit sink metrics subject stated metric.Output metric.Target |> ignore
 
-    let losses =
-        placed
-        |> named sink subject (fun _ -> "loss") (fun judge -> [ judge.Chosen.Definition.Name ])
-        |> List.map weighted
-
-    { Losses = losses
-      Metrics = named sink subject _.Chosen.Definition.Name (fun _ -> []) metricsPlaced
-      Known =
-        allPlaced
-        && (statedMetrics.IsEmpty || metricsPlaced.Length = statedMetrics.Length) }
+    found
 
 /// The losses and metrics of a part, as far as they can be made out; every mistake is noted.
 let check sink (part: Name) (subject: Subject option) (lossEntries: Entry list) (metricEntries: Entry list) =
     let statedLosses = lossEntries |> List.choose (read sink losses)
     let statedMetrics = metricEntries |> List.choose (read sink metrics)
 
-    let complete =
-        statedLosses.Length = lossEntries.Length
-        && statedMetrics.Length = metricEntries.Length
-
     match subject with
-    | Some subject ->
-        let found = judged sink subject statedLosses statedMetrics
-
-        if found.Losses.Length = lossEntries.Length && not lossEntries.IsEmpty then
-            warnOfUntrained sink subject part found.Losses
-
-        { found with
-            Known = found.Known && complete && not lossEntries.IsEmpty }
     | None ->
         { Losses = []
           Metrics = []
           Known = false }
+    | Some subject ->
+        let placed, misfits = placeLosses sink subject statedLosses
+        let known = placed.Length = lossEntries.Length && not placed.IsEmpty
+
+        let metrics =
+            if metricEntries.IsEmpty then
+                defaultMetrics placed subject
+            else
+                placeAndCheckMetrics sink subject known (placed, misfits) statedMetrics
+
+        let losses =
+            placed
+            |> named sink subject (fun _ -> "loss") (fun judge -> [ judge.Chosen.Definition.Name ])
+            |> List.map weighted
+
+        if known then warnOfUntrained sink subject part losses
+
+        { Losses = losses
+          Metrics = named sink subject _.Chosen.Definition.Name (fun _ -> []) metrics
+          Known = known && (metricEntries.IsEmpty || metrics.Length = metricEntries.Length) }

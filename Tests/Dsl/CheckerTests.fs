@@ -111,6 +111,8 @@ let tests =
                           "optimizer sgd lr=0.01"
                           "early-stop monitor=val_accuracy" ]
                     trainPart [ "data mnist"; "loss cross-entropy"; "optimizer sgd lr = 0.01" ]
+                    trainPart [ "data mnist"; "loss msee target=difference"; "metric mae"; "optimizer sgd" ]
+                    trainPart [ "data mnist"; "loss mse target=input"; "metric mae"; "optimizer sgd" ]
                     trainPart
                         [ "data mnist"
                           "loss mse"
