@@ -11,6 +11,7 @@ var root = new RootCommand("Describe a convolutional network in a few lines; tra
     FmtCommand.Create(),
     EvalCommand.Create(),
     NodeCommand.Create(),
+    HelpCommand.Create(),
 };
 
 // Commands that can be interrupted say themselves what Ctrl-C means.

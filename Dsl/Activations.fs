@@ -6,10 +6,14 @@ type private Functional = torch.nn.functional
 
 /// A catalogue entry: an activation, alone on a line or behind a layer. Arguments with their defaults.
 type ActivationDefinition =
-    { Name: string
-      Summary: string
-      Arguments: (string * float) list
-      Apply: float list -> torch.Tensor -> torch.Tensor }
+    {
+        Name: string
+        Formula: string
+        /// The paper; empty if there is none.
+        Source: string
+        Arguments: (string * float) list
+        Apply: float list -> torch.Tensor -> torch.Tensor
+    }
 
 /// An activation with its arguments' values.
 type Activation =
@@ -20,17 +24,21 @@ type Activation =
         activation.Definition.Apply activation.Values x
 
 module Activation =
-    let private plain name summary (apply: torch.Tensor -> torch.Tensor) =
+    let private plain name formula (apply: torch.Tensor -> torch.Tensor) =
         { Name = name
-          Summary = summary
+          Formula = formula
+          Source = ""
           Arguments = []
           Apply = fun _ -> apply }
 
-    let private one name summary argument (apply: float -> torch.Tensor -> torch.Tensor) =
+    let private one name formula argument (apply: float -> torch.Tensor -> torch.Tensor) =
         { Name = name
-          Summary = summary
+          Formula = formula
+          Source = ""
           Arguments = [ argument ]
           Apply = List.head >> apply }
+
+    let private from source (definition: ActivationDefinition) = { definition with Source = source }
 
     let private scalar (value: float) = Scalar.op_Implicit value
 
@@ -41,12 +49,17 @@ module Activation =
           plain "relu6" "min(6, max(0, x))" (fun x -> x.clamp (scalar 0.0, scalar 6.0))
           one "leakyrelu" "x where x > 0, else slope·x" ("slope", 0.3) (fun slope x -> Functional.leaky_relu (x, slope))
           one "elu" "x where x > 0, else alpha·(eˣ − 1)" ("alpha", 1.0) (fun alpha x -> Functional.elu (x, alpha))
-          plain "selu" "elu, scaled to keep mean 0 and variance 1 (Klambauer et al. 2017)" (fun x ->
+          |> from "Clevert et al., ICLR 2016"
+          plain "selu" "1.0507·elu(x) with alpha 1.6733: keeps mean 0 and variance 1" (fun x ->
               Functional.selu (x, false))
-          plain "gelu" "x·Φ(x) (Hendrycks, Gimpel 2016)" (fun x -> Functional.gelu x)
-          plain "silu" "x·σ(x)" (fun x -> x * x.sigmoid ())
-          plain "swish" "The same as silu." (fun x -> x * x.sigmoid ())
-          plain "mish" "x·tanh(ln(1 + eˣ)) (Misra 2019)" (fun x -> x * Functional.softplus(x).tanh())
+          |> from "Klambauer et al., NeurIPS 2017"
+          plain "gelu" "x·Φ(x), Φ the normal distribution itself, not an approximation" (fun x -> Functional.gelu x)
+          |> from "Hendrycks, Gimpel 2016"
+          plain "silu" "x·σ(x), σ the sigmoid" (fun x -> x * x.sigmoid ())
+          plain "swish" "another name of silu" (fun x -> x * x.sigmoid ())
+          |> from "Ramachandran et al. 2017"
+          plain "mish" "x·tanh(ln(1 + eˣ))" (fun x -> x * Functional.softplus(x).tanh())
+          |> from "Misra 2019"
           plain "softplus" "ln(1 + eˣ)" (fun x -> Functional.softplus x)
           plain "softsign" "x / (1 + |x|)" (fun x -> x / (x.abs () + scalar 1.0))
           plain "tanh" "tanh x" (fun x -> x.tanh ())
@@ -56,11 +69,12 @@ module Activation =
           plain "hardswish" "x·hardsigmoid(x)" (fun x ->
               x * (x / scalar 6.0 + scalar 0.5).clamp(scalar 0.0, scalar 1.0))
           plain "exponential" "eˣ" (fun x -> x.exp ())
-          plain "softmax" "eˣ / Σ eˣ over the channels" (fun x -> x.softmax 1L)
-          plain "logsoftmax" "ln softmax" (fun x -> Functional.log_softmax (x, 1L))
-          one "celu" "x where x > 0, else alpha·(e^(x/alpha) − 1) (Barron 2017)" ("alpha", 1.0) (fun alpha x ->
+          plain "softmax" "eˣ / Σ eˣ, over the channels" (fun x -> x.softmax 1L)
+          plain "logsoftmax" "x − ln Σ eˣ, over the channels" (fun x -> Functional.log_softmax (x, 1L))
+          one "celu" "x where x > 0, else alpha·(e^(x/alpha) − 1)" ("alpha", 1.0) (fun alpha x ->
               x.relu ()
               + ((x.clamp_max (scalar 0.0) / scalar alpha).exp() - scalar 1.0) * scalar alpha)
+          |> from "Barron 2017"
           plain "hardtanh" "min(1, max(−1, x))" (fun x -> x.clamp (scalar -1.0, scalar 1.0))
           one "hardshrink" "x where |x| > threshold, else 0" ("threshold", 0.5) (fun threshold x ->
               x * x.abs().gt(scalar threshold).``to`` x.dtype)
@@ -71,8 +85,8 @@ module Activation =
               (fun threshold x -> x - x.clamp (scalar -threshold, scalar threshold))
           plain "tanhshrink" "x − tanh x" (fun x -> x - x.tanh ())
           plain "logsigmoid" "ln(1 / (1 + e⁻ˣ))" (fun x -> Functional.logsigmoid x)
-          one "squareplus" "(x + √(x² + b)) / 2 (Barron 2021)" ("b", 4.0) (fun b x ->
-              (x + (x * x + scalar b).sqrt()) / scalar 2.0)
+          one "squareplus" "(x + √(x² + b)) / 2" ("b", 4.0) (fun b x -> (x + (x * x + scalar b).sqrt()) / scalar 2.0)
+          |> from "Barron 2021"
           plain "sparsesigmoid" "min(1, max(0, (x + 1)/2))" (fun x ->
               ((x + scalar 1.0) / scalar 2.0).clamp(scalar 0.0, scalar 1.0))
           plain "sparseplus" "0 where x ≤ −1, (x + 1)²/4 up to x = 1, then x" (fun x ->

@@ -23,10 +23,15 @@ type Initialiser =
 
 /// A catalogue entry. Arguments in the script's order, with defaults as in Keras 3.
 type InitialiserDefinition =
-    { Name: string
-      Summary: string
-      Arguments: (string * float) list
-      Create: float list -> Initialiser }
+    {
+        Name: string
+        /// The distribution of the values.
+        Formula: string
+        /// The paper; empty if there is none.
+        Source: string
+        Arguments: (string * float) list
+        Create: float list -> Initialiser
+    }
 
 module Initialiser =
     let private mean (fans: Fans) = (fans.In + fans.Out) / 2.0
@@ -34,41 +39,53 @@ module Initialiser =
     /// The deviation of a standard normal number cut off at ±2.
     let private truncatedDeviation = 0.87962566103423978
 
-    let private plain name summary initialiser =
+    let private plain name formula source initialiser =
         { Name = name
-          Summary = summary
+          Formula = formula
+          Source = source
           Arguments = []
           Create = fun _ -> initialiser }
 
-    let private pair name summary first second create =
+    let private pair name formula first second create =
         { Name = name
-          Summary = summary
+          Formula = formula
+          Source = ""
           Arguments = [ first; second ]
           Create =
             function
             | [ a; b ] -> create (a, b)
             | other -> invalidArg (nameof create) $"{name} takes two values, not {other.Length}." }
 
+    let private glorot = "Glorot, Bengio, AISTATS 2010"
+    let private he = "He et al., ICCV 2015"
+    let private lecun = "LeCun et al., Efficient BackProp, 1998"
+
     /// The initialisers that scripts can name.
     let all =
-        [ plain "glorot" "Glorot uniform: ±√(6 / (fan in + fan out)); the default." (ScaledUniform(1.0, mean))
-          plain "glorot-uniform" "The same as glorot." (ScaledUniform(1.0, mean))
-          plain "glorot-normal" "Truncated normal of variance 2 / (fan in + fan out)." (ScaledNormal(1.0, mean))
-          plain "he" "He normal: truncated normal of variance 2 / fan in." (ScaledNormal(2.0, _.In))
-          plain "he-normal" "The same as he." (ScaledNormal(2.0, _.In))
-          plain "he-uniform" "±√(6 / fan in)." (ScaledUniform(2.0, _.In))
-          plain "lecun" "LeCun normal: truncated normal of variance 1 / fan in." (ScaledNormal(1.0, _.In))
-          plain "lecun-normal" "The same as lecun." (ScaledNormal(1.0, _.In))
-          plain "lecun-uniform" "±√(3 / fan in)." (ScaledUniform(1.0, _.In))
-          plain "zeros" "0." (Constant 0.0)
-          plain "ones" "1." (Constant 1.0)
+        [ plain "glorot" "uniform in ±√(6 / (fan in + fan out))" glorot (ScaledUniform(1.0, mean))
+          plain "glorot-uniform" "another name of glorot" glorot (ScaledUniform(1.0, mean))
+          plain "glorot-normal" "truncated normal of variance 2 / (fan in + fan out)" glorot (ScaledNormal(1.0, mean))
+          plain "he" "truncated normal of variance 2 / fan in" he (ScaledNormal(2.0, _.In))
+          plain "he-normal" "another name of he" he (ScaledNormal(2.0, _.In))
+          plain "he-uniform" "uniform in ±√(6 / fan in)" he (ScaledUniform(2.0, _.In))
+          plain "lecun" "truncated normal of variance 1 / fan in" lecun (ScaledNormal(1.0, _.In))
+          plain "lecun-normal" "another name of lecun" lecun (ScaledNormal(1.0, _.In))
+          plain "lecun-uniform" "uniform in ±√(3 / fan in)" lecun (ScaledUniform(1.0, _.In))
+          plain "zeros" "0" "" (Constant 0.0)
+          plain "ones" "1" "" (Constant 1.0)
           { Name = "constant"
-            Summary = "One value throughout."
+            Formula = "one value throughout"
+            Source = ""
             Arguments = [ "value", 0.0 ]
             Create = List.head >> Constant }
-          pair "uniform" "Uniform between low and high." ("low", -0.05) ("high", 0.05) Uniform
-          pair "normal" "Normal." ("mean", 0.0) ("deviation", 0.05) Normal
-          pair "truncated-normal" "Normal, cut off at two deviations." ("mean", 0.0) ("deviation", 0.05) TruncatedNormal ]
+          pair "uniform" "uniform between low and high" ("low", -0.05) ("high", 0.05) Uniform
+          pair "normal" "normal" ("mean", 0.0) ("deviation", 0.05) Normal
+          pair
+              "truncated-normal"
+              "normal, drawn again where it is two deviations or more from the mean; the variance is not corrected"
+              ("mean", 0.0)
+              ("deviation", 0.05)
+              TruncatedNormal ]
 
     let private truncated key element =
         let rec draw attempt =

@@ -5,10 +5,14 @@ type Regularizer = { L1: float; L2: float }
 
 /// A catalogue entry, with defaults as in Keras 3.
 type RegularizerDefinition =
-    { Name: string
-      Summary: string
-      Arguments: (string * float) list
-      Create: float list -> Regularizer }
+    {
+        Name: string
+        /// What a weight P adds to the loss.
+        Formula: string
+        Summary: string
+        Arguments: (string * float) list
+        Create: float list -> Regularizer
+    }
 
 module Regularizer =
     let none = { L1 = 0.0; L2 = 0.0 }
@@ -16,18 +20,22 @@ module Regularizer =
     /// The regularizers that scripts can name.
     let all =
         [ { Name = "none"
-            Summary = "No loss."
+            Formula = "0"
+            Summary = ""
             Arguments = []
             Create = fun _ -> none }
           { Name = "l1"
-            Summary = "factor·Σ|P|: leads to sparse weights."
+            Formula = "factor·Σ|P|"
+            Summary = "Leads to sparse weights."
             Arguments = [ "factor", 0.01 ]
             Create = fun values -> { L1 = values[0]; L2 = 0.0 } }
           { Name = "l2"
-            Summary = "factor·ΣP²: keeps weights small."
+            Formula = "factor·ΣP²"
+            Summary = "Keeps weights small."
             Arguments = [ "factor", 0.01 ]
             Create = fun values -> { L1 = 0.0; L2 = values[0] } }
           { Name = "elastic"
-            Summary = "l1·Σ|P| + l2·ΣP²."
+            Formula = "l1·Σ|P| + l2·ΣP²"
+            Summary = "Both."
             Arguments = [ "l1", 0.01; "l2", 0.01 ]
             Create = fun values -> { L1 = values[0]; L2 = values[1] } } ]

@@ -24,7 +24,7 @@ let activationNames = Activation.all |> List.map _.Name
 
 /// Whether the language has a use of its own for a word, so that it can name no number and no value.
 let isReserved words (word: string) =
-    List.contains word ReservedWords.all
+    List.contains word Words.reserved
     || List.contains word activationNames
     || words.Layers |> List.exists (fun layer -> layer.Name = word)
 
@@ -50,7 +50,7 @@ let private checkParameters sink words parameters =
     for parameter: Parameter in parameters do
         refuseReserved sink words "a parameter" parameter.Name
 
-        if List.contains parameter.Name.Text [ "frozen"; "activation" ] then
+        if List.contains parameter.Name.Text (Words.names Words.arguments) then
             report
                 sink
                 (Diagnostic.error
@@ -64,7 +64,7 @@ let private checkParameters sink words parameters =
 let private checkUnit (sink: Sink) words (declared: Declared) =
     let name = declared.Name
 
-    if List.contains name.Text (ReservedWords.values @ ReservedWords.statements) then
+    if List.contains name.Text (Words.names (Words.values @ Words.statements)) then
         report sink (Diagnostic.error name.Span $"'{name.Text}' is a word of the language, and no name for a block")
     elif List.contains name.Text (layerNames words @ activationNames) then
         report

@@ -10,11 +10,6 @@ open CnnCluster.Dsl.Checking.TrainSettings
 open CnnCluster.Dsl.Checking.ObjectiveChecker
 open CnnCluster.Kernels
 
-let private earlyStopSettings =
-    [ Setting.Whole("patience", 0.0, 0.0, 1e9, "Epochs without improvement after which to stop.")
-      Setting.Real("min-delta", 0.0, 0.0, 1e30, "The least change that counts as an improvement.")
-      Setting.Whole("start-from-epoch", 0.0, 0.0, 1e9, "Epochs to wait before watching.") ]
-
 let private withoutEarlyStop: EarlyStop =
     { Monitor = "val_loss"
       Higher = false
@@ -69,13 +64,10 @@ let private monitors (objectives: Objectives) =
               for metric in objectives.Metrics do
                   yield part + metric.Figure ]
 
-/// Words of the statement that are no settings of numbers, with what they take.
-let private earlyStopWords =
-    [ for name, doc in
-          [ "monitor", "A figure of the epoch."
-            "restore", "Which weights to end with."
-            "mode", "Whether less or more is better."
-            "baseline", "What the figure must beat." ] -> Setting.Real(name, 0.0, -1e30, 1e30, doc) ]
+/// All that may be set; what is a word is taken away before the numbers are bound, and stands here for the messages.
+let private settings =
+    [ for word in TrainStatements.earlyStop.Entry.Arguments -> Setting.Real(word.Name, 0.0, -1e30, 1e30, word.Doc) ]
+    @ TrainStatements.earlyStop.Settings
 
 let check sink (objectives: Objectives) (found: Entry list) =
     match found with
@@ -87,8 +79,7 @@ let check sink (objectives: Objectives) (found: Entry list) =
         let mode, rest = wordSetting sink "mode" [ "auto"; "min"; "max" ] rest
         let baseline, rest = baselineSetting sink rest
 
-        let numbers =
-            SettingBinder.bind sink "early-stop" entry.Word.Span (earlyStopWords @ earlyStopSettings) rest
+        let numbers = SettingBinder.bind sink "early-stop" entry.Word.Span settings rest
 
         match monitor, restore, mode, baseline, numbers with
         | Some monitor, Some restore, Some mode, Some baseline, Some numbers ->

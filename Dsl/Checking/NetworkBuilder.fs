@@ -301,7 +301,7 @@ let unknownWord (builder: Builder) (word: Name) =
     let layers = layerNames builder.Words
 
     Diagnostic.error word.Span $"'{word.Text}' is no layer"
-    |> Suggestion.among (layers @ activationNames @ ReservedWords.statements @ units) word.Text
+    |> Suggestion.among (layers @ activationNames @ Words.names Words.statements @ units) word.Text
     |> fun diagnostic ->
         if diagnostic.Suggestion.IsSome then
             diagnostic

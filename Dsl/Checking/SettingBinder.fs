@@ -8,7 +8,8 @@ open CnnCluster.Dsl.Checking.Scope
 open CnnCluster.Dsl.Checking.Evaluation
 open CnnCluster.Kernels
 
-let private range (setting: Setting) =
+/// What a setting takes, in words.
+let range (setting: Setting) =
     let below = setting.Maximum < 1e15
 
     match setting.Kind with

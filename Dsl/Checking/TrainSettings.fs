@@ -16,51 +16,17 @@ type Entry =
       Arguments: Argument list
       Span: Span }
 
-/// A word that may begin a statement of a part.
-type TrainStatement =
-    {
-        Name: string
-        /// Whether it may stand more than once.
-        Repeats: bool
-        Summary: string
-    }
-
-let private once word summary =
-    { Name = word
-      Repeats = false
-      Summary = summary }
-
-let private often word summary =
-    { once word summary with
-        Repeats = true }
-
-/// What may stand in a part.
-let statements =
-    [ once "data" "What to train on."
-      often "loss" "What is made small; of several, the weighted sum."
-      often "metric" "What is counted besides; with cross-entropy and none given, accuracy."
-      once "validation" "The share of the training samples, the last ones, that is held out to validate on."
-      often "augment" "Changes training images at random, anew in every epoch; several are applied in turn."
-      once "optimizer" "The update rule."
-      once "schedule" "How the learning rate goes on from the optimizer's lr, step by step."
-      once "clip" "Bounds the gradient: by value, by norm or by global norm."
-      once "accumulate" "How many batches' gradients make one step."
-      once "precision" "The type of numbers to compute with."
-      once "batch" "Samples of one step, over all workers together."
-      once "epochs" "Passes over the training data."
-      once "early-stop" "When to stop before the last epoch, and which weights to end with."
-      once "seed" "Where all random numbers come from."
-      once "exact" "The same bits whatever the number of workers." ]
-
 /// Sorts the statements by their words; what has no place here is noted.
 let entries (sink: Sink) (body: Body) =
     let found = Dictionary<string, ResizeArray<Entry>>()
 
     let add (word: Name) arguments span =
-        match statements |> List.tryFind (fun known -> known.Name = word.Text) with
+        match TrainStatements.known |> List.tryFind (fun known -> known.Name = word.Text) with
         | None ->
             Diagnostic.error word.Span $"'{word.Text}' is no setting of a train part"
-            |> Suggestion.amongOrAll (List.map _.Name statements) word.Text
+            |> Suggestion.amongOrAll
+                (List.map (fun (known: TrainStatement) -> known.Name) TrainStatements.known)
+                word.Text
             |> report sink
         | Some { Repeats = false } when found.ContainsKey word.Text ->
             let first = (Seq.head found[word.Text]).Word.Span.Start.Line
@@ -156,28 +122,21 @@ let precisionOf sink (found: Entry list) =
                          Span = span } ] -> fail sink span $"precision '{word}' is not available in this version yet"
         | _ -> expected sink entry.Span "'precision' takes the type to compute with" "float32 or float64"
 
-let private settingsOf sink (entry: Entry) (settings: Setting list) =
-    SettingBinder.bind sink entry.Word.Text entry.Word.Span settings entry.Arguments
+let private settingsOf sink (statement: TrainStatement) (entry: Entry) =
+    SettingBinder.bind sink entry.Word.Text entry.Word.Span statement.Settings entry.Arguments
 
 let splitOf sink (found: Entry list) =
-    let settings =
-        [ Setting.Real("split", Nullable(), 0.0001, 0.9999, "The share of the training samples to validate on.") ]
-
     match found with
     | [] -> Some 0.0
-    | entry :: _ -> settingsOf sink entry settings |> Option.map (fun values -> values["split"])
+    | entry :: _ ->
+        settingsOf sink TrainStatements.validation entry
+        |> Option.map (fun values -> values["split"])
 
 let clippingOf sink (found: Entry list) : GradientClipping option option =
-    let settings =
-        [ for name, doc in
-              [ "value", "Each element's bound."
-                "norm", "The bound of each weight's gradient norm."
-                "global-norm", "The bound of the whole gradient's norm." ] -> Setting.Real(name, 0.0, 1e-30, 1e30, doc) ]
-
     match found with
     | [] -> Some None
     | entry :: _ ->
-        settingsOf sink entry settings
+        settingsOf sink TrainStatements.clip entry
         |> Option.bind (fun values ->
             match values["value"], values["norm"], values["global-norm"] with
             | limit, 0.0, 0.0 when limit > 0.0 -> Some(Some(GradientClipping(ClippingKind.Value, limit)))

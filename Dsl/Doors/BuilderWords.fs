@@ -32,27 +32,27 @@ type LayerMethods =
     static member Elu(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
         body.Layer("elu", arguments)
 
-    /// elu, scaled to keep mean 0 and variance 1 (Klambauer et al. 2017)
+    /// 1.0507·elu(x) with alpha 1.6733: keeps mean 0 and variance 1
     [<Extension>]
     static member Selu(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
         body.Layer("selu", arguments)
 
-    /// x·Φ(x) (Hendrycks, Gimpel 2016)
+    /// x·Φ(x), Φ the normal distribution itself, not an approximation
     [<Extension>]
     static member Gelu(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
         body.Layer("gelu", arguments)
 
-    /// x·σ(x)
+    /// x·σ(x), σ the sigmoid
     [<Extension>]
     static member Silu(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
         body.Layer("silu", arguments)
 
-    /// The same as silu.
+    /// another name of silu
     [<Extension>]
     static member Swish(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
         body.Layer("swish", arguments)
 
-    /// x·tanh(ln(1 + eˣ)) (Misra 2019)
+    /// x·tanh(ln(1 + eˣ))
     [<Extension>]
     static member Mish(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
         body.Layer("mish", arguments)
@@ -92,17 +92,17 @@ type LayerMethods =
     static member Exponential(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
         body.Layer("exponential", arguments)
 
-    /// eˣ / Σ eˣ over the channels
+    /// eˣ / Σ eˣ, over the channels
     [<Extension>]
     static member Softmax(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
         body.Layer("softmax", arguments)
 
-    /// ln softmax
+    /// x − ln Σ eˣ, over the channels
     [<Extension>]
     static member Logsoftmax(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
         body.Layer("logsoftmax", arguments)
 
-    /// x where x > 0, else alpha·(e^(x/alpha) − 1) (Barron 2017)
+    /// x where x > 0, else alpha·(e^(x/alpha) − 1)
     [<Extension>]
     static member Celu(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
         body.Layer("celu", arguments)
@@ -132,7 +132,7 @@ type LayerMethods =
     static member Logsigmoid(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
         body.Layer("logsigmoid", arguments)
 
-    /// (x + √(x² + b)) / 2 (Barron 2021)
+    /// (x + √(x² + b)) / 2
     [<Extension>]
     static member Squareplus(body: BodyBuilder, [<ParamArray>] arguments: obj[]) =
         body.Layer("squareplus", arguments)
@@ -563,72 +563,72 @@ type LayerMethods =
 /// The statements of a train part.
 [<Extension; AbstractClass; Sealed>]
 type TrainMethods =
-    /// What to train on.
+    /// The data set. A network's input takes the set's input of the same name or, if there is none, the one of the same number; the shapes must be the same.
     [<Extension>]
     static member Data(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
         train.Setting("data", arguments)
 
-    /// What is made small; of several, the weighted sum.
+    /// What is made small: the weighted sum of all losses, whose mean over samples is train_loss and val_loss, together with the regularizers' sum.
     [<Extension>]
     static member Loss(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
         train.Setting("loss", arguments)
 
-    /// What is counted besides; with cross-entropy and none given, accuracy.
+    /// A figure of the output besides the loss.
     [<Extension>]
     static member Metric(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
         train.Setting("metric", arguments)
 
-    /// The share of the training samples, the last ones, that is held out to validate on.
+    /// Holds out a share of the training samples, the last ones before shuffling, and validates on them instead.
     [<Extension>]
     static member Validation(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
         train.Setting("validation", arguments)
 
-    /// Changes training images at random, anew in every epoch; several are applied in turn.
+    /// Changes training samples at random, anew in each epoch, and never validation samples.
     [<Extension>]
     static member Augment(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
         train.Setting("augment", arguments)
 
-    /// The update rule.
+    /// How the weights are changed.
     [<Extension>]
     static member Optimizer(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
         train.Setting("optimizer", arguments)
 
-    /// How the learning rate goes on from the optimizer's lr, step by step.
+    /// How the learning rate changes over the run.
     [<Extension>]
     static member Schedule(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
         train.Setting("schedule", arguments)
 
-    /// Bounds the gradient: by value, by norm or by global norm.
+    /// Bounds the gradient, once the regularizers' is added. One of the three.
     [<Extension>]
     static member Clip(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
         train.Setting("clip", arguments)
 
-    /// How many batches' gradients make one step.
+    /// Batches whose samples make one step together: the step's gradient is the mean over batch·N samples.
     [<Extension>]
     static member Accumulate(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
         train.Setting("accumulate", arguments)
 
-    /// The type of numbers to compute with.
+    /// What is computed with: float32 or float64.
     [<Extension>]
     static member Precision(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
         train.Setting("precision", arguments)
 
-    /// Samples of one step, over all workers together.
+    /// Samples of a batch, over all workers; the last batch of an epoch holds what is left.
     [<Extension>]
     static member Batch(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
         train.Setting("batch", arguments)
 
-    /// Passes over the training data.
+    /// Rounds through the training samples, at most.
     [<Extension>]
     static member Epochs(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
         train.Setting("epochs", arguments)
 
-    /// When to stop before the last epoch, and which weights to end with.
+    /// Stops when a figure, measured over all workers at the end of each epoch, does not improve any more.
     [<Extension>]
     static member EarlyStop(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
         train.Setting("early-stop", arguments)
 
-    /// Where all random numbers come from.
+    /// A whole number from 0 to 2⁵³. First weights, the samples' order, dropout and augmentations follow from it.
     [<Extension>]
     static member Seed(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
         train.Setting("seed", arguments)

@@ -24,19 +24,19 @@ type ActivationWords =
     static member elu([<ParamArray>] arguments: obj[]) =
         Writing.useOf "elu" arguments
 
-    /// elu, scaled to keep mean 0 and variance 1 (Klambauer et al. 2017)
+    /// 1.0507·elu(x) with alpha 1.6733: keeps mean 0 and variance 1
     static member selu = Writing.useOf "selu" []
 
-    /// x·Φ(x) (Hendrycks, Gimpel 2016)
+    /// x·Φ(x), Φ the normal distribution itself, not an approximation
     static member gelu = Writing.useOf "gelu" []
 
-    /// x·σ(x)
+    /// x·σ(x), σ the sigmoid
     static member silu = Writing.useOf "silu" []
 
-    /// The same as silu.
+    /// another name of silu
     static member swish = Writing.useOf "swish" []
 
-    /// x·tanh(ln(1 + eˣ)) (Misra 2019)
+    /// x·tanh(ln(1 + eˣ))
     static member mish = Writing.useOf "mish" []
 
     /// ln(1 + eˣ)
@@ -60,13 +60,13 @@ type ActivationWords =
     /// eˣ
     static member exponential = Writing.useOf "exponential" []
 
-    /// eˣ / Σ eˣ over the channels
+    /// eˣ / Σ eˣ, over the channels
     static member softmax = Writing.useOf "softmax" []
 
-    /// ln softmax
+    /// x − ln Σ eˣ, over the channels
     static member logsoftmax = Writing.useOf "logsoftmax" []
 
-    /// x where x > 0, else alpha·(e^(x/alpha) − 1) (Barron 2017)
+    /// x where x > 0, else alpha·(e^(x/alpha) − 1)
     static member celu([<ParamArray>] arguments: obj[]) =
         Writing.useOf "celu" arguments
 
@@ -87,7 +87,7 @@ type ActivationWords =
     /// ln(1 / (1 + e⁻ˣ))
     static member logsigmoid = Writing.useOf "logsigmoid" []
 
-    /// (x + √(x² + b)) / 2 (Barron 2021)
+    /// (x + √(x² + b)) / 2
     static member squareplus([<ParamArray>] arguments: obj[]) =
         Writing.useOf "squareplus" arguments
 
@@ -402,59 +402,59 @@ type LayerWords =
 /// The statements of a train part.
 [<AbstractClass; Sealed; AutoOpen>]
 type TrainWords =
-    /// What to train on.
+    /// The data set. A network's input takes the set's input of the same name or, if there is none, the one of the same number; the shapes must be the same.
     static member data([<ParamArray>] arguments: obj[]) =
         Writing.useOf "data" arguments
 
-    /// What is made small; of several, the weighted sum.
+    /// What is made small: the weighted sum of all losses, whose mean over samples is train_loss and val_loss, together with the regularizers' sum.
     static member loss([<ParamArray>] arguments: obj[]) =
         Writing.useOf "loss" arguments
 
-    /// What is counted besides; with cross-entropy and none given, accuracy.
+    /// A figure of the output besides the loss.
     static member metric([<ParamArray>] arguments: obj[]) =
         Writing.useOf "metric" arguments
 
-    /// The share of the training samples, the last ones, that is held out to validate on.
+    /// Holds out a share of the training samples, the last ones before shuffling, and validates on them instead.
     static member validation([<ParamArray>] arguments: obj[]) =
         Writing.useOf "validation" arguments
 
-    /// Changes training images at random, anew in every epoch; several are applied in turn.
+    /// Changes training samples at random, anew in each epoch, and never validation samples.
     static member augment([<ParamArray>] arguments: obj[]) =
         Writing.useOf "augment" arguments
 
-    /// The update rule.
+    /// How the weights are changed.
     static member optimizer([<ParamArray>] arguments: obj[]) =
         Writing.useOf "optimizer" arguments
 
-    /// How the learning rate goes on from the optimizer's lr, step by step.
+    /// How the learning rate changes over the run.
     static member schedule([<ParamArray>] arguments: obj[]) =
         Writing.useOf "schedule" arguments
 
-    /// Bounds the gradient: by value, by norm or by global norm.
+    /// Bounds the gradient, once the regularizers' is added. One of the three.
     static member clip([<ParamArray>] arguments: obj[]) =
         Writing.useOf "clip" arguments
 
-    /// How many batches' gradients make one step.
+    /// Batches whose samples make one step together: the step's gradient is the mean over batch·N samples.
     static member accumulate([<ParamArray>] arguments: obj[]) =
         Writing.useOf "accumulate" arguments
 
-    /// The type of numbers to compute with.
+    /// What is computed with: float32 or float64.
     static member precision([<ParamArray>] arguments: obj[]) =
         Writing.useOf "precision" arguments
 
-    /// Samples of one step, over all workers together.
+    /// Samples of a batch, over all workers; the last batch of an epoch holds what is left.
     static member batch([<ParamArray>] arguments: obj[]) =
         Writing.useOf "batch" arguments
 
-    /// Passes over the training data.
+    /// Rounds through the training samples, at most.
     static member epochs([<ParamArray>] arguments: obj[]) =
         Writing.useOf "epochs" arguments
 
-    /// When to stop before the last epoch, and which weights to end with.
+    /// Stops when a figure, measured over all workers at the end of each epoch, does not improve any more.
     static member earlyStop([<ParamArray>] arguments: obj[]) =
         Writing.useOf "early-stop" arguments
 
-    /// Where all random numbers come from.
+    /// A whole number from 0 to 2⁵³. First weights, the samples' order, dropout and augmentations follow from it.
     static member seed([<ParamArray>] arguments: obj[]) =
         Writing.useOf "seed" arguments
 

@@ -9,7 +9,7 @@ open CnnCluster.Dsl.Parsing.ParserErrors
 open CnnCluster.Dsl.Parsing.ExpressionParser
 open CnnCluster.Dsl.Parsing.StatementParser
 
-let private declarationWords = [ "network"; "train"; "block"; "shared"; "import" ]
+let private declarationWords = Words.names Words.declarations
 
 let private parameter =
     name .>> gap .>>. opt (skipChar '=' >>. gap >>. expression .>> gap)

@@ -42,6 +42,10 @@ type LossDefinition =
     {
         Name: string
         Summary: string
+        /// In it x is an element of the output, z the target's, and ⟨…⟩ the mean over the sample's elements.
+        Formula: string
+        /// The paper; empty if there is none.
+        Source: string
         Settings: Setting list
         Compares: Comparison
         /// Activations behind which the output is taken for probabilities, where the loss is meant for logits.
@@ -61,7 +65,7 @@ module Loss =
         probabilities.clamp(scalar epsilon, scalar (1.0 - epsilon)).log()
 
     let private smoothing =
-        Setting.Real("label-smoothing", 0.0, 0.0, 1.0, "The share of the target that goes to all classes alike.")
+        Setting.Real("label-smoothing", 0.0, 0.0, 1.0, "s, the share of the target that goes to all classes alike.")
 
     /// −ln p(class); smoothed, the share s goes to all classes alike (Szegedy et al., CVPR 2016).
     let private crossEntropy (settings: SettingValues) prediction =
@@ -109,14 +113,24 @@ module Loss =
         let sign = targetElements prediction * scalar 2.0 - scalar 1.0
         (scalar 1.0 - sign * prediction.Output).relu()
 
-    let private loss name summary settings compares perSample =
+    let private loss name formula settings compares perSample =
         { Name = name
-          Summary = summary
+          Summary = ""
+          Formula = formula
+          Source = ""
           Settings = settings
           Compares = compares
           Probabilities = []
           Metric = None
           PerSample = perSample }
+
+    let private summary text (definition: LossDefinition) = { definition with Summary = text }
+    let private source text (definition: LossDefinition) = { definition with Source = text }
+
+    /// Takes what stands behind these activations for probabilities.
+    let private probable activations (definition: LossDefinition) =
+        { definition with
+            Probabilities = activations }
 
     /// Counts the classes that are met where the script names no metric.
     let private classifying definition =
@@ -128,30 +142,44 @@ module Loss =
 
     /// The losses that scripts can name.
     let all =
-        [ classifying
-              { loss
-                    "cross-entropy"
-                    "−ln of the class' probability; takes logits, or probabilities where the network ends in softmax."
-                    [ smoothing ]
-                    Comparison.classOfElements
-                    crossEntropy with
-                  Probabilities = [ "softmax" ] }
-          classifying
-              { loss
-                    "binary-cross-entropy"
-                    "The mean of −z·ln p − (1 − z)·ln(1 − p); takes logits, or probabilities behind sigmoid."
-                    [ smoothing ]
-                    Comparison.elements
-                    binaryCrossEntropy with
-                  Probabilities = [ "sigmoid"; "hardsigmoid"; "softmax" ] }
-          loss "mse" "The mean of the squared differences." [] Comparison.elements (fun _ ->
-              meanOfDifferences _.square())
-          loss "mae" "The mean of the absolute differences." [] Comparison.elements (fun _ -> meanOfDifferences _.abs())
-          loss "huber" "Squared for small differences, absolute for large ones." [ delta ] Comparison.elements huber
-          loss "log-cosh" "The mean of ln cosh of the differences." [] Comparison.elements (fun _ -> logCosh)
-          loss "hinge" "The mean of max(0, 1 − y·output), y being 1 or −1." [] Comparison.classes (fun _ ->
+        [ loss
+              "cross-entropy"
+              "−ln p(class), smoothed −(1 − s)·ln p(class) − s·mean ln p over all classes"
+              [ smoothing ]
+              Comparison.classOfElements
+              crossEntropy
+          |> summary
+              "The output holds logits, and p is their softmax; behind softmax it holds p itself, cut to 1e-7 … 1 − 1e-7."
+          |> source "smoothing: Szegedy et al., CVPR 2016"
+          |> probable [ "softmax" ]
+          |> classifying
+          loss
+              "binary-cross-entropy"
+              "⟨−z·ln p − (1 − z)·ln(1 − p)⟩, smoothed with (1 − s)·z + s/2 in place of z"
+              [ smoothing ]
+              Comparison.elements
+              binaryCrossEntropy
+          |> summary
+              "p is the sigmoid of x, and its logarithm is computed without it; behind sigmoid, hardsigmoid and softmax p is x itself, cut to 1e-7 … 1 − 1e-7."
+          |> probable [ "sigmoid"; "hardsigmoid"; "softmax" ]
+          |> classifying
+          loss "mse" "⟨(x − z)²⟩" [] Comparison.elements (fun _ -> meanOfDifferences _.square())
+          loss "mae" "⟨|x − z|⟩" [] Comparison.elements (fun _ -> meanOfDifferences _.abs())
+          loss
+              "huber"
+              "⟨e²/2⟩ where |e| ≤ delta, else ⟨delta·|e| − delta²/2⟩, e = x − z"
+              [ delta ]
+              Comparison.elements
+              huber
+          |> source "Huber, Annals of Mathematical Statistics 1964"
+          loss "log-cosh" "⟨ln cosh(x − z)⟩" [] Comparison.elements (fun _ -> logCosh)
+          loss "hinge" "⟨max(0, 1 − y·x)⟩, y = 1 for the sample's class, −1 for others" [] Comparison.classes (fun _ ->
               margins >> meanOfElements)
           |> classifying
-          loss "squared-hinge" "The mean of max(0, 1 − y·output)², y being 1 or −1." [] Comparison.classes (fun _ ->
-              margins >> _.square() >> meanOfElements)
+          loss
+              "squared-hinge"
+              "⟨max(0, 1 − y·x)²⟩, y = 1 for the sample's class, −1 for others"
+              []
+              Comparison.classes
+              (fun _ -> margins >> _.square() >> meanOfElements)
           |> classifying ]

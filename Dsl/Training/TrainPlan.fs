@@ -9,6 +9,7 @@ open CnnCluster.Kernels.Optimization
 type DataSetEntry =
     {
         Name: string
+        Summary: string
         /// At least one.
         Inputs: IReadOnlyList<DataInput>
         /// At least one.
@@ -19,6 +20,7 @@ type DataSetEntry =
 /// An augmentation, as far as the checker must know it.
 type AugmentationEntry =
     { Name: string
+      Summary: string
       Settings: IReadOnlyList<Setting> }
 
 /// What scripts can name, as far as it is not the same for all: own layers may be added, and data sets live above the
@@ -47,7 +49,7 @@ type Catalogues =
             invalidArg (nameof layer) $"There is a layer '{layer.Name}' already."
 
         if
-            List.contains layer.Name ReservedWords.all
+            List.contains layer.Name Words.reserved
             || Activation.all |> List.exists (fun known -> known.Name = layer.Name)
         then
             invalidArg (nameof layer) $"'{layer.Name}' is a word of the language, and no name for a layer."

@@ -1,6 +1,6 @@
 namespace CnnCluster.Kernels.Optimization;
 
-/// <summary>The learning-rate schedules that scripts can name; t counts steps from 0.</summary>
+/// <summary>The learning-rate schedules that scripts can name; t counts steps from 0, T is the number of steps of the run.</summary>
 public static class Schedules
 {
     private static readonly ScheduleDefinition Constant = new(
@@ -29,7 +29,7 @@ public static class Schedules
     private static readonly ScheduleDefinition Step = new(
         "step",
         "Multiplies by a factor every so many epochs.",
-        "lr(t) = lr · factor^⌊epoch / epochs⌋",
+        "lr(t) = lr · factor^⌊e / epochs⌋, e the epochs that are over",
         [
             Setting.Whole("epochs", null, 1, int.MaxValue, "Epochs between two drops."),
             Setting.Real("factor", 0.1, 0, 1, "What a drop multiplies by."),
@@ -39,7 +39,7 @@ public static class Schedules
     private static readonly ScheduleDefinition Polynomial = new(
         "polynomial",
         "Falls to an end value along a power of the run's remaining share.",
-        "lr(t) = (lr − end) · (1 − t/T)^power + end, T the run's steps",
+        "lr(t) = (lr − end) · (1 − t/T)^power + end",
         [
             Setting.Real("end", 0.0001, 0, double.MaxValue, "The rate at the end."),
             Setting.Real("power", 1, 0, double.MaxValue, "1 is a straight line."),
@@ -49,7 +49,7 @@ public static class Schedules
     private static readonly ScheduleDefinition Cosine = new(
         "cosine",
         "Falls along half a cosine (Loshchilov, Hutter: SGDR, ICLR 2017), after a linear warm-up.",
-        "lr(t) = lr · (alpha + (1 − alpha) · (1 + cos(π·t/T)) / 2); before `warmup` steps, lr · (t + 1) / warmup",
+        "lr(t) = lr · (t + 1) / warmup for t < warmup; then lr · (alpha + (1 − alpha) · (1 + cos(π·u)) / 2), u = (t − warmup) / (T − warmup)",
         [
             Setting.Real("alpha", 0, 0, 1, "The share of the rate that is left at the end."),
             Setting.Whole("warmup", 0, 0, int.MaxValue, "Steps of linear warm-up in front."),

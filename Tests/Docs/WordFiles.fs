@@ -26,12 +26,12 @@ let private layers =
 let private activations =
     [ for activation in Activation.all ->
           { Word = activation.Name
-            Comment = [ activation.Summary ]
+            Comment = [ activation.Formula ]
             Merges = false },
           not activation.Arguments.IsEmpty ]
 
 let private trainStatements =
-    [ for statement in TrainSettings.statements ->
+    [ for statement in TrainStatements.known ->
           { Word = statement.Name
             Comment = [ statement.Summary ]
             Merges = false } ]

@@ -107,7 +107,7 @@ let originals =
     [| for path in Directory.GetFiles(Repository.file "examples", "*.cnn") |> Array.sort do
            File.ReadAllText path
        for language, _, text in Markdown.blocks (Markdown.lines "docs/language.md") do
-           if language = "cnn" then text |]
+           if language.Split(' ')[0] = "cnn" then text |]
 
 /// A stretch of a text: where it begins, and how long it is.
 let private stretch (text: string) =

@@ -22,6 +22,7 @@ let tree text =
 let catalogues: Catalogues =
     let set name inputs targets : DataSetEntry =
         { Name = name
+          Summary = "Pictures."
           Inputs =
             [ for input, height, width, channels in inputs ->
                   { Name = input
@@ -39,6 +40,7 @@ let catalogues: Catalogues =
               [ "left", 28, 28, 1; "right", 28, 28, 1 ]
               [ "same", Classes 2; "sum", Classes 19; "difference", Numbers 1 ] ],
         [ { Name = "shift"
+            Summary = "Moves."
             Settings = [ Setting.Whole("pixels", 2.0, 0.0, 28.0, "The farthest shift.") ] } ]
     )
 

@@ -8,8 +8,8 @@ namespace CnnCluster.Trainer.Training;
 public static class TrainingCatalogues
 {
     public static Catalogues All { get; } = Catalogues.Of(
-        [.. DataSets.All.Select(static d => new DataSetEntry(d.Name, d.Inputs, d.Targets, d.Settings))],
-        [.. Data.Augmentations.All.Select(static a => new AugmentationEntry(a.Name, a.Settings))]);
+        [.. DataSets.All.Select(static d => new DataSetEntry(d.Name, d.Summary, d.Inputs, d.Targets, d.Settings))],
+        [.. Data.Augmentations.All.Select(static a => new AugmentationEntry(a.Name, a.Summary, a.Settings))]);
 
     public static DataSetDefinition DataSetOf(TrainPlan plan) => DataSets.All.Single(d => d.Name == plan.Data.Definition.Name);
 

@@ -33,16 +33,16 @@ let private choices =
 
 /// The grammar's word rules, with their words.
 let words =
-    [ "control", ReservedWords.statements @ [ "else"; "in" ]
+    [ "control", Words.names Words.statements @ [ "else"; "in" ]
       "word-operator", [ "and"; "or"; "not" ]
-      "constant", ReservedWords.values |> List.except [ "here" ]
+      "constant", Words.names Words.values |> List.except [ "here" ]
       "layer", Catalogue.layers |> List.map _.Name
       "activation", Activation.all |> List.map _.Name
       "parameter-value",
       choices
       |> List.except (Catalogue.layers |> List.map _.Name)
       |> List.except (Activation.all |> List.map _.Name)
-      "train-statement", TrainSettings.statements |> List.map _.Name
+      "train-statement", TrainStatements.known |> List.map _.Name
       "choice",
       [ for loss in Loss.all -> loss.Name
         for metric in Metric.all -> metric.Name
