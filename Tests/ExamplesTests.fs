@@ -40,7 +40,9 @@ let tests =
               Expect.isGreaterThan reached 0.97 "average pooling and tanh"
           }
           test "a Siamese pair of towers tells same digits from others, over two processes" {
-              let accuracy = reached "val_accuracy" "siamese" [ "--epochs"; "4"; "--processes"; "2" ]
+              let accuracy =
+                  reached "val_accuracy" "siamese" [ "--epochs"; "4"; "--processes"; "2" ]
+
               Expect.isGreaterThan accuracy 0.9 "binary accuracy"
           }
           test "two inputs with two outputs learn what both digits add up to" {

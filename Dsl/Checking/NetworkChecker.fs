@@ -7,6 +7,7 @@ open CnnCluster.Dsl.Checking.Scope
 open CnnCluster.Dsl.Checking.Evaluation
 open CnnCluster.Dsl.Checking.Declared
 open CnnCluster.Dsl.Checking.NetworkBuilder
+open CnnCluster.Dsl.Checking.Placement
 
 let private unknown (flow: Flow) = { flow with Here = Unknown }
 
@@ -58,7 +59,7 @@ and private useWord (builder: Builder) flow (word: Name) span arguments =
         builder.Words.Layers |> List.tryFind (fun layer -> layer.Name = word.Text)
     with
     | Some declared, _ -> Expansion.useUnit builder flow runBody declared word span arguments
-    | None, Some layer when layer.Operands = Several -> Expansion.merge builder flow runBody layer word span arguments
+    | None, Some layer when layer.Operands = Several -> Merging.merge builder flow runBody layer word span arguments
     | None, Some layer -> useLayer builder flow layer word span arguments
     | None, None when Binder.isActivation word.Text -> useActivation builder flow word span arguments
     | None, None -> unknownWord builder word

@@ -53,8 +53,9 @@ let tests =
           }
           test "strides and dilation widen the field, an axis each" {
               let layers =
-                  (Description.ofPlan
-                      (planOf "input 64x64x1\nconv 2 3x5 stride=2x1\nconv 2 3x3 dilation=1x2\nmaxpool 2x2"))
+                  (Description.ofPlan (
+                      planOf "input 64x64x1\nconv 2 3x5 stride=2x1\nconv 2 3x3 dilation=1x2\nmaxpool 2x2"
+                  ))
                       .Layers
 
               let fields =
