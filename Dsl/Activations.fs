@@ -11,7 +11,7 @@ type ActivationDefinition =
         Formula: string
         /// The paper; empty if there is none.
         Source: string
-        Arguments: (string * float) list
+        Arguments: NumberArgument list
         Apply: float list -> torch.Tensor -> torch.Tensor
     }
 
@@ -47,8 +47,10 @@ module Activation =
         [ plain "linear" "x" id
           plain "relu" "max(0, x)" (fun x -> x.relu ())
           plain "relu6" "min(6, max(0, x))" (fun x -> x.clamp (scalar 0.0, scalar 6.0))
-          one "leakyrelu" "x where x > 0, else slope·x" ("slope", 0.3) (fun slope x -> Functional.leaky_relu (x, slope))
-          one "elu" "x where x > 0, else alpha·(eˣ − 1)" ("alpha", 1.0) (fun alpha x -> Functional.elu (x, alpha))
+          one "leakyrelu" "x where x > 0, else slope·x" (NumberArgument.any "slope" 0.3) (fun slope x ->
+              Functional.leaky_relu (x, slope))
+          one "elu" "x where x > 0, else alpha·(eˣ − 1)" (NumberArgument.any "alpha" 1.0) (fun alpha x ->
+              Functional.elu (x, alpha))
           |> from "Clevert et al., ICLR 2016"
           plain "selu" "1.0507·elu(x) with alpha 1.6733: keeps mean 0 and variance 1" (fun x ->
               Functional.selu (x, false))
@@ -71,21 +73,29 @@ module Activation =
           plain "exponential" "eˣ" (fun x -> x.exp ())
           plain "softmax" "eˣ / Σ eˣ, over the channels" (fun x -> x.softmax 1L)
           plain "logsoftmax" "x − ln Σ eˣ, over the channels" (fun x -> Functional.log_softmax (x, 1L))
-          one "celu" "x where x > 0, else alpha·(e^(x/alpha) − 1)" ("alpha", 1.0) (fun alpha x ->
-              x.relu ()
-              + ((x.clamp_max (scalar 0.0) / scalar alpha).exp() - scalar 1.0) * scalar alpha)
+          one
+              "celu"
+              "x where x > 0, else alpha·(e^(x/alpha) − 1)"
+              (NumberArgument.atLeast 1e-6 "alpha" 1.0)
+              (fun alpha x ->
+                  x.relu ()
+                  + ((x.clamp_max (scalar 0.0) / scalar alpha).exp() - scalar 1.0) * scalar alpha)
           |> from "Barron 2017"
           plain "hardtanh" "min(1, max(−1, x))" (fun x -> x.clamp (scalar -1.0, scalar 1.0))
-          one "hardshrink" "x where |x| > threshold, else 0" ("threshold", 0.5) (fun threshold x ->
-              x * x.abs().gt(scalar threshold).``to`` x.dtype)
+          one
+              "hardshrink"
+              "x where |x| > threshold, else 0"
+              (NumberArgument.atLeast 0.0 "threshold" 0.5)
+              (fun threshold x -> x * x.abs().gt(scalar threshold).``to`` x.dtype)
           one
               "softshrink"
               "x less threshold where x > threshold, x plus threshold where x < −threshold, else 0"
-              ("threshold", 0.5)
+              (NumberArgument.atLeast 0.0 "threshold" 0.5)
               (fun threshold x -> x - x.clamp (scalar -threshold, scalar threshold))
           plain "tanhshrink" "x − tanh x" (fun x -> x - x.tanh ())
           plain "logsigmoid" "ln(1 / (1 + e⁻ˣ))" (fun x -> Functional.logsigmoid x)
-          one "squareplus" "(x + √(x² + b)) / 2" ("b", 4.0) (fun b x -> (x + (x * x + scalar b).sqrt()) / scalar 2.0)
+          one "squareplus" "(x + √(x² + b)) / 2" (NumberArgument.atLeast 0.0 "b" 4.0) (fun b x ->
+              (x + (x * x + scalar b).sqrt()) / scalar 2.0)
           |> from "Barron 2021"
           plain "sparsesigmoid" "min(1, max(0, (x + 1)/2))" (fun x ->
               ((x + scalar 1.0) / scalar 2.0).clamp(scalar 0.0, scalar 1.0))

@@ -4,7 +4,7 @@ namespace CnnCluster.Dsl
 type FixedKernelDefinition =
     { Name: string
       Summary: string
-      Arguments: (string * float) list
+      Arguments: NumberArgument list
       Create: float list -> Result<float list list, string> }
 
 module FixedKernel =
@@ -48,7 +48,6 @@ module FixedKernel =
     let private gaussian =
         function
         | [ size; 0.0 ] -> sized size (fun n -> outer (binomial n) (binomial n))
-        | [ _; deviation ] when deviation < 0.0 -> Result.Error "a deviation is positive"
         | [ size; deviation ] -> sized size (fun n -> outer (sampled deviation n) (sampled deviation n))
         | _ -> invalidOp "gaussian has two values"
 
@@ -60,11 +59,11 @@ module FixedKernel =
         [ { Name = "gaussian"
             Summary =
               "Blurs: a Gaussian of a deviation in pixels; with deviation 0 binomial coefficients, at size 3 [1 2 1; 2 4 2; 1 2 1]/16."
-            Arguments = [ "size", 3.0; "deviation", 0.0 ]
+            Arguments = [ NumberArgument.atLeast 1.0 "size" 3.0; NumberArgument.atLeast 0.0 "deviation" 0.0 ]
             Create = gaussian }
           { Name = "box"
             Summary = "Blurs: the mean of the window."
-            Arguments = [ "size", 3.0 ]
+            Arguments = [ NumberArgument.atLeast 1.0 "size" 3.0 ]
             Create = box }
           plain
               "edge"

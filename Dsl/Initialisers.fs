@@ -29,7 +29,7 @@ type InitialiserDefinition =
         Formula: string
         /// The paper; empty if there is none.
         Source: string
-        Arguments: (string * float) list
+        Arguments: NumberArgument list
         Create: float list -> Initialiser
     }
 
@@ -76,15 +76,20 @@ module Initialiser =
           { Name = "constant"
             Formula = "one value throughout"
             Source = ""
-            Arguments = [ "value", 0.0 ]
+            Arguments = [ NumberArgument.any "value" 0.0 ]
             Create = List.head >> Constant }
-          pair "uniform" "uniform between low and high" ("low", -0.05) ("high", 0.05) Uniform
-          pair "normal" "normal" ("mean", 0.0) ("deviation", 0.05) Normal
+          pair
+              "uniform"
+              "uniform between low and high"
+              (NumberArgument.any "low" -0.05)
+              (NumberArgument.any "high" 0.05)
+              Uniform
+          pair "normal" "normal" (NumberArgument.any "mean" 0.0) (NumberArgument.atLeast 0.0 "deviation" 0.05) Normal
           pair
               "truncated-normal"
               "normal, drawn again where it is two deviations or more from the mean; the variance is not corrected"
-              ("mean", 0.0)
-              ("deviation", 0.05)
+              (NumberArgument.any "mean" 0.0)
+              (NumberArgument.atLeast 0.0 "deviation" 0.05)
               TruncatedNormal ]
 
     let private truncated key element =

@@ -10,7 +10,7 @@ type RegularizerDefinition =
         /// What a weight P adds to the loss.
         Formula: string
         Summary: string
-        Arguments: (string * float) list
+        Arguments: NumberArgument list
         Create: float list -> Regularizer
     }
 
@@ -27,15 +27,15 @@ module Regularizer =
           { Name = "l1"
             Formula = "factor·Σ|P|"
             Summary = "Leads to sparse weights."
-            Arguments = [ "factor", 0.01 ]
+            Arguments = [ NumberArgument.atLeast 0.0 "factor" 0.01 ]
             Create = fun values -> { L1 = values[0]; L2 = 0.0 } }
           { Name = "l2"
             Formula = "factor·ΣP²"
             Summary = "Keeps weights small."
-            Arguments = [ "factor", 0.01 ]
+            Arguments = [ NumberArgument.atLeast 0.0 "factor" 0.01 ]
             Create = fun values -> { L1 = 0.0; L2 = values[0] } }
           { Name = "elastic"
             Formula = "l1·Σ|P| + l2·ΣP²"
             Summary = "Both."
-            Arguments = [ "l1", 0.01; "l2", 0.01 ]
+            Arguments = [ NumberArgument.atLeast 0.0 "l1" 0.01; NumberArgument.atLeast 0.0 "l2" 0.01 ]
             Create = fun values -> { L1 = values[0]; L2 = values[1] } } ]

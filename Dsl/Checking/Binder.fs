@@ -65,11 +65,22 @@ let private unknownWord sink (layer: LayerDefinition) (written: Written) word gi
     let flags =
         layer.Arguments |> List.filter (fun a -> a.Kind = YesNo) |> List.map _.Name
 
-    let diagnostic =
-        Diagnostic.error
-            written.Expression.Span
+    // Where one of certain words may stand next, those are what is looked for too.
+    let choices =
+        match given.Free with
+        | { Kind = OneOf words } :: _ -> words
+        | _ -> []
+
+    let message =
+        if choices.IsEmpty then
             $"'{word}' is neither a number here, nor a flag of '{layer.Name}', nor an activation"
-        |> Suggestion.among (activationNames @ flags @ List.ofSeq (Map.keys written.Scope.Names)) word
+        else
+            $"'{word}' is not among the words that may stand here, nor a flag of '{layer.Name}', nor an activation"
+
+    let diagnostic =
+        { Diagnostic.error written.Expression.Span message with
+            Expected = if choices.IsEmpty then None else Some(Suggestion.listed choices) }
+        |> Suggestion.among (choices @ activationNames @ flags @ List.ofSeq (Map.keys written.Scope.Names)) word
         |> hintOfHyphen word
 
     if not written.Scope.Incomplete then report sink diagnostic

@@ -12,6 +12,8 @@ let private placeOfName (expression: Expression) =
     | Call(name, _) -> name.Span
     | _ -> expression.Span
 
+let private isTooSmall (number: float, argument: NumberArgument) = number < argument.Least
+
 /// A word with numbers, `normal(0, 0.1)`, looked up in a catalogue of such.
 let private lookUp
     sink
@@ -24,23 +26,31 @@ let private lookUp
     (expression: Expression)
     =
     let fill entry (given: float list) =
-        let arguments: (string * float) list = argumentsOf entry
+        let arguments: NumberArgument list = argumentsOf entry
 
         if given.Length > arguments.Length then
             let most =
                 if arguments.IsEmpty then
                     "no values"
                 else
-                    let names = arguments |> List.map fst |> Suggestion.joined "and"
+                    let names = arguments |> List.map _.Name |> Suggestion.joined "and"
                     $"at most {arguments.Length}: {names}"
 
             fail sink expression.Span $"'{nameOf entry}' takes {most}"
         else
-            let defaults = arguments |> List.skip given.Length |> List.map snd
+            match List.zip given (List.take given.Length arguments) |> List.tryFind isTooSmall with
+            | Some(number, argument) ->
+                expected
+                    sink
+                    expression.Span
+                    $"{Printer.number number} is too small for the {argument.Name} of '{nameOf entry}'"
+                    $"a number of at least {Printer.number argument.Least}"
+            | None ->
+                let defaults = arguments |> List.skip given.Length |> List.map _.Default
 
-            match create entry (given @ defaults) with
-            | Ok made -> Some made
-            | Result.Error message -> fail sink expression.Span message
+                match create entry (given @ defaults) with
+                | Ok made -> Some made
+                | Result.Error message -> fail sink expression.Span message
 
     let find name given =
         match entries |> List.tryFind (fun entry -> nameOf entry = name) with

@@ -118,11 +118,15 @@ let private ofSetting (setting: Setting) =
 let private ofSettings (settings: Setting seq) =
     settings |> Seq.map ofSetting |> List.ofSeq
 
-let private ofNumbers (arguments: (string * float) list) =
-    [ for name, value in arguments ->
-          { Name = name
-            Takes = "a number"
-            Default = Printer.number value
+let private ofNumbers (arguments: NumberArgument list) =
+    [ for argument in arguments ->
+          { Name = argument.Name
+            Takes =
+              if System.Double.IsFinite argument.Least then
+                  $"a number of at least {Printer.number argument.Least}"
+              else
+                  "a number"
+            Default = Printer.number argument.Default
             Doc = "" } ]
 
 // ---- entries ----
@@ -160,9 +164,9 @@ let private ofLayer (layer: LayerDefinition) =
         Example = help.Example }
 
 /// `leakyrelu(slope)`: a name with numbers in parentheses.
-let private numbered kind name arguments =
+let private numbered kind name (arguments: NumberArgument list) =
     let form =
-        match arguments |> List.map fst with
+        match arguments |> List.map _.Name with
         | [] -> name
         | names -> name + "(" + String.concat ", " names + ")"
 

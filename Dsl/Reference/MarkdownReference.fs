@@ -80,7 +80,12 @@ let private defaultsOf (entry: Entry) =
     joined ", " [ for argument in entry.Arguments -> $"{code argument.Name} {argument.Default}" ]
 
 let private settingText (argument: EntryArgument) =
-    $"{code argument.Name} {argument.Default}: {Suggestion.phrase argument.Doc}; {argument.Takes}"
+    let said =
+        [ Suggestion.phrase argument.Doc; argument.Takes ]
+        |> List.filter ((<>) "")
+        |> String.concat "; "
+
+    $"{code argument.Name} {argument.Default}: {said}"
 
 let private settingsOf (entry: Entry) =
     joined ". " (entry.Arguments |> List.map settingText)

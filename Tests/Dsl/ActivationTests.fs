@@ -82,7 +82,7 @@ let private definition name =
     Activation.all |> List.find (fun a -> a.Name = name)
 
 let private apply (definition: ActivationDefinition) (x: torch.Tensor) =
-    definition.Apply (List.map snd definition.Arguments) x
+    definition.Apply [ for argument in definition.Arguments -> argument.Default ] x
 
 let private row (numbers: float[]) =
     torch.tensor(numbers, dtype = torch.float64).unsqueeze 0L
