@@ -94,7 +94,7 @@ module Activation =
               (fun threshold x -> x - x.clamp (scalar -threshold, scalar threshold))
           plain "tanhshrink" "x − tanh x" (fun x -> x - x.tanh ())
           plain "logsigmoid" "ln(1 / (1 + e⁻ˣ))" (fun x -> Functional.logsigmoid x)
-          one "squareplus" "(x + √(x² + b)) / 2" (NumberArgument.atLeast 0.0 "b" 4.0) (fun b x ->
+          one "squareplus" "(x + √(x² + b)) / 2" (NumberArgument.atLeast 1e-6 "b" 4.0) (fun b x ->
               (x + (x * x + scalar b).sqrt()) / scalar 2.0)
           |> from "Barron 2021"
           plain "sparsesigmoid" "min(1, max(0, (x + 1)/2))" (fun x ->

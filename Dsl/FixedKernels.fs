@@ -36,18 +36,22 @@ module FixedKernel =
         let sum = List.sum row
         row |> List.map (fun value -> value / sum)
 
+    /// Relative to the nearest place, so that a small deviation leaves something of an even kernel too.
     let private sampled deviation size =
         let middle = float (size - 1) / 2.0
 
-        let row =
-            [ for i in 0 .. size - 1 -> exp (-((float i - middle) ** 2.0) / (2.0 * deviation * deviation)) ]
+        let exponents =
+            [ for i in 0 .. size - 1 -> ((float i - middle) / deviation) ** 2.0 / 2.0 ]
 
+        let row = exponents |> List.map (fun value -> exp (List.min exponents - value))
         let sum = List.sum row
         row |> List.map (fun value -> value / sum)
 
     let private gaussian =
         function
         | [ size; 0.0 ] -> sized size (fun n -> outer (binomial n) (binomial n))
+        | [ _; deviation ] when deviation < 0.01 ->
+            Result.Error "a Gaussian's deviation is 0, for binomial coefficients, or 0.01 pixels at least"
         | [ size; deviation ] -> sized size (fun n -> outer (sampled deviation n) (sampled deviation n))
         | _ -> invalidOp "gaussian has two values"
 

@@ -12,7 +12,8 @@ let private placeOfName (expression: Expression) =
     | Call(name, _) -> name.Span
     | _ -> expression.Span
 
-let private isTooSmall (number: float, argument: NumberArgument) = number < argument.Least
+let private isOutside (number: float, argument: NumberArgument) =
+    number < argument.Least || number > NumberArgument.Greatest
 
 /// A word with numbers, `normal(0, 0.1)`, looked up in a catalogue of such.
 let private lookUp
@@ -38,13 +39,13 @@ let private lookUp
 
             fail sink expression.Span $"'{nameOf entry}' takes {most}"
         else
-            match List.zip given (List.take given.Length arguments) |> List.tryFind isTooSmall with
+            match List.zip given (List.take given.Length arguments) |> List.tryFind isOutside with
             | Some(number, argument) ->
                 expected
                     sink
                     expression.Span
-                    $"{Printer.number number} is too small for the {argument.Name} of '{nameOf entry}'"
-                    $"a number of at least {Printer.number argument.Least}"
+                    $"{Printer.number number} is out of range for the {argument.Name} of '{nameOf entry}'"
+                    $"a number from {Printer.number argument.Least} to {Printer.number NumberArgument.Greatest}"
             | None ->
                 let defaults = arguments |> List.skip given.Length |> List.map _.Default
 
@@ -89,6 +90,17 @@ let private fixedKernel sink scope (expression: Expression) =
     let rectangle (rows: float list list) =
         if rows.IsEmpty || rows |> List.exists (fun row -> row.Length <> rows.Head.Length) then
             expected sink expression.Span "a kernel's rows are equally long" "a matrix, as in [1 2 1; 2 4 2; 1 2 1]/16"
+        elif
+            rows
+            |> List.exists (List.exists (fun number -> abs number > NumberArgument.Greatest))
+        then
+            let greatest = Printer.number NumberArgument.Greatest
+
+            expected
+                sink
+                expression.Span
+                "the kernel has a number that float32 cannot hold"
+                $"-{greatest} to {greatest}"
         else
             Some rows
 

@@ -88,20 +88,6 @@ let private firstOfEach (sink: Sink) (units: Declared list) =
 
     units |> List.rev |> List.map (fun u -> u.Name.Text, u) |> Map.ofList
 
-/// The first use of a block `a` and a shared set `a1` would have the same paths.
-let private refuseSamePaths (sink: Sink) words =
-    for KeyValue(name, declared) in words.Units do
-        let stem = name.TrimEnd [| '0' .. '9' |]
-
-        match declared.Unit, Map.tryFind stem words.Units with
-        | Common, Some { Unit = Fresh _ } when stem <> name ->
-            report
-                sink
-                (Diagnostic.error
-                    declared.Name.Span
-                    $"the layers of '{name}' would have the same paths as a use of '{stem}'")
-        | _ -> ()
-
 // ---- recursion ----
 
 /// The words that a body uses, with their places, over all braces in it.
@@ -196,7 +182,6 @@ let ofScript (sink: Sink) (layers: LayerDefinition list) (script: Script) =
           Units = firstOfEach sink units }
 
     units |> List.iter (checkUnit sink words)
-    refuseSamePaths sink words
 
     words.Units
     |> Map.map (fun _ declared -> usesOf declared.Body)

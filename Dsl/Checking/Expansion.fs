@@ -25,7 +25,7 @@ let private traced (builder: Builder) (word: Name) action =
 
     result
 
-/// Units within units: deeper than any network needs, and no more than the stack holds.
+/// Units within units: deeper than any network needs.
 [<Literal>]
 let private Deepest = 50
 
@@ -67,6 +67,17 @@ let private misfit (builder: Builder) (word: Name) (first: SharedSet) (shape: Sh
 
     Unknown
 
+/// The same value, and yet other weights: of what else uses may differ in, only what is trained is left.
+let private otherwise (builder: Builder) (word: Name) (first: SharedSet) =
+    expected
+        builder.Sink
+        word.Span
+        $"the weights of '{word.Text}' are trained at one of its uses and not at another, as at {Report.place first.Place}"
+        "'frozen' at all of its uses or at none: the weights are the same"
+    |> ignore
+
+    Unknown
+
 /// Later uses compute with the first one's weights.
 let private useAgain (builder: Builder) flow run declared (word: Name) given (first: SharedSet) (value: Flowing) =
     if
@@ -89,6 +100,7 @@ let private useAgain (builder: Builder) flow run declared (word: Name) given (fi
         let again = ownership (builder.Nodes |> Seq.skip start)
 
         match here with
+        | Known _ when own <> again && value.Shape = first.Input -> otherwise builder word first
         | Known _ when own <> again -> misfit builder word first value.Shape
         | _ -> here
 

@@ -29,6 +29,15 @@ module Frame =
           Taken = HashSet()
           Units = units }
 
+    /// The network's own: the paths of shared sets begin with their names, which nothing else may take.
+    let ofNetwork (words: Words) =
+        let frame = create "" "" []
+
+        for KeyValue(name, declared) in words.Units do
+            if declared.Unit = Common then frame.Taken.Add name |> ignore
+
+        frame
+
     /// `conv1`, `conv2`, … in the order of use. A block `a` and a block `a1` do not get in each other's way.
     let rec number frame kind =
         let count = 1 + frame.Counts.GetValueOrDefault(kind, 0)
@@ -45,6 +54,8 @@ type Flow =
         Defaults: Binder.Defaults
         Frozen: bool
         Frame: Frame
+        /// How many braces are open, those of blocks' uses too.
+        Depth: int
         /// Whether a statement could not be read.
         Incomplete: bool
     }
@@ -60,6 +71,10 @@ type SharedSet =
 /// More statements than any network has are a slip of the hand, and would take all memory.
 [<Literal>]
 let private MostStatements = 20000
+
+/// Rounds cost time even where there is nothing in them.
+[<Literal>]
+let private MostRounds = 100000
 
 /// Behind so many mistakes the rest is not looked at.
 [<Literal>]
@@ -84,6 +99,7 @@ type Builder(sink: Sink, words: Words, samples: Samples) =
     /// Where the inputs stand.
     member val InputPlaces = ResizeArray<Span>()
     member val private Statements = 0 with get, set
+    member val private Rounds = 0 with get, set
 
     /// Whether there is room for one more statement; says so once where there is none.
     member builder.Goes(span: Span) =
@@ -102,6 +118,17 @@ type Builder(sink: Sink, words: Words, samples: Samples) =
                     Expected = Some "fewer rounds of 'repeat', or blocks that use fewer others" }
 
         builder.Statements <= MostStatements
+
+    /// Whether there is time for one more round of a 'repeat'; says so once where there is none.
+    member builder.GoesRound(span: Span) =
+        builder.Rounds <- builder.Rounds + 1
+
+        if builder.Rounds = MostRounds + 1 then
+            report
+                sink
+                (Diagnostic.error span $"the network repeats more than {MostRounds} times in all, here at the latest")
+
+        builder.Rounds <= MostRounds
 
     /// Notes a name, and a warning where it hides another.
     member builder.Define what (name: Name) isHidden =

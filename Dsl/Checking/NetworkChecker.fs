@@ -9,6 +9,10 @@ open CnnCluster.Dsl.Checking.Declared
 open CnnCluster.Dsl.Checking.NetworkBuilder
 open CnnCluster.Dsl.Checking.Placement
 
+/// Braces within braces, blocks' uses counted in: no more than the stack holds.
+[<Literal>]
+let private Deepest = 200
+
 let private unknown (flow: Flow) = { flow with Here = Unknown }
 
 let rec private run (builder: Builder) flow (statement: Statement) =
@@ -44,7 +48,14 @@ let rec private run (builder: Builder) flow (statement: Statement) =
         | Repeat(names, over, upTo, body) -> repeat builder flow names over upTo body
 
 /// Runs a body; what it names and its defaults end with it.
-and private inside builder flow inner (body: Body) =
+and private inside (builder: Builder) flow inner (body: Body) =
+    if flow.Depth >= Deepest then
+        report builder.Sink (Diagnostic.error body.Span $"braces and blocks nest more than {Deepest} deep here")
+        unknown flow
+    else
+        runInside builder flow { inner with Depth = flow.Depth + 1 } body
+
+and private runInside builder flow inner (body: Body) =
     let after = List.fold (run builder) inner body.Statements
 
     { flow with
@@ -90,7 +101,10 @@ and private repeat builder flow names over upTo body =
                     Incomplete = current.Incomplete }
                 body
 
-        List.fold round flow rounds
+        rounds
+        |> List.fold
+            (fun current values -> if builder.GoesRound body.Span then round current values else unknown current)
+            flow
 
 // ---- the whole network ----
 
@@ -167,7 +181,8 @@ let check (sink: Sink) (words: Words) (samples: Samples) (name: Name) (body: Bod
           Names = Map.empty
           Defaults = Map.empty
           Frozen = false
-          Frame = Frame.create "" "" []
+          Frame = Frame.ofNetwork words
+          Depth = 0
           Incomplete = false }
 
     let last = body.Statements |> List.fold (run builder) start

@@ -25,8 +25,11 @@ let private ranged sink scope (over: Expression) (last: Expression) =
 
 let private listed sink scope (names: Name list) (over: Expression) =
     match evaluate sink scope over with
-    | Some(OfRows [ row ]) when names.Length = 1 -> Some [ for value in row -> [ value ] ]
-    | Some(OfRows rows) when rows |> List.forall (fun row -> row.Length = names.Length) -> Some rows
+    | Some(OfRows [ row ]) when names.Length = 1 ->
+        few sink over.Span (int64 row.Length)
+        |> Option.map (fun _ -> [ for value in row -> [ value ] ])
+    | Some(OfRows rows) when rows |> List.forall (fun row -> row.Length = names.Length) ->
+        few sink over.Span (int64 rows.Length) |> Option.map (fun _ -> rows)
     | Some(OfRows _) -> fail sink over.Span $"each row must have {names.Length} entries, one for each name"
     | Some other ->
         expected sink over.Span $"{describe other} is no list" "a list such as [64 3; 128 4], or a range such as 1..4"

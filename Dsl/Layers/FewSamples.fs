@@ -31,9 +31,10 @@ let besideAnother (x: torch.Tensor) kernel groups (convolve: torch.Tensor -> tor
     else
         convolve x
 
-/// Where a kernel has one pixel, dilation changes nothing but the choice.
+/// Where a kernel has one pixel, dilation changes nothing but the choice. A greater one stays, for a transposed
+/// convolution's output-pad is less than it.
 let dilation (x: torch.Tensor) (kernel: torch.Tensor) (given: int64[]) =
     if x.size 0 < Many && lastSides kernel = (1L, 1L) then
-        Array.map2 (fun side own -> if side = 1L then 2L else own) (Array.skip 2 kernel.shape) given
+        Array.map2 (fun side own -> if side = 1L then max 2L own else own) (Array.skip 2 kernel.shape) given
     else
         given

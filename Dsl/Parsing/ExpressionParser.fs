@@ -3,6 +3,7 @@ module internal CnnCluster.Dsl.Parsing.ExpressionParser
 
 open System
 open System.Globalization
+open System.Collections.Generic
 open FParsec
 open CnnCluster.Dsl
 open CnnCluster.Dsl.Syntax
@@ -170,7 +171,7 @@ let private binary operator left right =
     { Kind = Binary(operator, left, right)
       Span = Span.merge left.Span right.Span }
 
-/// Longer chains of operators are refused: those who walk the tree call themselves for each.
+/// Longer chains of operators are refused.
 let private longest = 1000
 
 /// Operands joined by operators of one rank, grouped from the left.
@@ -216,8 +217,43 @@ let private condition blanks =
 tightSumRef.Value <- sum Tight
 enclosedRef.Value <- condition Enclosed
 
+/// Operators within operators: those who walk the tree call themselves for each. Chains and brackets, each bounded,
+/// multiply.
+let private deepest = 1000
+
+let private partsOf (expression: Expression) =
+    match expression.Kind with
+    | Unary(_, operand)
+    | Parenthesised operand -> [ operand ]
+    | Binary(_, left, right) -> [ left; right ]
+    | Call(_, arguments) -> arguments
+    | Matrix rows -> List.concat rows
+    | _ -> []
+
+/// Without calling itself: the tree may be as deep as it likes here.
+let private isTooDeep (expression: Expression) =
+    let pending = Stack<struct (Expression * int)>([ struct (expression, 1) ])
+    let mutable found = false
+
+    while pending.Count > 0 && not found do
+        let struct (current, depth) = pending.Pop()
+        found <- depth > deepest
+
+        for part in partsOf current do
+            pending.Push(struct (part, depth + 1))
+
+    found
+
+let private bounded parser : Parser<Expression> =
+    parser
+    >>= fun expression ->
+        if isTooDeep expression then
+            refuse $"an expression is at most {deepest} operators deep: 'let' can name a part of it"
+        else
+            preturn expression
+
 /// An argument's value.
-let tight: Parser<Expression> = tightSum
+let tight: Parser<Expression> = bounded tightSum
 
 /// A statement's own expression, such as a condition.
-let expression: Parser<Expression> = condition Loose
+let expression: Parser<Expression> = bounded (condition Loose)

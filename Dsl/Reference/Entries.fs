@@ -122,7 +122,7 @@ let private ofNumbers (arguments: NumberArgument list) =
     [ for argument in arguments ->
           { Name = argument.Name
             Takes =
-              if System.Double.IsFinite argument.Least then
+              if argument.Least > -NumberArgument.Greatest then
                   $"a number of at least {Printer.number argument.Least}"
               else
                   "a number"

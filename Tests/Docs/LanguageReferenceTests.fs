@@ -63,14 +63,28 @@ let private beyond =
         + $"\nblock b{count + 1}() {{ relu }}\n"
         + network "b1"
 
+    // Blocks that use one another inside of many braces.
+    let deep blocks braces =
+        let inside text =
+            copies "if 1 > 0 { " braces + text + copies " }" braces
+
+        String.concat "\n" [ for i in 1..blocks -> $"block b{i}() {{ " + inside $"b{i + 1}" + " }" ]
+        + $"\nblock b{blocks + 1}() {{ relu }}\n"
+        + network "b1"
+
     [ "characters of a script", network ("# " + copies "x" 10_001), "10,000"
       "digits of a side", network "conv 4 1234567890x3", "nine"
       "brackets within brackets", network ("let n = " + copies "(" 101 + "1" + copies ")" 101), "100"
       "values that one expression joins", network ("let n = 1" + copies "+1" 1000), "1,000"
       "expressions that a script computes", network ("repeat 1500 { if 0" + copies "+1" 900 + " > 0 { } }"), "1,000,000"
       "rounds of one `repeat`", network "repeat 10001 { relu }", "10,000"
+      "operators within operators",
+      network ("let n = " + copies "(" 11 + "1" + copies (copies "*1" 99 + ")") 11),
+      "1,000"
+      "rounds of all `repeat`s", network "repeat 1000 { repeat 1000 { } }", "100,000"
       "statements that a network comes to", network "repeat 200 { repeat 101 { relu } }", "20,000"
       "blocks within blocks", chain 50, "50"
+      "braces within braces", deep 10 30, "200"
       "sides of a window", network "conv 4 32768", "32,767"
       "sides of an input", "network N { input 2x2x2x2x2; flatten; dense 1 }", "three"
       "elements of an input", "network N { input 65536x32768x1; conv 1 1 }", "2,147,483,647" ]

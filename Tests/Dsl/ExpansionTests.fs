@@ -148,6 +148,15 @@ let sharedSets =
                    + network "input 8x8x1 as x\ntower as a\nfrom x\nmaxpool\ntower\nadd a here")
                   "are for 8x8x1"
           }
+          test "their paths are their own, whatever blocks are called" {
+              let plan =
+                  plan (
+                      "block a1() { conv 4 3 }\nshared a11 { conv 4 1 }\n"
+                      + network "input 8x8x4\na1\na11"
+                  )
+
+              Expect.equal (paths plan) [ "a12/conv1"; "a11/conv1" ] "the block's use gives way"
+          }
           test "their gradients add up over the uses" {
               use network = NetworkModule.Create(plan siamese, 3UL, torch.float64, torch.CPU)
               let x = torch.rand ([| 1L; 1L; 8L; 8L |], dtype = torch.float64)

@@ -16,7 +16,12 @@ let private draw name arguments seed =
     let key = RandomKey.Of(seed, RandomPurpose.InitialWeights, "conv1/kernel")
 
     let initialiser =
-        definition.Create(if List.isEmpty arguments then [ for argument in definition.Arguments -> argument.Default ] else arguments)
+        definition.Create(
+            if List.isEmpty arguments then
+                [ for argument in definition.Arguments -> argument.Default ]
+            else
+                arguments
+        )
 
     Array.init count (fun i -> Initialiser.value initialiser fans key (uint64 i))
 

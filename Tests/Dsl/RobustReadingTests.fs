@@ -144,6 +144,15 @@ let robustness =
               | [ _, _, message ] -> Expect.stringContains message "at most 1000 values" "message"
               | other -> failtest $"{other}"
           }
+          test "sums in parentheses in sums, deeper than a stack, are an error and no crash" {
+              let text = repeated 90 "(" + "1" + repeated 90 (repeated 900 "*1\n" + repeated 900 "+1\n" + ")")
+
+              match inNetwork ("if (" + text + ") { }") with
+              | [] -> failtest "it is read"
+              | found ->
+                  let last = found |> List.map (fun (_, _, message) -> message) |> List.last
+                  Expect.stringContains last "operators deep" "message"
+          }
           testProperty "any text is read to its end without an exception" (fun (NonNull text) -> parse text |> ignore)
           testPropertyWithConfig
               { FsCheckConfig.defaultConfig with
