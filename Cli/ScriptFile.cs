@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using CnnCluster.Dsl;
 using CnnCluster.Trainer;
 
@@ -14,6 +15,8 @@ internal sealed record ScriptFile(Source Source, string? Part)
 
     /// <summary>Reads what scripts import, relative to the file that imports it.</summary>
     public static readonly Importer Importer = Import;
+
+    private static readonly ConcurrentDictionary<string, string> Names = new(StringComparer.Ordinal);
 
     /// <exception cref="UserException">The file cannot be read.</exception>
     public static ScriptFile Read(string argument)
@@ -53,6 +56,7 @@ internal sealed record ScriptFile(Source Source, string? Part)
 
     private static Imported Import(string importing, string path)
     {
+        if (string.IsNullOrWhiteSpace(path)) return Imported.NewUnreadable("the path is empty");
         var folder = importing == StandardInputName ? "" : Path.GetDirectoryName(importing) ?? "";
         try
         {
@@ -64,12 +68,12 @@ internal sealed record ScriptFile(Source Source, string? Part)
         }
     }
 
-    /// <summary>The file under one name, however it is reached, so that it is known again: absolute stays absolute.</summary>
+    /// <summary>The file under the name it was first reached by, so that it is known again however it is reached.</summary>
     private static Source Open(string path)
     {
-        var name = Path.IsPathRooted(path)
-            ? Path.GetFullPath(path)
-            : Path.GetRelativePath(Directory.GetCurrentDirectory(), Path.GetFullPath(path));
+        var full = Path.GetFullPath(path);
+        if (Directory.Exists(full)) throw new IOException($"'{path}' is a folder.");
+        var name = Names.GetOrAdd(full, Path.IsPathRooted(path) ? full : Path.GetRelativePath(Directory.GetCurrentDirectory(), full));
         using var reader = new StreamReader(name);
         return new Source(name, ReadText(reader));
     }

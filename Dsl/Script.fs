@@ -176,6 +176,7 @@ type Script private () =
                 "a network, as in: network LeNet5 { … }"
             |> ignore
 
+        Unreached.check reading.Sink reading.Words tree
         Parts.warnOfUnused reading
         Parts.result reading [] (Some(Printer.print tree))
 

@@ -84,7 +84,7 @@ let among candidates (word: string) (diagnostic: Diagnostic) =
 
 /// `a, b and c`
 let joined (conjunction: string) (words: string seq) =
-    match List.ofSeq words with
+    match List.distinct (List.ofSeq words) with
     | [] -> "nothing"
     | [ one ] -> one
     | several ->

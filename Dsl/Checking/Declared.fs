@@ -16,8 +16,12 @@ type Declared = { Name: Name; Unit: Unit; Body: Body }
 
 /// The words that networks may use, and those that only units of this script have.
 type Words =
-    { Layers: LayerDefinition list
-      Units: Map<string, Declared> }
+    {
+        Layers: LayerDefinition list
+        Units: Map<string, Declared>
+        /// Whether a declaration could not be read or imported: it may be any word that is missing.
+        Incomplete: bool
+    }
 
 let layerNames words = words.Layers |> List.map _.Name
 let activationNames = Activation.all |> List.map _.Name
@@ -27,6 +31,27 @@ let isReserved words (word: string) =
     List.contains word Words.reserved
     || List.contains word activationNames
     || words.Layers |> List.exists (fun layer -> layer.Name = word)
+
+/// Notes a word that is nothing a network can use.
+let refuseUnknown (sink: Sink) words (word: Name) =
+    let known =
+        layerNames words
+        @ activationNames
+        @ Words.names Words.statements
+        @ List.ofSeq (Map.keys words.Units)
+
+    let diagnostic =
+        Diagnostic.error word.Span $"'{word.Text}' is no layer"
+        |> Suggestion.among known word.Text
+
+    if not words.Incomplete then
+        report
+            sink
+            (if diagnostic.Suggestion.IsSome then
+                 diagnostic
+             else
+                 { diagnostic with
+                     Expected = Some "a layer, an activation or a block: 'cnn help' lists them" })
 
 let refuseReserved (sink: Sink) words what (name: Name) =
     if isReserved words name.Text then
@@ -90,15 +115,15 @@ let private firstOfEach (sink: Sink) (units: Declared list) =
 
 // ---- recursion ----
 
-/// The words that a body uses, with their places, over all braces in it.
-let private usesOf (body: Body) =
-    let found = List<Name>()
+/// What a body uses, over all braces in it.
+let usesOf (body: Body) =
+    let found = List<Name * Argument list>()
     let pending = Stack<Body>([ body ])
 
     let inside (statement: Statement) =
         match statement.Kind with
         | Use(word, arguments, _) ->
-            found.Add word
+            found.Add((word, arguments))
 
             for argument in arguments do
                 match argument with
@@ -179,12 +204,13 @@ let ofScript (sink: Sink) (layers: LayerDefinition list) (script: Script) =
 
     let words =
         { Layers = layers
-          Units = firstOfEach sink units }
+          Units = firstOfEach sink units
+          Incomplete = script.Declarations |> List.exists (fun d -> d.Kind = UnreadDeclaration) }
 
     units |> List.iter (checkUnit sink words)
 
     words.Units
-    |> Map.map (fun _ declared -> usesOf declared.Body)
+    |> Map.map (fun _ declared -> usesOf declared.Body |> List.map fst)
     |> refuseRecursion sink words
 
     words

@@ -67,6 +67,23 @@ let private misfit (builder: Builder) (word: Name) (first: SharedSet) (shape: Sh
 
     Unknown
 
+/// Channels fit, but a layer within has weights that depend on the sides.
+let private innerMisfit (builder: Builder) (word: Name) (first: SharedSet) own again (shape: Shape) =
+    let inner =
+        List.zip (List.truncate (List.length again) own) (List.truncate (List.length own) again)
+        |> List.tryFind (fun (a, b) -> a <> b)
+        |> Option.map (fun ((owner: string, _, _), _) -> $" ('{owner}' is where they differ)")
+        |> Option.defaultValue ""
+
+    expected
+        builder.Sink
+        word.Span
+        $"the weights of '{word.Text}' are for {Shape.text first.Input}, as at {Report.place first.Place}; here the value is {Shape.text shape}{inner}"
+        "a value of the same sides, or a 'block', which has weights of its own at every use"
+    |> ignore
+
+    Unknown
+
 /// The same value, and yet other weights: of what else uses may differ in, only what is trained is left.
 let private otherwise (builder: Builder) (word: Name) (first: SharedSet) =
     expected
@@ -101,7 +118,7 @@ let private useAgain (builder: Builder) flow run declared (word: Name) given (fi
 
         match here with
         | Known _ when own <> again && value.Shape = first.Input -> otherwise builder word first
-        | Known _ when own <> again -> misfit builder word first value.Shape
+        | Known _ when own <> again -> innerMisfit builder word first own again value.Shape
         | _ -> here
 
 let private useFirst (builder: Builder) flow run declared (word: Name) given (value: Flowing) =

@@ -33,26 +33,51 @@ module internal Imports =
         | Train _ -> false
         | _ -> true
 
+    /// The comments that stood at an import go before what comes in its place, or else before what follows.
+    let private commentsOf (comments: Comments) =
+        comments.Before @ [ for text in Option.toList comments.After -> Comment text ]
+
+    let private before asides (declarations: Declaration list) =
+        match declarations with
+        | first :: rest ->
+            let comments =
+                { first.Comments with
+                    Before = asides @ first.Comments.Before }
+
+            { first with Comments = comments } :: rest
+        | [] -> []
+
     let rec private expand reading (chain: string list) (source: Source) =
         let tree, diagnostics = Parser.parse source
         reading.Sources.Add source
         reading.Seen.Add source.File |> ignore
         diagnostics |> List.iter (report reading.Sink)
 
-        let declarations =
-            tree.Declarations
-            |> List.collect (fun declaration ->
-                match declaration.Kind with
-                | Import(path, span) -> import reading (source.File :: chain) path span
-                | _ -> [ declaration ])
+        // Declarations in reverse, and comments that wait for the next one.
+        let place (placed, waiting) (declaration: Declaration) =
+            match declaration.Kind with
+            | Import(path, span) ->
+                let asides = waiting @ commentsOf declaration.Comments
+
+                match import reading (source.File :: chain) path span with
+                | [] -> placed, asides
+                | declarations -> List.rev (before asides declarations) @ placed, []
+            | _ -> before waiting [ declaration ] @ placed, []
+
+        let placed, waiting = List.fold place ([], []) tree.Declarations
 
         { tree with
-            Declarations = declarations }
+            Declarations = List.rev placed
+            Closing = waiting @ tree.Closing }
 
     and private import reading chain path span =
+        // What it would have brought may be any word that is missing.
         let refuse message =
             report reading.Sink (Diagnostic.error span message)
-            []
+
+            [ { Kind = UnreadDeclaration
+                Comments = Comments.none
+                Span = span } ]
 
         match reading.Importer with
         | null -> refuse "there is nowhere to import from: this script is not read from a file"

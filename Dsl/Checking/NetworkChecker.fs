@@ -73,7 +73,9 @@ and private useWord (builder: Builder) flow (word: Name) span arguments =
     | None, Some layer when layer.Operands = Several -> Merging.merge builder flow runBody layer word span arguments
     | None, Some layer -> useLayer builder flow layer word span arguments
     | None, None when Binder.isActivation word.Text -> useActivation builder flow word span arguments
-    | None, None -> unknownWord builder word
+    | None, None ->
+        refuseUnknown builder.Sink builder.Words word
+        Unknown
 
 and private defaults builder flow statement body =
     if flow.Here <> Undefined || builder.Inputs.Count > 0 then

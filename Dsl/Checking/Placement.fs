@@ -70,7 +70,7 @@ let private wrongRank (builder: Builder) (layer: LayerDefinition) (word: Name) (
     let message, expected =
         if shape.Rank = 0 then
             $"'{layer.Name}' needs an image; here the value is a vector of {shape.Channels}",
-            $"'{layer.Name}' in front of 'flatten'"
+            $"'{layer.Name}' in front of 'flatten', or an input with sides, as in 28x28x1"
         else
             let ranks = layer.Ranks |> List.map string |> Suggestion.listed
             $"'{layer.Name}' does not take values of {shape.Rank} sides, as {Shape.text shape}", $"{ranks} sides"
@@ -160,19 +160,3 @@ let useActivation (builder: Builder) flow (word: Name) span arguments =
     | Undefined, _ -> noInput builder word
     | Known _, Some activation -> activate builder flow word.Text span activation
     | _ -> Unknown
-
-let unknownWord (builder: Builder) (word: Name) =
-    let units = List.ofSeq (Map.keys builder.Words.Units)
-    let layers = layerNames builder.Words
-
-    Diagnostic.error word.Span $"'{word.Text}' is no layer"
-    |> Suggestion.among (layers @ activationNames @ Words.names Words.statements @ units) word.Text
-    |> fun diagnostic ->
-        if diagnostic.Suggestion.IsSome then
-            diagnostic
-        else
-            { diagnostic with
-                Expected = Some "a layer, an activation or a block: 'cnn help' lists them" }
-    |> report builder.Sink
-
-    Unknown

@@ -25,7 +25,7 @@ let entries (sink: Sink) (body: Body) =
         | None ->
             Diagnostic.error word.Span $"'{word.Text}' is no setting of a train part"
             |> Suggestion.amongOrAll
-                (List.map (fun (known: TrainStatement) -> known.Name) TrainStatements.known)
+                (List.map (fun (known: TrainStatement) -> known.Name) TrainStatements.all)
                 word.Text
             |> report sink
         | Some { Repeats = false } when found.ContainsKey word.Text ->

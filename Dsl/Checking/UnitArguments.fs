@@ -124,7 +124,11 @@ let complete (builder: Builder) (word: Name) (parameters: Parameter list) given 
 
         let all = parameters |> List.map _.Name.Text |> String.concat " "
 
-        expected builder.Sink word.Span $"'{word.Text}' needs {names}" $"{word.Text} {all}"
+        expected
+            builder.Sink
+            word.Span
+            $"'{word.Text}' needs {names}"
+            $"a value for each parameter, as in: {word.Text} {all}"
         |> Option.isSome
 
 /// The names that a unit's body begins with: its parameters, those left out by their defaults.

@@ -64,6 +64,24 @@ let tests =
               Expect.stringContains text "  2 |     conv n 33" "the line of that file"
               Expect.stringContains text "in 'cell', used at test.cnn:2:26" "use"
           }
+          test "comments at imports stay in the canonical script" {
+              let text =
+                  "# Experiment 7\nimport \"cell.cnn\"  # shared parts\n# the network\nnetwork N { input 8x8x1; cell 4 }\n# the end"
+
+              let canonical = (check text [ cell ]).Value
+
+              for comment in [ "# Experiment 7"; "# shared parts"; "# the network"; "# the end" ] do
+                  Expect.stringContains canonical comment "kept"
+
+              Expect.isLessThan
+                  (canonical.IndexOf "# shared parts")
+                  (canonical.IndexOf "block cell")
+                  "in front of what came"
+          }
+          test "an import that fails is one error, whatever it would have brought" {
+              let result = check "import \"x.cnn\"\nnetwork N { input 8; stage 4; dense 3 }" []
+              Expect.hasLength (List.ofSeq result.Diagnostics) 1 result.Text
+          }
           test "a name that is there already is refused with the other's place" {
               let text =
                   (check "import \"cell.cnn\"\nblock cell() { relu }\nnetwork N { input 8x8x1; cell 4 }" [ cell ]).Text

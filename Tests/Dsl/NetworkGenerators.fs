@@ -38,6 +38,24 @@ let private real least greatest =
     |> Gen.elements
     |> Gen.map Printer.number
 
+/// A word with some of its numbers, at the ends of their ranges too.
+let private withNumbers (name: string, arguments: NumberArgument list) =
+    let number (argument: NumberArgument) =
+        [ argument.Least; argument.Default; 1.0; 3.0; NumberArgument.Greatest ]
+        |> List.filter (fun value -> value >= argument.Least)
+        |> Gen.elements
+        |> Gen.map Printer.number
+
+    let written =
+        arguments
+        |> Gen.collectToList number
+        |> Gen.map (fun numbers -> name + "(" + joinWith ", " numbers + ")")
+
+    if arguments.IsEmpty then
+        Gen.constant name
+    else
+        Gen.frequency [ 2, Gen.constant name; 1, written ]
+
 let private value kind =
     match kind with
     | WholeNumber least -> number least (least + 5)
@@ -52,8 +70,12 @@ let private value kind =
         Gen.oneof
             [ ofNames [ for kernel in FixedKernel.all -> kernel.Name ]
               Gen.elements [ "[1 2; 3 4]"; "[1 0 -1]"; "gaussian(5, 1)"; "box(2)" ] ]
-    | InitialiserOf -> ofNames [ for initialiser in Initialiser.all -> initialiser.Name ]
-    | RegularizerOf -> ofNames [ for regularizer in Regularizer.all -> regularizer.Name ]
+    | InitialiserOf ->
+        Gen.elements [ for i in Initialiser.all -> i.Name, i.Arguments ]
+        |> Gen.bind withNumbers
+    | RegularizerOf ->
+        Gen.elements [ for r in Regularizer.all -> r.Name, r.Arguments ]
+        |> Gen.bind withNumbers
 
 /// An argument as written, or nothing; what a layer needs is mostly there.
 let private argument (definition: ArgumentDefinition) =
@@ -70,8 +92,12 @@ let private argument (definition: ArgumentDefinition) =
 
     Gen.frequency [ given, written; (if given > 10 then 1 else 5), Gen.constant [] ]
 
+let private activation =
+    Gen.elements [ for activation in Activation.all -> activation.Name, activation.Arguments ]
+    |> Gen.bind withNumbers
+
 let private suffix =
-    Gen.frequency [ 4, Gen.constant []; 1, ofNames [ for activation in Activation.all -> [ activation.Name ] ] ]
+    Gen.frequency [ 4, Gen.constant []; 1, activation |> Gen.map List.singleton ]
 
 let rec private layer depth =
     gen {
@@ -107,7 +133,7 @@ let private input =
 let private statement =
     Gen.frequency
         [ 12, layer 1
-          1, ofNames [ for activation in Activation.all -> activation.Name ]
+          1, activation
           1, layer 1 |> Gen.map (fun inner -> $"repeat 2 {{ {inner} }}")
           1, layer 1 |> Gen.map (fun inner -> $"if here.channels > 2 {{ {inner} }}") ]
 

@@ -145,7 +145,10 @@ let robustness =
               | other -> failtest $"{other}"
           }
           test "sums in parentheses in sums, deeper than a stack, are an error and no crash" {
-              let text = repeated 90 "(" + "1" + repeated 90 (repeated 900 "*1\n" + repeated 900 "+1\n" + ")")
+              let text =
+                  repeated 90 "("
+                  + "1"
+                  + repeated 90 (repeated 900 "*1\n" + repeated 900 "+1\n" + ")")
 
               match inNetwork ("if (" + text + ") { }") with
               | [] -> failtest "it is read"
