@@ -84,7 +84,7 @@ let private plan (site: LayerSite) =
             (if values.Has "filters" then values.Whole "filters" else 1), values.Whole "groups"
 
         if input.Channels % groups <> 0 then
-            LayerFault.at "groups" $"{input.Channels} input channels cannot be dealt out to {groups} groups"
+            LayerFault.at "groups" $"the input's channels, {input.Channels}, cannot be dealt out to {groups} groups"
         elif filters % groups <> 0 then
             LayerFault.at "groups" $"{filters} filters cannot be dealt out to {groups} groups"
         else

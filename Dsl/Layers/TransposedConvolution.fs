@@ -159,7 +159,7 @@ let private wrongGroups (site: LayerSite) =
         site.Input.Channels, site.Arguments.Whole "filters", site.Arguments.Whole "groups"
 
     if channels % groups <> 0 then
-        Some $"{channels} input channels cannot be dealt out to {groups} groups"
+        Some $"the input's channels, {channels}, cannot be dealt out to {groups} groups"
     elif filters % groups <> 0 then
         Some $"{filters} filters cannot be dealt out to {groups} groups"
     else
