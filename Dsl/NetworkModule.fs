@@ -23,7 +23,7 @@ module private Initial =
 
 /// A checked network as a TorchSharp module. Its inputs are (N, C, sides…), its outputs have N first too.
 /// Weights are registered by their paths, such as `conv1/kernel`. Intermediate tensors belong to the caller's scope.
-type NetworkModule(plan: NetworkPlan, tensors: NetworkTensors) as this =
+type NetworkModule private (plan: NetworkPlan, tensors: NetworkTensors, owned: Tensor list) as this =
     inherit torch.nn.Module<Tensor, Tensor>(plan.Name)
 
     let trained =
@@ -56,6 +56,9 @@ type NetworkModule(plan: NetworkPlan, tensors: NetworkTensors) as this =
     do
         for weight, parameter in Seq.zip plan.Weights trained do
             this.register_parameter (weight.Name, parameter)
+
+    /// On tensors that whoever made them disposes.
+    new(plan, tensors) = new NetworkModule(plan, tensors, [])
 
     /// What layers may know of the step; set before every forward pass.
     member val Step = new StepContext(0UL, new SoloCollective()) with get, set
@@ -121,14 +124,22 @@ type NetworkModule(plan: NetworkPlan, tensors: NetworkTensors) as this =
         // No step is ever given up here, so statistics may change in place.
         let buffers = allocate plan.Buffers
 
-        let network =
-            new NetworkModule(
-                plan,
-                { Weights = allocate plan.Weights
-                  Gradients = allocate plan.Weights
-                  Buffers = buffers
-                  NextBuffers = buffers }
-            )
+        let tensors =
+            { Weights = allocate plan.Weights
+              Gradients = allocate plan.Weights
+              Buffers = buffers
+              NextBuffers = buffers }
 
+        let owned =
+            [ yield! tensors.Weights; yield! tensors.Gradients; yield! tensors.Buffers ]
+
+        let network = new NetworkModule(plan, tensors, owned)
         network.Initialise seed
         network
+
+    override _.Dispose(disposing: bool) =
+        base.Dispose disposing
+
+        if disposing then
+            for tensor in owned do
+                tensor.Dispose()

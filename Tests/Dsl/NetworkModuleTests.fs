@@ -113,6 +113,28 @@ let tests =
                   let x = samples network.Plan 2
                   Expect.sequenceEqual (values (network.forward x)) (values x) "output")
           }
+          test "a network that made its tensors leaves none behind" {
+              let body = "input 8x8x1\nconv 2 3\nconv 2 3 frozen\nbatchnorm\nflatten\ndense 3"
+              let plan = planOf body
+              NetworkModule.Create(plan, 1UL, torch.float32, torch.CPU).Dispose()
+
+              let living () =
+                  DisposeScopeManager.Statistics.ThreadTotalLiveCount
+
+              let before = living ()
+              let network = NetworkModule.Create(plan, 1UL, torch.float32, torch.CPU)
+              Expect.isGreaterThan (living ()) before "while it lives"
+              network.Dispose()
+              Expect.equal (living ()) before "after it"
+          }
+          test "a network leaves the tensors that it was given to who gave them" {
+              scoped (fun () ->
+                  let network, tensors = networkOf (planOf "input 3\ndense 2\nbatchnorm") 1UL
+                  network.Dispose()
+
+                  for tensor in Seq.concat [ tensors.Weights; tensors.Gradients; tensors.Buffers; tensors.NextBuffers ] do
+                      Expect.isFalse tensor.IsInvalid "still there")
+          }
           test "gradients land in the tensors that were given, and add up there" {
               scoped (fun () ->
                   let network, tensors = networkOf (planOf "input 3\ndense 2") 1UL
