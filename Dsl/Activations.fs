@@ -4,6 +4,18 @@ open TorchSharp
 
 type private Functional = torch.nn.functional
 
+/// What the elements of a value are, as far as losses and metrics must know.
+[<RequireQualifiedAccess>]
+type ValueKind =
+    /// Any numbers: logits, where a loss takes logits.
+    | Numbers
+    /// Probabilities that are 1 together over the channels.
+    | Probabilities
+    /// Probabilities, each by itself.
+    | Chances
+    /// Logarithms of probabilities: logits of a softmax as they are, but not of a sigmoid.
+    | LogProbabilities
+
 /// A catalogue entry: an activation, alone on a line or behind a layer. Arguments with their defaults.
 type ActivationDefinition =
     {
@@ -12,6 +24,8 @@ type ActivationDefinition =
         /// The paper; empty if there is none.
         Source: string
         Arguments: NumberArgument list
+        /// What it makes of any numbers; `None` gives what it got.
+        Gives: ValueKind option
         Apply: float list -> torch.Tensor -> torch.Tensor
     }
 
@@ -29,6 +43,7 @@ module Activation =
           Formula = formula
           Source = ""
           Arguments = []
+          Gives = Some ValueKind.Numbers
           Apply = fun _ -> apply }
 
     let private one name formula argument (apply: float -> torch.Tensor -> torch.Tensor) =
@@ -36,15 +51,21 @@ module Activation =
           Formula = formula
           Source = ""
           Arguments = [ argument ]
+          Gives = Some ValueKind.Numbers
           Apply = List.head >> apply }
 
     let private from source (definition: ActivationDefinition) = { definition with Source = source }
+
+    let private giving kind (definition: ActivationDefinition) = { definition with Gives = kind }
+    let private probabilities = giving (Some ValueKind.Probabilities)
+    let private chances = giving (Some ValueKind.Chances)
+    let private logarithms = giving (Some ValueKind.LogProbabilities)
 
     let private scalar (value: float) = Scalar.op_Implicit value
 
     /// The activations that scripts can name; defaults as in Keras 3.
     let all =
-        [ plain "linear" "x" id
+        [ plain "linear" "x" id |> giving None
           plain "relu" "max(0, x)" (fun x -> x.relu ())
           plain "relu6" "min(6, max(0, x))" (fun x -> x.clamp (scalar 0.0, scalar 6.0))
           one "leakyrelu" "x where x > 0, else slope·x" (NumberArgument.any "slope" 0.3) (fun slope x ->
@@ -65,14 +86,17 @@ module Activation =
           plain "softplus" "ln(1 + eˣ)" (fun x -> Functional.softplus x)
           plain "softsign" "x / (1 + |x|)" (fun x -> x / (x.abs () + scalar 1.0))
           plain "tanh" "tanh x" (fun x -> x.tanh ())
-          plain "sigmoid" "1 / (1 + e⁻ˣ)" (fun x -> x.sigmoid ())
+          plain "sigmoid" "1 / (1 + e⁻ˣ)" (fun x -> x.sigmoid ()) |> chances
           plain "hardsigmoid" "min(1, max(0, x/6 + 1/2))" (fun x ->
               (x / scalar 6.0 + scalar 0.5).clamp(scalar 0.0, scalar 1.0))
+          |> chances
           plain "hardswish" "x·hardsigmoid(x)" (fun x ->
               x * (x / scalar 6.0 + scalar 0.5).clamp(scalar 0.0, scalar 1.0))
           plain "exponential" "eˣ" (fun x -> x.exp ())
           plain "softmax" "eˣ / Σ eˣ, over the channels" (fun x -> x.softmax 1L)
+          |> probabilities
           plain "logsoftmax" "x − ln Σ eˣ, over the channels" (fun x -> Functional.log_softmax (x, 1L))
+          |> logarithms
           one
               "celu"
               "x where x > 0, else alpha·(e^(x/alpha) − 1)"
@@ -94,14 +118,22 @@ module Activation =
               (fun threshold x -> x - x.clamp (scalar -threshold, scalar threshold))
           plain "tanhshrink" "x − tanh x" (fun x -> x - x.tanh ())
           plain "logsigmoid" "ln(1 / (1 + e⁻ˣ))" (fun x -> Functional.logsigmoid x)
+          |> logarithms
           one "squareplus" "(x + √(x² + b)) / 2" (NumberArgument.atLeast 1e-6 "b" 4.0) (fun b x ->
               (x + (x * x + scalar b).sqrt()) / scalar 2.0)
           |> from "Barron 2021"
           plain "sparsesigmoid" "min(1, max(0, (x + 1)/2))" (fun x ->
               ((x + scalar 1.0) / scalar 2.0).clamp(scalar 0.0, scalar 1.0))
+          |> chances
           plain "sparseplus" "0 where x ≤ −1, (x + 1)²/4 up to x = 1, then x" (fun x ->
               let bend = x.clamp (scalar -1.0, scalar 1.0) + scalar 1.0
               bend * bend / scalar 4.0 + (x - scalar 1.0).relu()) ]
+
+    /// The names of those that give one of these.
+    let thatGive kinds =
+        [ for definition in all do
+              if definition.Gives |> Option.exists (fun kind -> List.contains kind kinds) then
+                  definition.Name ]
 
     /// `(name, values)` as printed: `relu`, `leakyrelu(0.1)`.
     let text (activation: Activation) =

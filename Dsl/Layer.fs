@@ -40,6 +40,16 @@ type LayerCall =
 
     member call.Input = List.head call.Inputs
 
+/// What a layer makes of its input's elements; in inference, where dropout and noise do nothing.
+[<RequireQualifiedAccess>]
+type Effect =
+    /// Other numbers.
+    | Computes
+    /// Each element of the output is one of the inputs', or one that only fills an edge.
+    | Keeps
+    /// Each element of the output is a mean of some of one channel, or of its operands'.
+    | Averages
+
 /// A layer at its place: what it gives, owns and costs, and how it is computed.
 type LayerPlan =
     {
@@ -49,6 +59,9 @@ type LayerPlan =
         Buffers: BufferDefinition list
         /// For one sample; `None` while a side is open.
         MultiplyAdds: int64 option
+        Effect: Effect
+        /// Whether a sample's output depends in training on the others of its batch.
+        UsesBatch: bool
         Forward: LayerCall -> Tensor
     }
 
@@ -149,7 +162,12 @@ module LayerPlan =
           Weights = []
           Buffers = []
           MultiplyAdds = Some 0L
+          Effect = Effect.Computes
+          UsesBatch = false
           Forward = forward }
+
+    let keeping plan = { plan with Effect = Effect.Keeps }
+    let averaging plan = { plan with Effect = Effect.Averages }
 
     /// A layer without weights that keeps its input's shape.
     let pointwise (site: LayerSite) forward = stateless site.Input site.Field forward

@@ -58,6 +58,52 @@ type NamedTensor =
       L1: float
       L2: float }
 
+/// What the elements of a value are, and the activation that made them so: `linear` if there is none.
+type Elements =
+    {
+        Kind: ValueKind
+        /// The activation's name.
+        Activation: string
+    }
+
+module internal Elements =
+    let numbers =
+        { Kind = ValueKind.Numbers
+          Activation = "linear" }
+
+    /// What all operands are.
+    let private common (inputs: Elements list) =
+        match inputs |> List.map _.Kind |> List.distinct with
+        | [ _ ] -> inputs.Head
+        | kinds when List.forall (fun kind -> kind = ValueKind.Probabilities || kind = ValueKind.Chances) kinds ->
+            { inputs.Head with
+                Kind = ValueKind.Chances }
+        | _ -> numbers
+
+    /// Over other channels than the softmax had, probabilities are no longer 1 together.
+    let private rearranged (node: PlanNode) elements =
+        let same =
+            node.InputShapes
+            |> List.forall (fun shape -> shape.Channels = node.Layer.Output.Channels)
+
+        if elements.Kind = ValueKind.Probabilities && not same then
+            { elements with
+                Kind = ValueKind.Chances }
+        else
+            elements
+
+    let private behindLayer (node: PlanNode) inputs =
+        match node.Layer.Effect with
+        | Effect.Computes -> numbers
+        | Effect.Averages -> common inputs
+        | Effect.Keeps -> common inputs |> rearranged node
+
+    let behind (node: PlanNode) inputs =
+        match node.Activation |> Option.map _.Definition with
+        | Some { Gives = Some kind; Name = name } -> { Kind = kind; Activation = name }
+        | Some { Gives = None }
+        | None -> behindLayer node inputs
+
 /// A checked network: shapes resolved, layers in an order in which each comes after its inputs.
 type NetworkPlan =
     {
@@ -109,11 +155,27 @@ type NetworkPlan =
     member plan.Parameters =
         plan.Owners |> List.sumBy (fun node -> node.Layer.Weights |> List.sumBy _.Count)
 
-    /// The activation that an output comes from: `linear` if there is none.
-    member plan.LastActivation(output: PlanOutput) =
-        match output.Source with
-        | FromInput _ -> "linear"
-        | FromNode i ->
-            plan.Nodes[i].Activation
-            |> Option.map _.Definition.Name
-            |> Option.defaultValue "linear"
+    /// What is known of a value from what is known of the inputs and of each node behind its own inputs.
+    member private plan.Along(ofInput: 'a, ofNode: PlanNode -> 'a list -> 'a) =
+        let known = Array.zeroCreate plan.Nodes.Length
+
+        let at =
+            function
+            | FromInput _ -> ofInput
+            | FromNode i -> known[i]
+
+        for i, node in List.indexed plan.Nodes do
+            known[i] <- ofNode node (List.map at node.Inputs)
+
+        at
+
+    /// What the elements of an output are.
+    member plan.ElementsOf(output: PlanOutput) =
+        plan.Along (Elements.numbers, Elements.behind) output.Source
+
+    /// Whether a trained weight stands anywhere in front of an output: only then its losses have a gradient.
+    member plan.IsTrained(output: PlanOutput) =
+        let trains (node: PlanNode) =
+            node.Layer.Weights |> List.exists _.Trainable
+
+        plan.Along (false, (fun node inputs -> trains node || List.contains true inputs)) output.Source

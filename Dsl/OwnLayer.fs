@@ -92,6 +92,17 @@ type OwnLayer =
                 Weights = List.ofSeq weights
                 MultiplyAdds = multiplyAdds }
 
+    /// The same layer, whose output's elements are its inputs' own: the loss behind it then sees their activation.
+    static member Keeping(planned: Result<LayerPlan, LayerFault>) = planned |> Result.map LayerPlan.keeping
+
+    /// The same layer, whose output's elements are means of elements of one channel, or of its operands'.
+    static member Averaging(planned: Result<LayerPlan, LayerFault>) =
+        planned |> Result.map LayerPlan.averaging
+
+    /// The same layer, in which a sample's output depends in training on the others of its batch.
+    static member OverBatch(planned: Result<LayerPlan, LayerFault>) =
+        planned |> Result.map (fun plan -> { plan with UsesBatch = true })
+
     /// The layer does not fit its place. The message is a clause without a capital or a full stop.
     static member Refuse
         (

@@ -102,17 +102,54 @@ let private checkFit sink kind subject (stated: Stated<'D>) output target =
 
 // ---- warnings ----
 
-let private warnOfProbabilities sink subject (stated: Stated<LossDefinition>) output =
-    let activation = subject.Network.LastActivation subject.Network.Outputs[output]
-    let loss = stated.Chosen.Definition
+let private kindText =
+    function
+    | ValueKind.Numbers -> "numbers of any kind"
+    | ValueKind.Probabilities -> "probabilities that are 1 together"
+    | ValueKind.Chances -> "probabilities, each by itself"
+    | ValueKind.LogProbabilities -> "logarithms of probabilities"
 
-    if List.contains activation loss.Probabilities then
+let private warnOfProbabilities sink subject (stated: Stated<LossDefinition>) output =
+    let elements = subject.Network.ElementsOf subject.Network.Outputs[output]
+    let loss, activation = stated.Chosen.Definition, elements.Activation
+
+    let warn message expected =
         report
             sink
-            { Diagnostic.warning
-                  stated.Entry.Span
-                  $"'{loss.Name}' is less exact behind '{activation}': it takes logits and computes the logarithm of their probabilities in one, but that of a ready probability must be cut off at 1e-7" with
-                Expected = Some $"a last layer without '{activation}', which is only needed to show probabilities" }
+            { Diagnostic.warning stated.Entry.Span message with
+                Expected = Some expected }
+
+    if List.contains elements.Kind loss.Probabilities then
+        warn
+            $"'{loss.Name}' is less exact behind '{activation}': it takes logits and computes the logarithm of their probabilities in one, but that of a ready probability must be cut off at 1e-7"
+            $"a last layer without '{activation}', which is only needed to show probabilities"
+    elif List.contains elements.Kind loss.Misread then
+        warn
+            $"'{loss.Name}' takes what '{activation}' gives for logits, but it is {kindText elements.Kind}"
+            $"a last layer without '{activation}'"
+
+/// A loss without a trained weight in front of its output has no gradient; if none has one, there is nothing to do.
+let private checkGradients sink subject (part: Name) (placed: (Stated<LossDefinition> * Judge<LossDefinition>) list) =
+    let idle =
+        placed
+        |> List.filter (fun (_, loss) -> not (subject.Network.IsTrained subject.Network.Outputs[loss.Output]))
+
+    if idle.Length = placed.Length then
+        expected
+            sink
+            part.Span
+            $"nothing in '{subject.Network.Name}' is trained: no loss reaches a weight that may change"
+            "a layer with weights, not frozen, in front of an output with a loss"
+        |> ignore
+    else
+        for stated, loss in idle do
+            let output = subject.Network.Outputs[loss.Output].Name
+
+            report
+                sink
+                (Diagnostic.warning
+                    stated.Entry.Span
+                    $"'{loss.Chosen.Definition.Name}' trains nothing: no weight in front of the output '{output}' may change")
 
 let private warnOfUntrained sink subject (part: Name) (losses: WeightedLoss list) =
     for i, output in List.indexed subject.Network.Outputs do
@@ -254,7 +291,9 @@ let check sink (part: Name) (subject: Subject option) (lossEntries: Entry list) 
             |> named sink subject (fun _ -> "loss") (fun judge -> [ judge.Chosen.Definition.Name ])
             |> List.map weighted
 
-        if known then warnOfUntrained sink subject part losses
+        if known then
+            checkGradients sink subject part placed
+            warnOfUntrained sink subject part losses
 
         { Losses = losses
           Metrics = named sink subject _.Chosen.Definition.Name (fun _ -> []) metrics

@@ -139,7 +139,7 @@ let useLayer (builder: Builder) flow (layer: LayerDefinition) (word: Name) span 
 let activate (builder: Builder) flow (word: string) span activation =
     match flow.Here with
     | Known value ->
-        let layer = LayerPlan.stateless value.Shape value.Field _.Input
+        let layer = LayerPlan.stateless value.Shape value.Field _.Input |> LayerPlan.keeping
         addNode builder flow word span [ value ] [] layer (Some activation)
     | Undefined
     | Unknown -> Unknown

@@ -12,15 +12,13 @@ open CnnCluster.Kernels
 open CnnCluster.Kernels.Optimization
 
 let private warnOfAccumulation sink (network: NetworkPlan) (found: Entry list) steps =
-    let normalised = network.Nodes |> List.exists (fun node -> node.Kind = "batchnorm")
-
-    match found with
-    | entry :: _ when steps > 1 && normalised ->
+    match found, network.Nodes |> List.tryFind _.Layer.UsesBatch with
+    | entry :: _, Some node when steps > 1 ->
         report
             sink
             (Diagnostic.warning
                 entry.Span
-                "batch normalisation takes each of the accumulated batches by itself, not all of them together")
+                $"'{node.Kind}' takes each of the accumulated batches by itself, not all of them together")
     | _ -> ()
 
 let private required (sink: Sink) (part: Name) (body: Body) word example (found: Entry list) =

@@ -46,7 +46,7 @@ let private greatest (size: int64[]) (x: torch.Tensor) =
         |> _.reshape(samples, channels, depth, height, width)
     | _ -> greatestOfImage (size[0], size[1]) x
 
-let private plan operation (site: LayerSite) =
+let private plan effect operation (site: LayerSite) =
     let size = site.Arguments.Size("size", site.Input.Rank)
 
     Sides.fitting site.Input [ "size", size.Length ] (fun () ->
@@ -57,9 +57,9 @@ let private plan operation (site: LayerSite) =
         let forward (call: LayerCall) =
             Window.onImage size.Length call.Input (operation (Window.imageAxes size))
 
-        Ok(LayerPlan.stateless output (fieldOf site size) forward))
+        Ok(LayerPlan.stateless output (fieldOf site size) forward |> effect))
 
-let private definition name summary formula notes operation =
+let private definition name summary formula notes effect operation =
     { Name = name
       Help =
         { LayerHelp.create
@@ -72,7 +72,7 @@ let private definition name summary formula notes operation =
       Arguments = [ Arguments.required "size" (SizeOf 1) "The output's sides: one number, or one for each axis." ]
       Operands = One
       Ranks = [ 1; 2; 3 ]
-      Plan = plan operation }
+      Plan = plan effect operation }
 
 let private windows = "i·n/size rounded down, up to (i + 1)·n/size rounded up"
 
@@ -82,6 +82,7 @@ let adaptiveAverage =
         "The mean of each of size windows that share the input out, channel by channel."
         $"y[i] is the mean of x from {windows}"
         [ "Windows overlap where size does not divide the input's side; where size is greater than it, elements are repeated." ]
+        LayerPlan.averaging
         average
 
 let adaptiveMaximum =
@@ -91,4 +92,5 @@ let adaptiveMaximum =
         $"y[i] is the greatest of x from {windows}"
         [ "Windows overlap where size does not divide the input's side; where size is greater than it, elements are repeated."
           "Of several greatest elements the first gets the gradient." ]
+        LayerPlan.keeping
         greatest

@@ -77,7 +77,8 @@ let private plan (site: LayerSite) =
                 [ if values.Flag "scale" then Weights.perChannel channels "scale" 1.0
                   if values.Flag "shift" then Weights.perChannel channels "shift" 0.0 ]
             Buffers = [ buffer channels "mean" 0.0; buffer channels "variance" 1.0 ]
-            MultiplyAdds = site.Input.Elements }
+            MultiplyAdds = site.Input.Elements
+            UsesBatch = not site.Frozen }
 
 let definition =
     { Name = "batchnorm"

@@ -93,12 +93,12 @@ let private plan (site: LayerSite) =
                 let output = { Channels = filters; Sides = sides }
 
                 Ok
-                    { Output = output
-                      Field = site.Field |> ReceptiveField.slide window.Extent window.Stride
-                      Weights = weightsOf values fixedKernel filters depth window
-                      Buffers = []
-                      MultiplyAdds = output.Elements |> Option.map (fun count -> count * int64 depth * area window)
-                      Forward = forward window groups }))
+                    { LayerPlan.stateless
+                          output
+                          (site.Field |> ReceptiveField.slide window.Extent window.Stride)
+                          (forward window groups) with
+                        Weights = weightsOf values fixedKernel filters depth window
+                        MultiplyAdds = output.Elements |> Option.map (fun count -> count * int64 depth * area window) }))
 
 let definition =
     { Name = "conv"

@@ -15,7 +15,10 @@ let private planFlatten (site: LayerSite) =
         let flat (call: LayerCall) =
             call.Input.reshape (call.Input.size 0, elements)
 
-        Ok(LayerPlan.stateless (Shape.vector (int elements)) Whole flat)
+        Ok(
+            LayerPlan.stateless (Shape.vector (int elements)) Whole flat
+            |> LayerPlan.keeping
+        )
 
 let flatten =
     { Name = "flatten"
@@ -62,14 +65,11 @@ let private plan (site: LayerSite) =
               Out = float units }
 
         Ok
-            { Output = Shape.vector units
-              Field = Whole
-              Weights =
-                Weights.kernel site.Arguments [ int64 units; int64 features ] fans
-                :: Weights.bias site.Arguments units fans
-              Buffers = []
-              MultiplyAdds = Some(int64 units * int64 features)
-              Forward = forward }
+            { LayerPlan.stateless (Shape.vector units) Whole forward with
+                Weights =
+                    Weights.kernel site.Arguments [ int64 units; int64 features ] fans
+                    :: Weights.bias site.Arguments units fans
+                MultiplyAdds = Some(int64 units * int64 features) }
 
 let dense =
     { Name = "dense"

@@ -35,7 +35,10 @@ let private sameElements =
     "What is dropped depends on the seed, the layer's path, the step and the sample's place in the batch alone, not on the number of workers."
 
 let private plan maskOf (site: LayerSite) =
-    Ok(LayerPlan.pointwise site (drop maskOf (site.Arguments.Real "rate")))
+    Ok(
+        LayerPlan.pointwise site (drop maskOf (site.Arguments.Real "rate"))
+        |> LayerPlan.keeping
+    )
 
 let private ofElements (x: torch.Tensor) = x.shape
 

@@ -44,6 +44,7 @@ let private planPad refuse mode (value: ArgumentValues -> float) (site: LayerSit
                 Ok(
                     LayerPlan.stateless { input with Sides = sides } site.Field (fun call ->
                         pad pairs mode (value site.Arguments) call.Input)
+                    |> LayerPlan.keeping
                 )))
 
 let private never _ _ = None
@@ -143,7 +144,10 @@ let private planCrop (site: LayerSite) =
                 $"taking {before} and {after} from a side of {input.Sides[i].Value} ({Shape.text input}) leaves nothing"
         | None ->
             Sides.bounded sides (fun sides ->
-                Ok(LayerPlan.stateless { input with Sides = sides } site.Field (fun call -> cut pairs call.Input))))
+                Ok(
+                    LayerPlan.stateless { input with Sides = sides } site.Field (fun call -> cut pairs call.Input)
+                    |> LayerPlan.keeping
+                )))
 
 let crop =
     { Name = "crop"

@@ -20,7 +20,7 @@ let mean (x: torch.Tensor) =
 
 let private greatest (x: torch.Tensor) = (pixelsOf x).amax [| 2L |]
 
-let private plan (operation: torch.Tensor -> torch.Tensor) (site: LayerSite) =
+let private plan effect (operation: torch.Tensor -> torch.Tensor) (site: LayerSite) =
     let input = site.Input
 
     let output =
@@ -35,9 +35,9 @@ let private plan (operation: torch.Tensor -> torch.Tensor) (site: LayerSite) =
 
         pooled.reshape (Array.append pooled.shape (Array.create output.Rank 1L))
 
-    Ok(LayerPlan.stateless output Whole forward)
+    Ok(LayerPlan.stateless output Whole forward |> effect)
 
-let private definition name summary formula notes operation =
+let private definition name summary formula notes effect operation =
     { Name = name
       Help =
         { LayerHelp.create
@@ -50,10 +50,16 @@ let private definition name summary formula notes operation =
       Arguments = [ Arguments.flag "keep" "Whether sides of 1 are kept, for layers that take images." ]
       Operands = One
       Ranks = [ 1; 2; 3 ]
-      Plan = plan operation }
+      Plan = plan effect operation }
 
 let average =
-    definition "globalavgpool" "The mean of all pixels, channel by channel." "y[c] = Σᵢ x[c, i] / ∏n" [] mean
+    definition
+        "globalavgpool"
+        "The mean of all pixels, channel by channel."
+        "y[c] = Σᵢ x[c, i] / ∏n"
+        []
+        LayerPlan.averaging
+        mean
 
 let maximum =
     definition
@@ -61,4 +67,5 @@ let maximum =
         "The greatest of all pixels, channel by channel."
         "y[c] = maxᵢ x[c, i]"
         [ "Several greatest pixels share the gradient equally, as in Keras." ]
+        LayerPlan.keeping
         greatest

@@ -31,7 +31,7 @@ let private common (a: Shape) (b: Shape) =
                   Sides = List.map Option.get sides }
         | _ -> None
 
-let private planElementwise name (operation: Tensor -> Tensor -> Tensor) finish (site: LayerSite) =
+let private planElementwise name effect (operation: Tensor -> Tensor -> Tensor) finish (site: LayerSite) =
     let merged =
         (Some site.Input, shapes site)
         ||> List.fold (fun merged shape -> merged |> Option.bind (common shape))
@@ -46,9 +46,9 @@ let private planElementwise name (operation: Tensor -> Tensor -> Tensor) finish 
         let forward (call: LayerCall) =
             call.Inputs |> List.reduce operation |> finish call.Inputs.Length
 
-        Ok(LayerPlan.stateless output (fieldOf site) forward)
+        Ok(LayerPlan.stateless output (fieldOf site) forward |> effect)
 
-let private elementwise name summary formula operation finish =
+let private elementwise name summary formula effect operation finish =
     { Name = name
       Help =
         { LayerHelp.create
@@ -59,33 +59,40 @@ let private elementwise name summary formula operation finish =
       Arguments = []
       Operands = Several
       Ranks = [ 0; 1; 2; 3 ]
-      Plan = planElementwise name operation finish }
+      Plan = planElementwise name effect operation finish }
 
-let private plainly name summary formula operation =
-    elementwise name summary formula operation (fun _ x -> x)
+let private plainly name summary formula effect operation =
+    elementwise name summary formula effect operation (fun _ x -> x)
 
 let add =
-    plainly "add" "The sum of its operands, element by element." "y = a + b + …" (fun a b -> a + b)
+    plainly "add" "The sum of its operands, element by element." "y = a + b + …" id (fun a b -> a + b)
 
 let subtract =
-    plainly "subtract" "The first operand less the others, element by element." "y = a − b − …" (fun a b -> a - b)
+    plainly "subtract" "The first operand less the others, element by element." "y = a − b − …" id (fun a b -> a - b)
 
 let multiply =
-    plainly "multiply" "The product of its operands, element by element." "y = a·b·…" (fun a b -> a * b)
+    plainly "multiply" "The product of its operands, element by element." "y = a·b·…" id (fun a b -> a * b)
 
 let average =
     elementwise
         "average"
         "The mean of its operands, element by element."
         "y = (a + b + …) / count"
+        LayerPlan.averaging
         (fun a b -> a + b)
         (fun count x -> x / Scalar.op_Implicit (float count))
 
 let maximum =
-    plainly "maximum" "The greatest of its operands, element by element." "y = max(a, b, …)" (fun a b -> a.maximum b)
+    plainly
+        "maximum"
+        "The greatest of its operands, element by element."
+        "y = max(a, b, …)"
+        LayerPlan.keeping
+        (fun a b -> a.maximum b)
 
 let minimum =
-    plainly "minimum" "The least of its operands, element by element." "y = min(a, b, …)" (fun a b -> a.minimum b)
+    plainly "minimum" "The least of its operands, element by element." "y = min(a, b, …)" LayerPlan.keeping (fun a b ->
+        a.minimum b)
 
 let private planConcat (site: LayerSite) =
     let all = shapes site
@@ -106,6 +113,7 @@ let private planConcat (site: LayerSite) =
         Ok(
             LayerPlan.stateless output (fieldOf site) (fun call ->
                 torch.cat (call.Inputs |> Array.ofList :> System.Collections.Generic.IList<_>, 1L))
+            |> LayerPlan.keeping
         )
 
 let concat =

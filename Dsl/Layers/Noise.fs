@@ -53,7 +53,12 @@ let private definition name summary formula source notes example argument deviat
       Arguments = [ argument ]
       Operands = One
       Ranks = [ 0; 1; 2; 3 ]
-      Plan = fun site -> Ok(LayerPlan.pointwise site (inTraining (deviationOf site.Arguments) apply)) }
+      Plan =
+        fun site ->
+            Ok(
+                LayerPlan.pointwise site (inTraining (deviationOf site.Arguments) apply)
+                |> LayerPlan.keeping
+            ) }
 
 let private addTo (x: torch.Tensor) noise = x + noise
 

@@ -62,7 +62,7 @@ let private tooMuchPadding (window: Window) =
     | Same
     | Valid -> None
 
-let private plan operation (site: LayerSite) =
+let private plan effect operation (site: LayerSite) =
     let input, values, rank = site.Input, site.Arguments, site.Input.Rank
 
     let window =
@@ -79,9 +79,9 @@ let private plan operation (site: LayerSite) =
         | None ->
             let field = site.Field |> ReceptiveField.slide window.Kernel window.Stride
             let forward (call: LayerCall) = operation values window call.Input
-            Ok(LayerPlan.stateless { input with Sides = sides } field forward))
+            Ok(LayerPlan.stateless { input with Sides = sides } field forward |> effect))
 
-let private definition name summary formula notes example further operation =
+let private definition name summary formula notes example further effect operation =
     { Name = name
       Help =
         { LayerHelp.create
@@ -93,7 +93,7 @@ let private definition name summary formula notes example further operation =
       Arguments = arguments @ further
       Operands = One
       Ranks = [ 1; 2; 3 ]
-      Plan = plan operation }
+      Plan = plan effect operation }
 
 let maxpool =
     definition
@@ -103,6 +103,7 @@ let maxpool =
         [ "Of several greatest elements the first gets the gradient." ]
         "input 28x28x6; maxpool 2x2; maxpool 3 stride=2 pad=1"
         []
+        LayerPlan.keeping
         (fun _ window x -> maximum window x)
 
 let private countPad =
@@ -117,4 +118,5 @@ let avgpool =
           "With count-pad a mean has ∏k elements, padding among them; what a last window of ceil reaches over the padding is still not counted." ]
         "input 28x28x6; avgpool 2x2; avgpool 3 stride=1 pad=same; avgpool 3 stride=1 pad=1 count-pad"
         [ countPad ]
+        LayerPlan.averaging
         (fun values -> average (values.Flag "count-pad"))

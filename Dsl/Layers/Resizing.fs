@@ -41,7 +41,11 @@ let private planUpsample (site: LayerSite) =
             List.map2 (fun side factor -> side |> Option.map (fun n -> int64 n * int64 factor)) input.Sides factors
 
         Sides.bounded sides (fun sides ->
-            let seen, enlarge = if values.Word "mode" = "nearest" then 1, nearest else 2, linear
+            let seen, enlarge, effect =
+                if values.Word "mode" = "nearest" then
+                    1, nearest, LayerPlan.keeping
+                else
+                    2, linear, LayerPlan.averaging
 
             let seen = factors |> List.map (fun factor -> if factor = 1 then 1 else seen)
 
@@ -50,6 +54,7 @@ let private planUpsample (site: LayerSite) =
                     { input with Sides = sides }
                     (site.Field |> ReceptiveField.enlarge seen factors)
                     (fun call -> enlarge factors call.Input)
+                |> effect
             )))
 
 let upsample =
@@ -107,7 +112,7 @@ let private planReshape (site: LayerSite) =
             call.Input.reshape (Array.ofList (call.Input.size 0 :: dimensions output))
 
         let field = if input = output then site.Field else Whole
-        Ok(LayerPlan.stateless output field forward)
+        Ok(LayerPlan.stateless output field forward |> LayerPlan.keeping)
 
 let reshape =
     { Name = "reshape"

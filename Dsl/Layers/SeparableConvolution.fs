@@ -31,12 +31,9 @@ let private windowNames = [ "size"; "stride"; "dilation" ]
 
 let private slid (site: LayerSite) (window: Window) output weights multiplyAdds forward =
     Ok
-        { Output = output
-          Field = site.Field |> ReceptiveField.slide window.Extent window.Stride
-          Weights = weights
-          Buffers = []
-          MultiplyAdds = multiplyAdds
-          Forward = forward }
+        { LayerPlan.stateless output (site.Field |> ReceptiveField.slide window.Extent window.Stride) forward with
+            Weights = weights
+            MultiplyAdds = multiplyAdds }
 
 // ---- depthwise ----
 

@@ -180,14 +180,16 @@ let private planned (site: LayerSite) geometry sides =
     let seen =
         List.map2 (fun extent stride -> (extent + stride - 1) / stride) window.Extent window.Stride
 
-    { Output = { Channels = filters; Sides = sides }
-      Field = site.Field |> ReceptiveField.enlarge seen window.Stride
-      Weights = Weights.kernel values shape fans :: Weights.bias values filters fans
-      Buffers = []
-      MultiplyAdds =
-        input.Elements
-        |> Option.map (fun count -> count * int64 (filters / groups) * area window)
-      Forward = fun call -> spread geometry groups call.Input (List.head call.Weights) (Weights.biasOf call.Weights) }
+    let forward (call: LayerCall) =
+        spread geometry groups call.Input (List.head call.Weights) (Weights.biasOf call.Weights)
+
+    let output = { Channels = filters; Sides = sides }
+
+    { LayerPlan.stateless output (site.Field |> ReceptiveField.enlarge seen window.Stride) forward with
+        Weights = Weights.kernel values shape fans :: Weights.bias values filters fans
+        MultiplyAdds =
+            input.Elements
+            |> Option.map (fun count -> count * int64 (filters / groups) * area window) }
 
 let private plan (site: LayerSite) =
     let geometry = geometryOf site

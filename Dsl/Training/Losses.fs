@@ -9,16 +9,18 @@ type Prediction =
         Output: Tensor
         /// Classes (N), as int64, or a tensor of the output's shape.
         Target: Tensor
-        /// The output's last activation: says whether it holds logits or probabilities.
-        Activation: string
+        /// What the output's elements are: logits or probabilities.
+        Kind: ValueKind
     }
 
 module internal Prediction =
     let scalar (value: float) = Scalar.op_Implicit value
 
-    /// Whether the elements are probabilities, rather than logits of a sigmoid.
+    /// The kinds of elements that are probabilities, rather than logits of a sigmoid.
+    let probabilities = [ ValueKind.Probabilities; ValueKind.Chances ]
+
     let areProbabilities prediction =
-        List.contains prediction.Activation [ "sigmoid"; "hardsigmoid"; "softmax" ]
+        List.contains prediction.Kind probabilities
 
     /// The target as a tensor of the output's shape: classes become one-hot vectors or, for a single element, 0 and 1.
     let targetElements prediction =
@@ -48,8 +50,10 @@ type LossDefinition =
         Source: string
         Settings: Setting list
         Compares: Comparison
-        /// Activations behind which the output is taken for probabilities, where the loss is meant for logits.
-        Probabilities: string list
+        /// What is taken for probabilities, where the loss is meant for logits.
+        Probabilities: ValueKind list
+        /// What is taken for logits and is none.
+        Misread: ValueKind list
         /// The metric that goes with the loss where the script names none.
         Metric: string option
         PerSample: SettingValues -> Prediction -> Tensor
@@ -70,7 +74,7 @@ module Loss =
     /// −ln p(class); smoothed, the share s goes to all classes alike (Szegedy et al., CVPR 2016).
     let private crossEntropy (settings: SettingValues) prediction =
         let logs =
-            if prediction.Activation = "softmax" then
+            if prediction.Kind = ValueKind.Probabilities then
                 cutLog prediction.Output
             else
                 torch.nn.functional.log_softmax (prediction.Output, 1L)
@@ -121,16 +125,21 @@ module Loss =
           Settings = settings
           Compares = compares
           Probabilities = []
+          Misread = []
           Metric = None
           PerSample = perSample }
 
     let private summary text (definition: LossDefinition) = { definition with Summary = text }
     let private source text (definition: LossDefinition) = { definition with Source = text }
 
-    /// Takes what stands behind these activations for probabilities.
-    let private probable activations (definition: LossDefinition) =
+    /// Is meant for logits, but takes some elements for the probabilities that they are.
+    let private ofLogits probabilities misread (definition: LossDefinition) =
         { definition with
-            Probabilities = activations }
+            Probabilities = probabilities
+            Misread = misread }
+
+    let private behind kinds =
+        Activation.thatGive kinds |> Suggestion.joined "and"
 
     /// Counts the classes that are met where the script names no metric.
     let private classifying definition =
@@ -149,9 +158,9 @@ module Loss =
               Comparison.classOfElements
               crossEntropy
           |> summary
-              "The output holds logits, and p is their softmax; behind softmax it holds p itself, cut to 1e-7 … 1 − 1e-7."
+              $"The output holds logits, and p is their softmax; behind {behind [ ValueKind.Probabilities ]} it holds p itself, cut to 1e-7 … 1 − 1e-7."
           |> source "smoothing: Szegedy et al., CVPR 2016"
-          |> probable [ "softmax" ]
+          |> ofLogits [ ValueKind.Probabilities ] [ ValueKind.Chances ]
           |> classifying
           loss
               "binary-cross-entropy"
@@ -160,8 +169,8 @@ module Loss =
               Comparison.elements
               binaryCrossEntropy
           |> summary
-              "p is the sigmoid of x, and its logarithm is computed without it; behind sigmoid, hardsigmoid and softmax p is x itself, cut to 1e-7 … 1 − 1e-7."
-          |> probable [ "sigmoid"; "hardsigmoid"; "softmax" ]
+              $"p is the sigmoid of x, and its logarithm is computed without it; behind {behind probabilities} p is x itself, cut to 1e-7 … 1 − 1e-7."
+          |> ofLogits probabilities [ ValueKind.LogProbabilities ]
           |> classifying
           loss "mse" "⟨(x − z)²⟩" [] Comparison.elements (fun _ -> meanOfDifferences _.square())
           loss "mae" "⟨|x − z|⟩" [] Comparison.elements (fun _ -> meanOfDifferences _.abs())

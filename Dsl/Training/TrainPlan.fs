@@ -153,7 +153,7 @@ type TrainPlan =
             match target with
             | OfData i -> batch.Targets[i]
             | OfInput i -> batch.Inputs[i]
-          Activation = plan.Network.LastActivation plan.Network.Outputs[output] }
+          Kind = (plan.Network.ElementsOf plan.Network.Outputs[output]).Kind }
 
     /// Each loss' values, (N) each, without weights.
     member plan.SampleLosses(batch: BatchTensors) : IReadOnlyList<Tensor> =

@@ -105,6 +105,10 @@ let private warned =
       "block conv() { relu }\n" + dense "conv"
       trained "batchnorm; flatten; dense 10" "loss cross-entropy; accumulate 2"
       trained "flatten; dense 10 softmax" "loss cross-entropy"
+      trained "flatten; dense 10 sigmoid" "loss cross-entropy"
+      trained
+          "as x; flatten; dense 10; output y; from x; output z"
+          "loss cross-entropy on=y; loss mse on=z target=input"
       trained "flatten; dense 10; output y; dense 3; output x" "loss cross-entropy on=y"
       "network N { input right 28x28x1; flatten; dense 2 }\ntrain N { data digit-pairs; optimizer sgd; loss cross-entropy }" ]
 

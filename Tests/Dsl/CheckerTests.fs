@@ -131,7 +131,15 @@ let tests =
 
               let result = Script.Check(source text, catalogues)
               Expect.isFalse result.HasErrors result.Text
-              Expect.stringContains result.Text "warning: batch normalisation" "text"
+              Expect.stringContains result.Text "warning: 'batchnorm' takes each of the accumulated batches" "text"
+          }
+          test "accumulation with a frozen batch normalisation is right: it does not look at the batch" {
+              let text =
+                  plain
+                      .Replace("flatten\n", "flatten\n batchnorm frozen\n")
+                      .Replace("batch 32", "batch 32; accumulate 2")
+
+              Expect.equal (Script.Check(source text, catalogues)).Text "" "messages"
           }
           test "open sides are filled in from the data set" {
               let result = training (plain.Replace("28x28x1", "?x?x1")) []

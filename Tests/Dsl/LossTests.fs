@@ -23,9 +23,11 @@ let private metricNamed name =
     Metric.all |> List.find (fun m -> m.Name = name)
 
 let private predicted activation target output : Prediction =
+    let definition = Activation.all |> List.find (fun a -> a.Name = activation)
+
     { Output = output
       Target = target
-      Activation = activation }
+      Kind = definition.Gives |> Option.defaultValue ValueKind.Numbers }
 
 let private prediction activation output =
     predicted activation (torch.tensor labels) output
@@ -174,7 +176,7 @@ let tests =
                           [| formula 0.7 1.0; formula -1.2 1.0 |]
                           (lossValues name [] (predicted "linear" target single)))
               }
-          for activation in [ "sigmoid"; "hardsigmoid"; "softmax" ] do
+          for activation in [ "sigmoid"; "hardsigmoid"; "sparsesigmoid"; "softmax" ] do
               test $"behind {activation}, binary-cross-entropy takes probabilities" {
                   scoped (fun () ->
                       let probabilities = outputs |> Array.map (fun x -> 1.0 / (1.0 + exp -x))
@@ -258,7 +260,7 @@ let tests =
                   let empty =
                       { Output = torch.zeros (0L, 3L, dtype = torch.float64)
                         Target = torch.zeros (0L, dtype = torch.int64)
-                        Activation = "linear" }
+                        Kind = ValueKind.Numbers }
 
                   for loss in Loss.all do
                       let defaults = [ for s in loss.Settings -> s.Name, s.Default.Value ]

@@ -31,6 +31,10 @@ let private classifier last loss =
     lenet.Replace("dense   10\n", last + "\n")
     + $"train LeNet5 {{\n    data mnist\n    loss {loss}\n    optimizer sgd\n}}\n"
 
+/// The same behind one vector of 784 elements.
+let private seen (last: string) loss =
+    $"network N {{\n input 28x28x1\n flatten\n {last}\n}}\ntrain N {{\n data mnist\n loss {loss}\n optimizer sgd\n}}\n"
+
 [<Tests>]
 let tests =
     testList
@@ -138,6 +142,75 @@ let tests =
                 "dense 10 tanh", "hinge" ] do
               test $"'{loss}' behind '{last}' is no reason to warn" {
                   Expect.equal (complaint (classifier last loss)) "" "messages"
+              }
+          for last, loss in
+              [ "reshape 7x7x16; conv 10 1 softmax; globalavgpool", "cross-entropy"
+                "dense 10 softmax; dropout 0.2; reshape 10", "cross-entropy"
+                "dense 10 softmax; linear", "cross-entropy"
+                "average { dense 10 softmax } { dense 10 softmax }", "cross-entropy"
+                "dense 10 sigmoid; gaussiannoise 0.1", "binary-cross-entropy"
+                "dense 10 sparsesigmoid", "binary-cross-entropy"
+                "reshape 7x7x16; conv 10 7 sigmoid; flatten", "binary-cross-entropy" ] do
+              test $"'{loss}' sees the probabilities through what keeps or averages them in '{last}'" {
+                  let result = Script.Check(source (seen last loss), catalogues)
+                  Expect.isFalse result.HasErrors result.Text
+                  let warning = Seq.exactlyOne result.Diagnostics
+                  Expect.stringContains warning.Message $"'{loss}' is less exact behind" "what"
+              }
+          for last, loss in
+              [ "dense 10 sigmoid", "cross-entropy"
+                "dense 10 hardsigmoid; dropout 0.1", "cross-entropy"
+                "dense 20; reshape 1x2x10; conv 5 1 softmax; flatten", "cross-entropy"
+                "dense 10 logsoftmax", "binary-cross-entropy"
+                "dense 10; logsigmoid", "binary-cross-entropy" ] do
+              test $"'{loss}' would take what '{last}' gives for logits, and says so" {
+                  let result = Script.Check(source (seen last loss), catalogues)
+                  Expect.isFalse result.HasErrors result.Text
+                  let warning = Seq.exactlyOne result.Diagnostics
+                  Expect.stringContains warning.Message $"'{loss}' takes what" "what"
+                  Expect.stringContains warning.Message "for logits" "how"
+              }
+          for last in
+              [ "dense 10 softmax; dense 10"
+                "dense 10 softmax; rescale 2"
+                "dense 10 softmax; relu"
+                "add { dense 10 sigmoid } { dense 10 }" ] do
+              test $"what '{last}' computes anew are logits" {
+                  Expect.equal (complaint (seen last "cross-entropy")) "" "messages"
+              }
+          test "a loss that reaches nothing trained is worth a warning beside one that does" {
+              let text =
+                  script [ "a", 2 ] [ "loss cross-entropy on=a"; "loss mse on=b target=right" ]
+
+              let text =
+                  text.Replace(
+                      "    output a\n",
+                      "    output a\n    from right\n    conv kernel=gaussian pad=same\n    output b\n"
+                  )
+
+              let result = Script.Check(source text, catalogues)
+              Expect.isFalse result.HasErrors result.Text
+              let warning = Seq.exactlyOne result.Diagnostics
+              Expect.stringContains warning.Message "'mse' trains nothing" "what"
+              Expect.equal warning.Span.Start.Line (1 + text.Split('\n').Length - 3) "where"
+          }
+          for body in
+              [ "flatten\n dense 10 frozen"
+                "conv kernel=gaussian\n flatten\n dense 10 frozen"
+                "flatten as x\n dense 3\n output unused\n from x\n dense 10 frozen\n output seen" ] do
+              test $"""a train part that trains nothing is refused: {body.Replace("\n", ";")}""" {
+                  let on = if body.Contains "seen" then " on=seen" else ""
+
+                  let text =
+                      $"network N {{\n input 28x28x1\n {body}\n}}\ntrain N {{\n data mnist\n loss cross-entropy{on}\n optimizer sgd\n}}\n"
+
+                  let errors =
+                      [ for d in (Script.Check(source text, catalogues)).Diagnostics do
+                            if d.Severity = Error then d ]
+
+                  let error = List.exactlyOne errors
+                  Expect.stringContains error.Message "nothing in 'N' is trained" "what"
+                  Expect.stringStarts (text.Split('\n')[error.Span.Start.Line - 1]) "train N" "where"
               }
           test "an output without a loss is worth a warning" {
               let text = script [ "a", 2; "b", 19 ] [ "loss cross-entropy on=a" ]

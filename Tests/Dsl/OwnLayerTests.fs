@@ -88,6 +88,38 @@ let tests =
 
               Expect.isTrue result.HasErrors "an error"
           }
+          test "they say whether they keep or average their inputs' elements, and what they use of the batch" {
+              let kept name change =
+                  OwnLayer.Define(
+                      name,
+                      OwnLayer.Help("Nothing.", "kept", $"input 8; {name}"),
+                      [],
+                      fun site -> OwnLayer.Plan(site.Input, site.Field, fun call -> call.Input) |> change
+                  )
+
+              let own =
+                  catalogues
+                      .WithLayer(kept "computed" id)
+                      .WithLayer(kept "kept" OwnLayer.Keeping)
+                      .WithLayer(kept "averaged" OwnLayer.Averaging)
+                      .WithLayer(kept "normalised" OwnLayer.OverBatch)
+
+              let messages body =
+                  let text =
+                      $"network N {{ input 28x28x1\nflatten\n{body} }}\ntrain N {{ data mnist; loss cross-entropy; optimizer sgd; accumulate 2 }}"
+
+                  [ for d in (Script.Check(source text, own)).Diagnostics -> d.Message ]
+
+              Expect.equal (messages "dense 10 softmax; computed") [] "other numbers"
+
+              for word in [ "kept"; "averaged" ] do
+                  Expect.stringContains (Seq.exactlyOne (messages $"dense 10 softmax; {word}")) "less exact" word
+
+              Expect.equal
+                  (messages "normalised; dense 10")
+                  [ "'normalised' takes each of the accumulated batches by itself, not all of them together" ]
+                  "batch"
+          }
           test "a name that is taken, or that is none, is refused" {
               for name in [ "conv"; "layerscale"; "Scale"; "two words"; ""; "relu"; "input"; "same" ] do
                   Expect.throwsT<ArgumentException>

@@ -78,6 +78,34 @@ let tests =
 
                   Expect.equal (flat (output slice)) (flat (all.narrow (0L, 0L, int64 count))) $"the first {count}"
           }
+          test "a loss that reaches no weight is reported, and changes nothing" {
+              let plan settings =
+                  $"""
+network N {{
+    input 28x28x1 as x
+    flatten
+    dense 4 frozen
+    dense 10
+    output y
+    from x
+    conv kernel=gaussian pad=same
+    output blurred
+}}
+
+train N {{
+    data digits train=32 test=10
+    loss cross-entropy on=y
+{settings}
+    optimizer sgd
+}}
+"""
+                  |> plan
+
+              let alone = (trained 1 1 (plan "")).[0]
+              let beside = (trained 1 1 (plan "    loss mse on=blurred target=input")).[0]
+              Expect.equal beside.Hash alone.Hash "weights"
+              Expect.isGreaterThan beside.Losses.Head alone.Losses.Head "the sum"
+          }
           test "accumulated batches make one step of all of them" {
               let text =
                   small "" "    data digits train=96 test=10\n    optimizer adam\n    precision float64\n"
