@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text;
 using CnnCluster.Cli.Output;
 using CnnCluster.Dsl;
 using CnnCluster.Trainer;
@@ -86,14 +85,7 @@ internal static class DescribeCommand
             return;
         }
 
-        try
-        {
-            File.WriteAllText(path, text, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            throw new UserException($"{path} cannot be written: {e.Message}", e);
-        }
+        OutputFile.Write(path, text);
     }
 
     private static IReadOnlyList<Shape> ShapesOf(string? text) => text is null
