@@ -2,7 +2,8 @@ namespace CnnCluster.Dsl
 
 open System.Collections.Generic
 
-/// One layer, or a folded block's use, as `cnn describe` shows it. Counts are for one sample; null while a side is open.
+/// One layer, or a folded block's use, as `cnn describe` shows it. Counts are for one sample; null while a side is
+/// open, and where a number is beyond 64 bits.
 type LayerDescription =
     {
         Name: string
@@ -19,8 +20,9 @@ type LayerDescription =
         Parameters: int64
         Trainable: int64
         MultiplyAdds: System.Nullable<int64>
-        /// A side each; the whole input's behind `flatten`; empty for an input without sides.
-        ReceptiveField: IReadOnlyList<System.Nullable<int>>
+        /// A side each; the whole input's behind `flatten`; empty for an input without sides. Null beyond 2^53, up to which
+        /// it is counted exactly.
+        ReceptiveField: IReadOnlyList<System.Nullable<int64>>
         Activation: string
         /// The layer or use whose weights a later use of a shared set computes with; empty for one with its own.
         WeightsOf: string
@@ -62,10 +64,6 @@ module Description =
     let private sidesOf (shape: Shape) =
         List.map nullable shape.Sides @ [ System.Nullable shape.Channels ]
 
-    /// `None` as soon as one of them is not known.
-    let private total (counts: int64 option seq) =
-        (Some 0L, counts) ||> Seq.fold (Option.map2 (+))
-
     /// Where the whole input is seen, its sides; of several inputs, the greatest of each.
     let private whole (plan: NetworkPlan) =
         let sides = plan.Inputs |> List.map _.Shape.Sides
@@ -75,11 +73,20 @@ module Description =
               sides
               |> List.choose (List.tryItem axis)
               |> List.reduce (Option.map2 max)
+              |> Option.map int64
               |> nullable ]
+
+    /// Doubles count whole numbers as far as this.
+    let private farthest = 9007199254740992.0
 
     let private field (plan: NetworkPlan) =
         function
-        | Window sights -> [ for sight in sights -> System.Nullable(int (ceil sight.Size)) ]
+        | Window sights ->
+            [ for sight in sights ->
+                  if sight.Size <= farthest then
+                      System.Nullable(int64 (ceil sight.Size))
+                  else
+                      System.Nullable() ]
         | Whole -> whole plan
 
     let private bytes (node: PlanNode) =
@@ -102,8 +109,10 @@ module Description =
 
     let private line (folding: Folding) index (part: Part) =
         let node = List.last part.Nodes
-        let owned = part.Nodes |> List.collect _.Layer.Weights
-        let weights = if part.IsShared then [] else owned
+        let weights = part.Nodes |> List.filter _.IsOwner |> List.collect _.Layer.Weights
+
+        let hasWeights =
+            part.Nodes |> List.exists (fun node -> not node.Layer.Weights.IsEmpty)
 
         { Name = part.Path
           Kind = if part.IsFolded then "block" else node.Kind
@@ -111,13 +120,13 @@ module Description =
           FollowsLineAbove = follows folding.Plan index part
           Output = sidesOf part.Output
           OutputText = Shape.text part.Output
-          ActivationBytes = part.Nodes |> Seq.map bytes |> total |> nullable
+          ActivationBytes = part.Nodes |> Seq.map bytes |> Count.total |> nullable
           Parameters = weights |> List.sumBy _.Count
           Trainable = weights |> List.filter _.Trainable |> List.sumBy _.Count
-          MultiplyAdds = part.Nodes |> Seq.map _.Layer.MultiplyAdds |> total |> nullable
+          MultiplyAdds = part.Nodes |> Seq.map _.Layer.MultiplyAdds |> Count.total |> nullable
           ReceptiveField = field folding.Plan node.Layer.Field
           Activation = activation part
-          WeightsOf = if part.IsShared && not owned.IsEmpty then part.Owner else "" }
+          WeightsOf = if part.IsShared && hasWeights then part.Owner else "" }
 
     /// What there is to say of a network without running it. Uses of blocks deeper than `depth`, which is 1 at least, are
     /// one line each; null folds nothing.
@@ -134,8 +143,8 @@ module Description =
           Layers = folding.Parts |> Array.mapi (line folding) |> List.ofArray
           Parameters = plan.Parameters
           Trainable = plan.Trainable
-          MultiplyAdds = plan.Nodes |> Seq.map _.Layer.MultiplyAdds |> total |> nullable
-          ActivationBytes = plan.Nodes |> Seq.map bytes |> total |> nullable }
+          MultiplyAdds = nullable plan.MultiplyAdds
+          ActivationBytes = plan.Nodes |> Seq.map bytes |> Count.total |> nullable }
 
     /// What there is to say of a network without running it, layer by layer.
     let ofPlan plan = folded (System.Nullable()) plan
