@@ -6,6 +6,8 @@ type Part =
         Path: string
         /// The path that its weights go by.
         Owner: string
+        /// The uses that it stands in, outermost first.
+        Uses: PlanUse list
         /// At least one.
         Nodes: PlanNode list
         /// Nodes are parts here. Of a folded use: the values from outside, each once.
@@ -23,28 +25,29 @@ type Folding =
       Outputs: (PlanOutput * NodeInput) list }
 
 module Folding =
-    /// The first `depth` steps of a path.
-    let private cut depth (path: string) =
+    /// The uses that a node is shown in, and the one that it is folded into, if any.
+    let private place depth (node: PlanNode) =
         match depth with
-        | None -> path
-        | Some depth -> path.Split '/' |> Array.truncate depth |> String.concat "/"
+        | Some depth when node.Uses.Length >= depth ->
+            let shown, folded = List.splitAt (depth - 1) node.Uses
+            shown, Some folded.Head
+        | _ -> node.Uses, None
 
-    /// The nodes of a block's use follow one another, so that parts stay in an order in which each comes after its
-    /// inputs.
+    /// The nodes of a use follow one another, those of the uses within it among them, so that parts stay in an order in
+    /// which each comes after its inputs.
     let private runs depth (plan: NetworkPlan) =
         ([], List.indexed plan.Nodes)
         ||> List.fold (fun runs (i, node) ->
-            let path = cut depth node.Path
+            let shown, folded = place depth node
 
             match runs with
-            | (same, members) :: rest when same = path -> (path, i :: members) :: rest
-            | _ -> (path, [ i ]) :: runs)
+            | (uses, Some last, members) :: rest when folded = Some last -> (uses, Some last, i :: members) :: rest
+            | _ -> (shown, folded, [ i ]) :: runs)
         |> List.rev
-        |> List.map (fun (path, members) -> path, List.rev members)
+        |> List.map (fun (uses, folded, members) -> uses, folded, List.rev members)
 
-    let private part depth (plan: NetworkPlan) (partOf: int[]) index (path, members: int list) =
+    let private part (plan: NetworkPlan) (partOf: int[]) index (uses, folded: PlanUse option, members: int list) =
         let nodes = [ for i in members -> plan.Nodes[i] ]
-        let isFolded = path <> nodes.Head.Path
 
         let inputs =
             [ for node in nodes do
@@ -54,23 +57,29 @@ module Folding =
                       | FromNode i when partOf[i] <> index -> FromNode partOf[i]
                       | FromNode _ -> () ]
 
+        let path, owner =
+            match folded with
+            | Some using -> using.Path, using.Owner
+            | None -> nodes.Head.Path, nodes.Head.Owner
+
         { Path = path
-          Owner = cut depth nodes.Head.Owner
+          Owner = owner
+          Uses = uses
           Nodes = nodes
-          Inputs = if isFolded then List.distinct inputs else inputs
-          IsFolded = isFolded }
+          Inputs = if folded.IsSome then List.distinct inputs else inputs
+          IsFolded = folded.IsSome }
 
     /// Folds what lies deeper than `depth`, which is 1 at least; `None` folds nothing.
     let create depth (plan: NetworkPlan) =
         let runs = runs depth plan
         let partOf = Array.zeroCreate plan.Nodes.Length
 
-        for index, (_, members) in List.indexed runs do
+        for index, (_, _, members) in List.indexed runs do
             for i in members do
                 partOf[i] <- index
 
         { Plan = plan
-          Parts = runs |> List.mapi (part depth plan partOf) |> Array.ofList
+          Parts = runs |> List.mapi (part plan partOf) |> Array.ofList
           Outputs =
             [ for output in plan.Outputs ->
                   output,

@@ -27,6 +27,28 @@ module PlanArgument =
                     Given = values.IsGiven argument.Name }
               | None -> () ]
 
+/// One use of a block or a shared set.
+type PlanUse =
+    {
+        /// Such as `bottleneck3`, or `tower@2`: within blocks that of the block is in front of it, but a shared set is
+        /// the network's, and its uses are counted all over.
+        Path: string
+        /// The path that its weights go by: its own, or that of the first use of a shared set.
+        Owner: string
+    }
+
+    member using.IsShared = using.Path <> using.Owner
+
+/// Sums of counts.
+module internal Count =
+    /// `None` as soon as one of them is not known, or where the sum does not fit.
+    let total (counts: int64 option seq) =
+        let plus a b =
+            if a > System.Int64.MaxValue - b then None else Some(a + b)
+
+        (Some 0L, counts)
+        ||> Seq.fold (fun sum count -> Option.map2 plus sum count |> Option.flatten)
+
 /// One layer of a checked network.
 type PlanNode =
     {
@@ -34,6 +56,8 @@ type PlanNode =
         Path: string
         /// The path that its weights go by: its own, or that of the first use of a shared set.
         Owner: string
+        /// The uses that it was expanded in, outermost first.
+        Uses: PlanUse list
         /// The catalogue's word for it.
         Kind: string
         Inputs: NodeInput list
@@ -44,6 +68,8 @@ type PlanNode =
         Activation: Activation option
         Span: Span
     }
+
+    member node.IsOwner = node.Path = node.Owner
 
 /// An input of a network; its shape is that of one sample.
 type PlanInput = { Name: string; Shape: Shape }
@@ -123,7 +149,7 @@ type NetworkPlan =
     member plan.OutputShape = plan.ShapeOf plan.Outputs.Head.Source
 
     /// The nodes that own their weights: all, but for later uses of shared sets.
-    member plan.Owners = plan.Nodes |> List.filter (fun node -> node.Path = node.Owner)
+    member plan.Owners = plan.Nodes |> List.filter _.IsOwner
 
     member private plan.WeightsWhere trainable =
         [ for node in plan.Owners do
@@ -154,6 +180,9 @@ type NetworkPlan =
     /// How many weights there are, trained or not; running statistics are none.
     member plan.Parameters =
         plan.Owners |> List.sumBy (fun node -> node.Layer.Weights |> List.sumBy _.Count)
+
+    /// For one sample; `None` while a side is open, or where the sum is beyond 64 bits.
+    member plan.MultiplyAdds = plan.Nodes |> Seq.map _.Layer.MultiplyAdds |> Count.total
 
     /// What is known of a value from what is known of the inputs and of each node behind its own inputs.
     member private plan.Along(ofInput: 'a, ofNode: PlanNode -> 'a list -> 'a) =

@@ -47,6 +47,7 @@ internal sealed class ApplyCommand
         var network = new ImageNetwork(Plan(script, read), parse.GetValue(output));
         var channels = ChannelChoice.Parse(parse.GetValue(channel), network.OutputChannels);
         var file = Destination(parse.GetValue(destination), path, network.Plan.Name);
+        CheckMemory(network, read, path, parse);
         var result = Compute(network, network.Fit(read, path, parse.GetValue(resize)), parse, run);
         var rendering = channels.Render(result, colours);
         ImageFile.WritePng(file, rendering.Raster);
@@ -63,14 +64,24 @@ internal sealed class ApplyCommand
     private static NetworkPlan Plan(ScriptFile script, PixelImage read) => ScriptFile.ValueOf(Dsl.Script.Network(
         script.Source, script.Part, [ShapeModule.image(read.Height, read.Width, read.Channels)], TrainingCatalogues.All, ScriptFile.Importer));
 
+    /// <summary>Before anything large is made: images are scaled on this machine, wherever the network computes.</summary>
+    private void CheckMemory(ImageNetwork network, PixelImage read, string path, ParseResult parse)
+    {
+        var memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        if (parse.GetValue(resize))
+        {
+            network.CheckScaling(read, path, memory);
+        }
+
+        if (parse.GetValue(device) == "cpu")
+        {
+            network.CheckMemory(memory);
+        }
+    }
+
     private PixelImage Compute(ImageNetwork network, PixelImage input, ParseResult parse, RunFolder? run)
     {
         var name = parse.GetValue(device)!;
-        if (name == "cpu")
-        {
-            network.CheckMemory(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
-        }
-
         TorchLibrary.EnsureLoaded();
         Devices.Check([name]);
         var place = new Device(name);

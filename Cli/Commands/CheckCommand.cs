@@ -25,30 +25,49 @@ internal static class CheckCommand
         return command;
     }
 
+    /// <summary>One that cannot be read does not keep the others from being checked.</summary>
     private static int Run(string[] files, bool json)
     {
-        var wrong = false;
+        var code = ExitCode.Success;
         foreach (var file in files)
         {
-            var script = ScriptFile.Read(file);
-            var result = Script.Check(script.Source, TrainingCatalogues.All, ScriptFile.Importer);
-            if (script.Part is { } part && !Script.Names(script.Source, ScriptFile.Importer).Contains(part))
-            {
-                throw new UserException($"{script.Source.File} has no network or train part '{part}'.");
-            }
-
-            wrong |= result.HasErrors;
-            if (json)
-            {
-                Print(result.Diagnostics);
-            }
-            else if (result.Diagnostics.Count > 0)
-            {
-                Console.Error.WriteLine(result.Text);
-            }
+            code = Math.Max(code, Guarded(file, json));
         }
 
-        return wrong ? ExitCode.WrongInput : ExitCode.Success;
+        return code;
+    }
+
+    private static int Guarded(string file, bool json)
+    {
+        try
+        {
+            return Check(file, json);
+        }
+        catch (UserException e)
+        {
+            return Guard.Say(e.Message, ExitCode.WrongInput);
+        }
+    }
+
+    private static int Check(string file, bool json)
+    {
+        var script = ScriptFile.Read(file);
+        var result = Script.Check(script.Source, TrainingCatalogues.All, ScriptFile.Importer);
+        if (script.Part is { } part && !Script.Names(script.Source, ScriptFile.Importer).Contains(part))
+        {
+            throw new UserException($"{script.Source.File} has no network or train part '{part}'.");
+        }
+
+        if (json)
+        {
+            Print(result.Diagnostics);
+        }
+        else if (result.Diagnostics.Count > 0)
+        {
+            Console.Error.WriteLine(result.Text);
+        }
+
+        return result.HasErrors ? ExitCode.WrongInput : ExitCode.Success;
     }
 
     /// <summary>One object a line, as editors read it.</summary>

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text;
 using CnnCluster.Cli.Output;
 using CnnCluster.Dsl;
 using CnnCluster.Trainer;
@@ -67,11 +66,16 @@ internal static class DescribeCommand
         var script = ScriptFile.Read(file);
         var shapes = ShapesOf(input);
         var plan = ScriptFile.ValueOf(Script.Network(script.Source, script.Part, shapes, TrainingCatalogues.All, ScriptFile.Importer));
+        if (shapes.Count > plan.Inputs.Length)
+        {
+            throw new UserException($"--input names {shapes.Count} shapes, but the network '{plan.Name}' has {plan.Inputs.Length} inputs.");
+        }
+
         foreach (var (given, own) in shapes.Zip(plan.Inputs))
         {
             if (!given.Equals(own.Shape))
             {
-                throw new UserException($"--input {ShapeModule.text(given)} does not fit the script's input, {ShapeModule.text(own.Shape)}: it fills in open sides only.");
+                throw new UserException($"--input {ShapeModule.text(given)} does not fit the input '{own.Name}' of {own.Shape.Channels} channels: it fills in what the script leaves open, and would come to {ShapeModule.text(own.Shape)}.");
             }
         }
 
@@ -86,14 +90,7 @@ internal static class DescribeCommand
             return;
         }
 
-        try
-        {
-            File.WriteAllText(path, text, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            throw new UserException($"{path} cannot be written: {e.Message}", e);
-        }
+        OutputFile.Write(path, text);
     }
 
     private static IReadOnlyList<Shape> ShapesOf(string? text) => text is null

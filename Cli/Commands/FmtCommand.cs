@@ -1,8 +1,8 @@
 using System.CommandLine;
 using System.Text;
+using CnnCluster.Cli.Output;
 using CnnCluster.Dsl;
 using CnnCluster.Trainer;
-using CnnCluster.Trainer.Storage;
 
 namespace CnnCluster.Cli.Commands;
 
@@ -75,7 +75,7 @@ internal static class FmtCommand
         }
         else if (canonical != text)
         {
-            Write(file, canonical);
+            OutputFile.Write(file, canonical);
         }
 
         return ExitCode.Success;
@@ -107,25 +107,6 @@ internal static class FmtCommand
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new UserException($"{name} cannot be read: {e.Message}", e);
-        }
-    }
-
-    /// <summary>A link stays a link: the file that it leads to is rewritten.</summary>
-    private static void Write(string file, string canonical)
-    {
-        try
-        {
-            var path = File.ResolveLinkTarget(file, returnFinalTarget: true)?.FullName ?? file;
-            if (File.GetAttributes(path).HasFlag(FileAttributes.ReadOnly))
-            {
-                throw new UserException($"{file} is left as it is: it may not be written.");
-            }
-
-            AtomicFile.Write(path, stream => stream.Write(Encoding.GetBytes(canonical)));
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new UserException($"{file} cannot be written: {e.Message}", e);
         }
     }
 }

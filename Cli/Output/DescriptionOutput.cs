@@ -116,6 +116,6 @@ internal static class DescriptionOutput
         _ => string.Create(CultureInfo.InvariantCulture, $"{bytes / (1024.0 * 1024.0):N1} MiB"),
     };
 
-    private static string Field(IReadOnlyList<int?> sides) =>
+    private static string Field(IReadOnlyList<long?> sides) =>
         string.Join('x', sides.Select(static side => side?.ToString(CultureInfo.InvariantCulture) ?? "?"));
 }

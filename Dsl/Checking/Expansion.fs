@@ -106,8 +106,7 @@ let private useAgain (builder: Builder) flow run declared (word: Name) given (fi
         first.Uses <- first.Uses + 1
         let start = builder.Nodes.Count
 
-        let frame =
-            Frame.create $"{word.Text}@{first.Uses}/" $"{word.Text}/" (word.Text :: flow.Frame.Units)
+        let frame = Frame.within flow.Frame $"{word.Text}@{first.Uses}" word.Text word.Text
 
         let here = expand builder flow run declared word frame given
 
@@ -124,9 +123,7 @@ let private useAgain (builder: Builder) flow run declared (word: Name) given (fi
 let private useFirst (builder: Builder) flow run declared (word: Name) given (value: Flowing) =
     let start = builder.Nodes.Count
 
-    let frame =
-        Frame.create $"{word.Text}/" $"{word.Text}/" (word.Text :: flow.Frame.Units)
-
+    let frame = Frame.within flow.Frame word.Text word.Text word.Text
     let here = expand builder flow run declared word frame given
 
     builder.Shared[word.Text] <-
@@ -150,7 +147,7 @@ let private expandUnit (builder: Builder) flow run (declared: Declared) (word: N
         let name = Frame.number outer word.Text
 
         let frame =
-            Frame.create $"{outer.Prefix}{name}/" $"{outer.Owner}{name}/" (word.Text :: outer.Units)
+            Frame.within outer $"{outer.Prefix}{name}" $"{outer.Owner}{name}" word.Text
 
         expand builder flow run declared word frame given
     | Common, Known value ->

@@ -17,26 +17,33 @@ type Frame =
         Owner: string
         Counts: Dictionary<string, int>
         Taken: HashSet<string>
-        /// The units that are being expanded, innermost first.
+        /// The uses that are being expanded, outermost first.
+        Uses: PlanUse list
+        /// Their units, innermost first.
         Units: string list
     }
 
 module Frame =
-    let create prefix owner units =
+    let private create prefix owner uses units =
         { Prefix = prefix
           Owner = owner
           Counts = Dictionary()
           Taken = HashSet()
+          Uses = uses
           Units = units }
 
     /// The network's own: the paths of shared sets begin with their names, which nothing else may take.
     let ofNetwork (words: Words) =
-        let frame = create "" "" []
+        let frame = create "" "" [] []
 
         for KeyValue(name, declared) in words.Units do
             if declared.Unit = Common then frame.Taken.Add name |> ignore
 
         frame
+
+    /// One use of a unit, where another frame ends.
+    let within outer path owner unit' =
+        create $"{path}/" $"{owner}/" (outer.Uses @ [ { Path = path; Owner = owner } ]) (unit' :: outer.Units)
 
     /// `conv1`, `conv2`, … in the order of use. A block `a` and a block `a1` do not get in each other's way.
     let rec number frame kind =

@@ -40,6 +40,7 @@ let private addNode (builder: Builder) flow kind span (inputs: Flowing list) arg
     builder.Nodes.Add
         { Path = flow.Frame.Prefix + name
           Owner = flow.Frame.Owner + name
+          Uses = flow.Frame.Uses
           Kind = kind
           Inputs = inputs |> List.map _.Source
           InputShapes = inputs |> List.map _.Shape

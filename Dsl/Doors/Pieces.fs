@@ -82,6 +82,12 @@ let definition piece =
         | Let(name, value) -> Some(name, value)
         | _ -> None)
 
+/// What an `import` has in quotes.
+let path piece =
+    declaration "path" piece $"import {ExpressionPrinter.quoted piece}" (function
+        | Import(read, _) when read = piece -> Some piece
+        | _ -> None)
+
 /// What stands behind `block`: `cell(filters, stride = 1)`.
 let blockHead piece =
     declaration "head of a block" piece $"block {piece} {{ }}" (function

@@ -35,11 +35,14 @@ let private refuse (value: obj | null) why =
     let shown = if isNull value then "null" else $"{value}"
     invalidArg (nameof value) $"{shown} cannot stand in a script: {why}."
 
-/// A negative number is a sign and a number, as it is read.
+/// A negative number is a sign and a number, as it is read; so is a negative zero.
 let private number (value: float) =
-    if not (Double.IsFinite value) then refuse value "a script's numbers are finite"
-    elif value < 0.0 then expression (Unary(Negate, expression (Number -value)))
-    else expression (Number value)
+    if not (Double.IsFinite value) then
+        refuse value "a script's numbers are finite"
+    elif Double.IsNegative value then
+        expression (Unary(Negate, expression (Number -value)))
+    else
+        expression (Number value)
 
 /// By way of its digits, so that 0.1f is 0.1.
 let private numberOf (value: IConvertible) =
@@ -208,4 +211,4 @@ let blockOf head body =
     declarationOf (Block(name, parameters, body))
 
 let importOf path =
-    declarationOf (Import(path, Span.nowhere))
+    declarationOf (Import(Pieces.path path, Span.nowhere))

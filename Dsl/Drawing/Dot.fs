@@ -58,9 +58,8 @@ let private vertex (diagram: Diagram) indent item =
 let rec private item (diagram: Diagram) (indent: string) =
     function
     | Leaf leaf -> [ vertex diagram indent leaf ]
-    | Group(path, items) ->
-        let name, label =
-            quoted ("cluster_" + path), quoted (groupName diagram.Folding path)
+    | Group(using, items) ->
+        let name, label = quoted ("cluster_" + using.Path), quoted (groupName using)
 
         [ $"{indent}subgraph {name} {{"
           $"{indent}  label={label};"

@@ -55,8 +55,8 @@ let private boxOf (boxes: Map<Vertex, Stacks.Box>) (vertex, rectangle: Rectangle
 
     List.map2 (rowOf rectangle) tops rows
 
-let private frameOf folding (path: string, frame: Rectangle) =
-    let name = Labels.localName path
+let private frameOf (using: PlanUse, frame: Rectangle) =
+    let name = Labels.localName using.Path
 
     let halo =
         [ "fill", Palette.faint; "stroke", Palette.group; "stroke-width", "3"; "paint-order", "stroke" ]
@@ -71,9 +71,9 @@ let private frameOf folding (path: string, frame: Rectangle) =
               "fill", Palette.group
               "stroke", Palette.groupLine
               "stroke-width", "1"
-              if isAgain folding path then "stroke-dasharray", "4 2" ]
+              if using.IsShared then "stroke-dasharray", "4 2" ]
 
-    let about = if isAgain folding path then groupName folding path else path
+    let about = if using.IsShared then groupName using else using.Path
     group "block" [ title about; around ], text 10.0 (frame.X + 8.0) (frame.Y + 13.0) halo name
 
 // ---- edges ----
@@ -145,9 +145,9 @@ let private moved columns (item, rectangle: Rectangle) =
 /// Below the heading.
 let private top = 84.0
 
-let private elementsOf (folding: Folding) boxes (layout: Layout) columns =
+let private elementsOf boxes (layout: Layout) columns =
     let frames, names =
-        layout.Frames |> List.map (moved columns >> frameOf folding) |> List.unzip
+        layout.Frames |> List.map (moved columns >> frameOf) |> List.unzip
 
     frames
     @ List.collect (edgeOf columns) layout.Routes
@@ -184,5 +184,5 @@ let draw (diagram: Diagram) =
           element
               "g"
               [ "transform", $"translate({number ((width - across) / 2.0)} {number top})" ]
-              (elementsOf diagram.Folding boxes layout columns)
+              (elementsOf boxes layout columns)
           legend ]

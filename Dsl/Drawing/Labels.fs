@@ -138,12 +138,8 @@ let summary (plan: NetworkPlan) =
     let number (n: int64) =
         n.ToString("N0", System.Globalization.CultureInfo.InvariantCulture)
 
-    let multiplyAdds =
-        (Some 0L, plan.Nodes)
-        ||> List.fold (fun total node -> Option.map2 (+) total node.Layer.MultiplyAdds)
-
     $"{number plan.Parameters} parameters"
-    + (match multiplyAdds with
+    + (match plan.MultiplyAdds with
        | Some count -> $", {number count} multiply-adds for one sample"
        | None -> "")
 

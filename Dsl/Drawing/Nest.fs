@@ -12,7 +12,7 @@ type Vertex =
 
 type Item =
     | Leaf of Vertex
-    | Group of path: string * Item list
+    | Group of PlanUse * Item list
 
 /// A value on its way to one of its readers.
 type Edge =
@@ -25,40 +25,22 @@ type Diagram =
       Items: Item list
       Edges: Edge list }
 
-let private steps (path: string) =
-    path.Split '/' |> List.ofArray |> List.rev |> List.tail |> List.rev
-
-/// Vertices whose paths begin alike, one after the other, are in one group.
-let rec private nest prefix (leaves: (string list * Vertex) list) =
+/// Vertices that stand in the same use, one after the other, are in one group.
+let rec private nest (leaves: (PlanUse list * Vertex) list) =
     match leaves with
     | [] -> []
-    | ([], vertex) :: rest -> Leaf vertex :: nest prefix rest
-    | (step :: _, _) :: _ ->
-        let isInside (path: string list, _) = List.tryHead path = Some step
+    | ([], vertex) :: rest -> Leaf vertex :: nest rest
+    | (using :: _, _) :: _ ->
+        let isInside (uses, _) = List.tryHead uses = Some using
         let inside = List.takeWhile isInside leaves
-        let path = if prefix = "" then step else $"{prefix}/{step}"
-        let members = [ for path, vertex in inside -> List.tail path, vertex ]
-        Group(path, nest path members) :: nest prefix (List.skip inside.Length leaves)
 
-let private firstInside (folding: Folding) (path: string) =
-    folding.Parts |> Array.find (fun part -> part.Path.StartsWith(path + "/"))
-
-/// Whether a group is a later use of a shared set.
-let isAgain folding path = (firstInside folding path).IsShared
+        Group(using, nest [ for uses, vertex in inside -> List.tail uses, vertex ])
+        :: nest (List.skip inside.Length leaves)
 
 /// What a group is called: the use, and where its weights are if it is a later use of a shared set.
-let groupName (folding: Folding) (path: string) =
-    let inside = firstInside folding path
-    let steps (path: string) = path.Split '/'
-    let local = Array.last (steps path)
-
-    if inside.IsShared then
-        let owner =
-            steps inside.Owner |> Array.truncate (steps path).Length |> String.concat "/"
-
-        $"{local}: weights of {owner}"
-    else
-        local
+let groupName (using: PlanUse) =
+    let local = Labels.localName using.Path
+    if using.IsShared then $"{local}: weights of {using.Owner}" else local
 
 let private vertexOf =
     function
@@ -73,7 +55,7 @@ let ofPlan depth (plan: NetworkPlan) =
     let folding = Folding.create depth plan
 
     let parts =
-        nest "" [ for i, part in Array.indexed folding.Parts -> steps part.Path, PartVertex i ]
+        nest [ for i, part in Array.indexed folding.Parts -> part.Uses, PartVertex i ]
 
     let outputs = shownOutputs folding
 

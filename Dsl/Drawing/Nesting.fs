@@ -2,6 +2,7 @@
 /// overlap, whatever the network. Values cross a block's frame at ports.
 module internal CnnCluster.Dsl.Drawing.Nesting
 
+open CnnCluster.Dsl
 open CnnCluster.Dsl.Drawing.Geometry
 open CnnCluster.Dsl.Drawing.Layering
 open CnnCluster.Dsl.Drawing.Nest
@@ -12,7 +13,7 @@ type Layout =
         Height: float
         Boxes: (Vertex * Rectangle) list
         /// Outer ones first.
-        Frames: (string * Rectangle) list
+        Frames: (PlanUse * Rectangle) list
         Routes: Route list
         /// Heights at which a single edge is all that leads further down.
         Cuts: float list
@@ -40,7 +41,7 @@ let private moved dx dy (layout: Layout) =
 
     { layout with
         Boxes = [ for vertex, box in layout.Boxes -> vertex, move box ]
-        Frames = [ for path, frame in layout.Frames -> path, move frame ]
+        Frames = [ for using, frame in layout.Frames -> using, move frame ]
         Routes =
             [ for route in layout.Routes ->
                   { route with
@@ -234,8 +235,8 @@ let private arrange (level: Level) =
 let private padding = 12.0
 
 /// A block's frame around what is in it, with room for its name at the left of what comes in.
-let private framed path (inner: Layout) =
-    let name = Svg.widthOf 10.0 (Labels.localName path) + 16.0
+let private framed (using: PlanUse) (inner: Layout) =
+    let name = Svg.widthOf 10.0 (Labels.localName using.Path) + 16.0
 
     let left =
         (padding, inner.Entries) ||> Map.fold (fun left _ x -> max left (name - x))
@@ -254,7 +255,7 @@ let private framed path (inner: Layout) =
     { placed with
         Width = frame.Width
         Height = frame.Height
-        Frames = (path, frame) :: placed.Frames }
+        Frames = (using, frame) :: placed.Frames }
 
 let rec private membersOf =
     function
@@ -267,14 +268,14 @@ let rec private childOf boxes (edges: Edge list) item =
         { Layout = leaf boxes edges vertex
           Members = Set.singleton vertex
           IsBlock = false }
-    | Group(path, items) ->
+    | Group(using, items) ->
         let members = membersOf item
 
         let touching =
             edges
             |> List.filter (fun edge -> members.Contains edge.From || members.Contains edge.To)
 
-        { Layout = framed path (layoutOf boxes touching items)
+        { Layout = framed using (layoutOf boxes touching items)
           Members = members
           IsBlock = true }
 

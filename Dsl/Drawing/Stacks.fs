@@ -98,14 +98,11 @@ let private carriers (diagram: Diagram) =
           | PartVertex above, PartVertex below when readers[edge.From] = 1 ->
               let a, b = diagram.Folding.Parts[above], diagram.Folding.Parts[below]
 
-              let block (part: Part) =
-                  part.Path.Substring(0, part.Path.LastIndexOf '/' + 1)
-
               if
                   not a.IsFolded
                   && not b.IsFolded
                   && isPointwise diagram.Folding.Plan b.Nodes.Head
-                  && block a = block b
+                  && a.Uses = b.Uses
               then
                   edge.To, edge.From
           | _ -> () ]
@@ -126,7 +123,7 @@ let create (diagram: Diagram) =
         items
         |> List.choose (fun item ->
             match item with
-            | Group(path, inner) -> Some(Group(path, keep inner))
+            | Group(using, inner) -> Some(Group(using, keep inner))
             | Leaf vertex ->
                 let head = headOf vertex
 

@@ -260,7 +260,7 @@ let private seen body (length: int) =
     values x.grad |> Array.filter (fun slope -> slope <> 0.0) |> Array.length
 
 let private fieldsOf body =
-    [ for layer in (described body).Layers -> [ for side in layer.ReceptiveField -> side.Value ] ]
+    [ for layer in (described body).Layers -> [ for side in layer.ReceptiveField -> int side.Value ] ]
 
 let private fields =
     testList

@@ -174,6 +174,7 @@ let private mistakes =
       [ "wrong.cnn"; "a.png" ], "wrong.cnn:3:5: error"
       [ "large.cnn"; "a.png" ], "large.cnn:3:12: error: a window of 63 does not fit"
       [ "fixed.cnn"; "a.png" ], "a.png is 45x62 (height x width), but the network 'F' takes 20x16x3"
+      [ "tall.cnn"; "a.png"; "--resize" ], "a.png is too large scaled to 900000000x1"
       [ "maps.cnn"; "a.png" ], "--output takes maps or pooled"
       [ "blur.cnn"; "a.png"; "--channel"; "2" ], "--channel takes a number from 1 to 1"
       [ "blur.cnn"; "a.png"; "--range"; "half" ], "--range takes clip"
@@ -191,7 +192,8 @@ let private wrong (folder: string) =
         [ "blur", "input ?x?x1\n    conv kernel=gaussian pad=same"
           "wrong", "input ?x?x1\n    cnov kernel=gaussian"
           "large", "input ?x?x1\n    conv 1 63x3"
-          "fixed", "input 20x16x3\n    maxpool 2" ] do
+          "fixed", "input 20x16x3\n    maxpool 2"
+          "tall", "input 900000000x1x1\n    maxpool 10000x1" ] do
         let network = name.Substring(0, 1).ToUpperInvariant()
 
         Cnn.write folder $"{name}.cnn" $"network {network} {{\n    {body}\n}}\n"

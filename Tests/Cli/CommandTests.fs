@@ -77,6 +77,19 @@ let tests =
                   Expect.stringStarts (File.ReadAllText svg) "<svg " "an SVG"
                   Expect.stringStarts (File.ReadAllText dot) "digraph \"LeNet5\" {" "a graph")
           }
+          test "describe replaces a drawing whole: who reads the old one reads it to its end; a link stays a link" {
+              Cnn.inFolder (fun folder ->
+                  let svg = Cnn.write folder "net.svg" "old"
+                  let link = Path.Combine(folder, "link.svg")
+                  File.CreateSymbolicLink(link, svg) |> ignore
+                  use reader = new StreamReader(svg)
+                  let result = Cnn.run folder [ "describe"; lenet; "--svg"; "link.svg" ]
+                  Expect.equal (result.ExitCode, result.Error) (0, "") "silent"
+                  Expect.equal (reader.ReadToEnd()) "old" "the reader's"
+                  Expect.isNotNull (File.ResolveLinkTarget(link, false)) "still a link"
+                  Expect.stringStarts (File.ReadAllText svg) "<svg " "an SVG"
+                  Expect.equal (Directory.GetFiles(folder).Length) 2 "nothing is left over")
+          }
           test "describe --dot - prints the graph" {
               Cnn.inFolder (fun folder ->
                   let result = Cnn.run folder [ "describe"; lenet; "--dot"; "-" ]
@@ -117,6 +130,25 @@ let tests =
                   Expect.equal [ for layer in layers -> int layer["parameters"] ] [ 40; 0; 0; 578 ] "parameters"
                   let second = layers[1]
                   Expect.equal (string second["weights_of"]) "tower" "whose weights")
+          }
+          test "check goes on behind a file that cannot be read, and behind a part that is not there" {
+              Cnn.inFolder (fun folder ->
+                  let right = Cnn.write folder "right.cnn" (Cnn.lenet small)
+
+                  let wrong =
+                      Cnn.write folder "wrong.cnn" ((Cnn.lenet small).Replace("flatten", "flaten"))
+
+                  for json in [ []; [ "--json" ] ] do
+                      let files = [ "absent.cnn"; right + ":Other"; wrong ]
+                      let result = Cnn.run folder ("check" :: json @ files)
+                      Expect.equal result.ExitCode 2 "wrong input"
+                      Expect.stringContains result.Error "cnn: absent.cnn cannot be read" "the absent file"
+                      Expect.stringContains result.Error "has no network or train part 'Other'" "the absent part"
+                      let mistakes = if json.IsEmpty then result.Error else result.Output
+                      Expect.stringContains mistakes "flaten" "the file behind them"
+
+                  let result = Cnn.run folder [ "check"; "absent.cnn"; right ]
+                  Expect.equal (result.ExitCode, result.Output) (2, "") "one that cannot be read is enough")
           }
           test "check --json prints one object a mistake" {
               Cnn.inFolder (fun folder ->

@@ -110,16 +110,4 @@ let tests =
                       Expect.equal result.ExitCode 2 "wrong input"
                       Expect.stringContains result.Error "too long for a script" "the message"
                       Expect.equal (FileInfo(file).Length) (int64 (Encoding.UTF8.GetByteCount long)) "as it was")
-          }
-          test "every example is in its canonical form" {
-              Cnn.inFolder (fun folder ->
-                  let examples =
-                      Directory.GetFiles(Repository.file "examples", "*.cnn") |> List.ofArray
-
-                  Expect.isNonEmpty examples "there are examples"
-
-                  Expect.equal
-                      (outcome (Cnn.run folder ([ "fmt"; "--check" ] @ examples)))
-                      (0, "", "")
-                      "nothing would change")
           } ]

@@ -31,6 +31,10 @@ let private network body = "network N {\n" + body + "\n}"
 let private example name =
     File.ReadAllText(Repository.file $"Tests/Dsl/Drawings/{name}.cnn")
 
+let private sharing =
+    "shared tower { conv 4 3 pad=same relu; batchnorm }\nblock cell(n) { conv n 3 pad=same; add here { tower }; conv n 1 }\n"
+    + network "input 8x8x4\ncell 4\ncell 4\ntower\nflatten\ndense 2"
+
 let private networks =
     [ "a chain", lenet
       "a long chain",
@@ -57,6 +61,7 @@ let private networks =
       "long skips",
       network
           "input 64x64x1\nconv 8 3x3 pad=same relu as a\nmaxpool 2\nconv 16 3x3 pad=same relu as b\nmaxpool 2\nconv 32 3x3 pad=same relu as c\nconv 32 1x1\nconcat c here\nconv 16 1x1\nconcat { from b; maxpool 2 } here\nconv 8 1x1\nconcat { from a; maxpool 4 } here\nconv 2 1x1"
+      "a shared set in blocks", sharing
       "shared sets, several inputs and outputs", example "pair" ]
 
 // ---- the tests ----
@@ -99,6 +104,13 @@ let private insideOf (document: XDocument) =
             let x, y = x + dx, y + dy
             Expect.isTrue (Double.IsFinite x && Double.IsFinite y) $"{element}"
             Expect.isTrue (x >= 0.0 && x <= view[2] && y >= 0.0 && y <= view[3]) $"{x}, {y} of {view}: {element}"
+
+/// Whether a box lies within another.
+let private holds outer inner =
+    outer.Left <= inner.Left
+    && inner.Right <= outer.Right
+    && outer.Top <= inner.Top
+    && inner.Bottom <= outer.Bottom
 
 let private boxesOf document =
     groups "layer" document @ groups "input" document @ groups "output" document
@@ -156,8 +168,22 @@ let svgTests =
                       |> List.map (fun frame -> titleOf frame, (boxOf frame).Value)
 
                   for (a, boxA), (b, boxB) in pairs frames do
-                      if not (b.StartsWith(a + "/")) then
+                      if not (b.StartsWith(a + "/") || holds boxA boxB) then
                           Expect.isFalse (overlap boxA boxB) $"{name}: {a} and {b}"
+          }
+          test "a use of a shared set has its frame within that of the block that uses it, which is one" {
+              let frames = groups "block" (svg whole (plan sharing))
+
+              let box name =
+                  frames |> List.find (fun frame -> titleOf frame = name) |> boxOf |> Option.get
+
+              Expect.equal
+                  (frames |> List.map titleOf |> List.sort)
+                  [ "cell1"; "cell2"; "tower"; "tower@2: weights of tower"; "tower@3: weights of tower" ]
+                  "a frame for each use"
+
+              Expect.isTrue (holds (box "cell1") (box "tower")) "the first use"
+              Expect.isTrue (holds (box "cell2") (box "tower@2: weights of tower")) "the second use"
           }
           test "an arrow for each value that a box reads, and it ends on the box" {
               let plan = plan (example "pair")

@@ -39,6 +39,23 @@ public sealed class ImageNetwork(NetworkPlan plan, string? outputName)
         return fits ? coloured : ImageResizing.To(coloured, height, width);
     }
 
+    /// <summary>Refuses an image that, scaled to the network's size, would need more memory than there is.</summary>
+    /// <param name="image">Red, green and blue.</param>
+    /// <param name="name">What errors call it.</param>
+    /// <param name="memory">Bytes that there are.</param>
+    /// <exception cref="UserException">It would need more.</exception>
+    public void CheckScaling(PixelImage image, string name, long memory)
+    {
+        var (height, width) = (Side(input, 0), Side(input, 1));
+        var values = ImageResizing.ValuesMade(image, input.Channels, height, width);
+        if (values > Array.MaxLength || (double)values * sizeof(float) > memory)
+        {
+            throw new UserException(string.Create(
+                System.Globalization.CultureInfo.InvariantCulture,
+                $"{name} is too large scaled to {ShapeModule.text(input)}, which the network '{plan.Name}' takes: that would take {values * sizeof(float) / Gibibyte:F1} GiB, and this machine has {memory / Gibibyte:F1} GiB."));
+        }
+    }
+
     /// <summary>Refuses an image for which the network would need more memory than there is.</summary>
     /// <param name="memory">Bytes that there are.</param>
     /// <exception cref="UserException">It would need more.</exception>

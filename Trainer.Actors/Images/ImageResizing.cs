@@ -7,10 +7,24 @@ public static class ImageResizing
     /// Bilinear interpolation, the pixels' centres at ½, 1½, …: each axis by itself, under a triangle as wide as two
     /// pixels of the coarser image, so that shrinking averages over all pixels instead of leaving some out.
     /// </summary>
+    /// <exception cref="OverflowException">It makes more values than an array holds: see <see cref="ValuesMade"/>.</exception>
     public static PixelImage To(PixelImage image, int height, int width)
     {
         var rows = Axis(image.Values, image.Height, height, image.Width);
         return new PixelImage(image.Channels, height, width, Axis(rows, image.Width, width, 1));
+    }
+
+    /// <summary>How many numbers scaling makes: the rows scaled first, then the columns of these.</summary>
+    /// <param name="image">The image.</param>
+    /// <param name="channels">How many of its channels are scaled.</param>
+    /// <param name="height">The wanted height.</param>
+    /// <param name="width">The wanted width.</param>
+    public static long ValuesMade(PixelImage image, int channels, int height, int width)
+    {
+        var rows = (long)channels * height;
+        return checked(
+            (height == image.Height ? 0 : rows * image.Width)
+            + (width == image.Width ? 0 : rows * width));
     }
 
     /// <param name="source">(outer, <paramref name="length"/>, <paramref name="inner"/>) numbers.</param>
@@ -24,8 +38,8 @@ public static class ImageResizing
             return source;
         }
 
-        var outer = source.Length / (length * inner);
-        var result = new float[outer * wanted * inner];
+        var outer = (int)(source.Length / ((long)length * inner));
+        var result = new float[checked((long)outer * wanted * inner)];
         for (var place = 0; place < wanted; place++)
         {
             var (first, weights) = Triangle(length, wanted, place);

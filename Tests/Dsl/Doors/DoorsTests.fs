@@ -89,6 +89,20 @@ let tests =
               let numbers = rows.Get |> Array.map _.Get
               let row (values: int16[]) = String.Join(" ", values)
               valueOf numbers = read ("[" + String.Join("; ", Array.map row numbers) + "]"))
+          test "a negative zero is read back from its text" {
+              for value in [ box -0.0; box -0.0f ] do
+                  Expect.equal (valueOf value) (read "-0") "the value"
+          }
+          test "an import is read back from its text, and a path that cannot be written is refused" {
+              let path = "a \"b\" \\ é.cnn"
+              let written = script [ import path ]
+              Expect.equal (placeless (tree (Printer.print written))) (placeless written) "the tree"
+              Expect.equal (ScriptBuilder().Import(path).ToString()) (Printer.print written) "C#"
+
+              for wrong in [ "a\nb.cnn"; "a\rb.cnn"; "a\r\nb.cnn" ] do
+                  refuses "is no path" (fun () -> import wrong)
+                  refuses "is no path" (fun () -> ScriptBuilder().Import wrong)
+          }
           for text in
               [ "filters*4"
                 "(a - 1)"
