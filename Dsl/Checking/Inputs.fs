@@ -68,13 +68,20 @@ let private addInput (builder: Builder) (name: string) (place: Span) shape =
             "a name for each input, as in: input left 28x28x1"
     else
         let shape = filled (builder.Samples name number) shape
-        builder.Inputs.Add { Name = name; Shape = shape }
-        builder.InputPlaces.Add place
 
-        Some
-            { Source = FromInput number
-              Shape = shape
-              Field = ReceptiveField.start shape.Rank }
+        if elements (Some shape.Channels :: shape.Sides) > 2147483647.0 then
+            fail
+                builder.Sink
+                place
+                $"filled in, the input would be {Shape.text shape}: it has at most 2147483647 elements"
+        else
+            builder.Inputs.Add { Name = name; Shape = shape }
+            builder.InputPlaces.Add place
+
+            Some
+                { Source = FromInput number
+                  Shape = shape
+                  Field = ReceptiveField.start shape.Rank }
 
 /// Whether an input is used at all is asked of the whole network, not of its names.
 let private nameInput (builder: Builder) flow first (labels: Name option list) =

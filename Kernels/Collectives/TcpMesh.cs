@@ -74,11 +74,14 @@ public sealed class TcpMesh : IDisposable
             Task.Run(() => forming.RunAsync(deadline), CancellationToken.None).GetAwaiter().GetResult();
             formed = true;
         }
+        catch (Exception e) when (closing.IsCancellationRequested && e is (OperationCanceledException or InvalidOperationException))
+        {
+            // Whichever is seen first: that it is to end, or that the listener does not listen any more.
+            throw new CollectiveException("the listener was closed while the ranks were connecting", inner: e);
+        }
         catch (OperationCanceledException e)
         {
-            throw closing.IsCancellationRequested
-                ? new CollectiveException("the listener was closed while the ranks were connecting", inner: e)
-                : NotFormed(forming, patience, e);
+            throw NotFormed(forming, patience, e);
         }
         finally
         {
