@@ -83,7 +83,14 @@ module private Parts =
         match name, parts with
         | null, [ one ] -> Some one
         | _, [] when incomplete reading.Tree -> None
-        | null, [] -> Scope.fail sink place $"the script has no {what}"
+        | null, [] ->
+            let form =
+                if what = "network" then
+                    "network NAME { input …; layers }"
+                else
+                    "train NAME { data …; loss …; optimizer … }, with the network's name"
+
+            Scope.expected sink place $"the script has no {what}" form
         | null, _ ->
             Scope.expected sink place $"the script has several {what}s" $"FILE:NAME, with {Suggestion.listed names}"
         | name, _ ->

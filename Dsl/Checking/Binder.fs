@@ -23,6 +23,8 @@ type private Given =
         Free: ArgumentDefinition list
         /// Arguments whose value could not be understood, which was said.
         Lost: Set<string>
+        /// Whether a setting has a name that the layer does not know: it may be the one that is missing.
+        Misnamed: bool
         Sound: bool
     }
 
@@ -179,7 +181,7 @@ let private addKeyword sink (layer: LayerDefinition) given (key: Name, value: Wr
     match layer.Arguments |> List.tryFind (fun a -> a.Name = key.Text) with
     | Some argument -> addValue sink argument value key.Span given
     | None when knows sink layer key -> addActivation sink value given
-    | None -> unsound given
+    | None -> { unsound given with Misnamed = true }
 
 let private add sink layer scope given argument =
     match argument with
@@ -213,7 +215,7 @@ let private withDefaults sink (layer: LayerDefinition) (defaults: Defaults) (giv
     |> List.fold apply given
 
 let private missing sink span (layer: LayerDefinition) given (argument: ArgumentDefinition) =
-    if given.Lost.Contains argument.Name then
+    if given.Misnamed || given.Lost.Contains argument.Name then
         None
     else
         expected sink span $"'{layer.Name}' needs '{argument.Name}'" (Suggestion.phrase argument.Doc)
@@ -273,6 +275,7 @@ let bind (sink: Sink) scope (defaults: Defaults) (layer: LayerDefinition) (word:
               Activation = None
               Free = layer.Arguments |> List.filter _.Positional
               Lost = Set.empty
+              Misnamed = false
               Sound = true }
         |> withDefaults sink layer defaults
 

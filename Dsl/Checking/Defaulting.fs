@@ -53,7 +53,13 @@ let add (builder: Builder) (flow: Flow) (body: Body) =
     let entry (seen, defaults: Binder.Defaults) (statement: Statement) =
         match statement.Kind with
         | Use(word, _, None) when Set.contains word.Text seen ->
-            report builder.Sink (Diagnostic.error word.Span $"'{word.Text}' has its defaults already")
+            expected
+                builder.Sink
+                word.Span
+                $"'{word.Text}' has its defaults already"
+                "all of them behind one word, as in: conv bias=no pad=same"
+            |> ignore
+
             seen, defaults
         | Use(word, arguments, None) when (layerOf builder word).IsSome ->
             let keywords =

@@ -10,10 +10,14 @@ open CnnCluster.Dsl.Checking.NetworkBuilder
 
 /// What a use of a unit was given.
 type UnitArguments =
-    { Values: Map<string, Evaluated option>
-      Free: Parameter list
-      Activation: Expression option
-      Frozen: bool }
+    {
+        Values: Map<string, Evaluated option>
+        Free: Parameter list
+        Activation: Expression option
+        Frozen: bool
+        /// Whether a parameter was named that there is not: it may be the one that is missing.
+        Misnamed: bool
+    }
 
 let private take (builder: Builder) span (parameter: Parameter) value given =
     let name = parameter.Name.Text
@@ -92,7 +96,7 @@ let private takeKeyword (builder: Builder) scope (word: Name) parameters given (
         |> Suggestion.among known key.Text
         |> report builder.Sink
 
-        given
+        { given with Misnamed = true }
 
 let takeAll (builder: Builder) flow (word: Name) parameters arguments =
     let scope = scopeOf flow
@@ -109,7 +113,8 @@ let takeAll (builder: Builder) flow (word: Name) parameters arguments =
         { Values = Map.empty
           Free = parameters
           Activation = None
-          Frozen = false }
+          Frozen = false
+          Misnamed = false }
 
 /// Refuses a use that leaves a parameter without a value.
 let complete (builder: Builder) (word: Name) (parameters: Parameter list) given =
@@ -118,6 +123,7 @@ let complete (builder: Builder) (word: Name) (parameters: Parameter list) given 
 
     match parameters |> List.filter isMissing with
     | [] -> true
+    | _ when given.Misnamed -> false
     | missing ->
         let names =
             missing |> List.map (fun p -> $"'{p.Name.Text}'") |> Suggestion.joined "and"
