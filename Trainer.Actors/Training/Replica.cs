@@ -195,10 +195,14 @@ public sealed class Replica : IDisposable
         return new BatchTensors(inputs, module.Run(inputs), [.. batch.Targets.Select(Target)]);
     }
 
+    /// <remarks>
+    /// A copy in libtorch's own memory: an array lies where the garbage collector put it, and a matrix product picks its
+    /// kernel, and with it the order of its sums, by the alignment of what it reads. The same bits need the same alignment.
+    /// </remarks>
     private Tensor Input(int count, float[] pixels, Shape shape) =>
         tensor(pixels, dtype: ScalarType.Float32)
             .reshape([count, shape.Channels, .. shape.Sides.Select(static side => (long)side!.Value)])
-            .to(ElementType, Device);
+            .to(ElementType, Device, copy: true);
 
     private Tensor Target(TargetValues values) => values switch
     {
