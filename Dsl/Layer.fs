@@ -2,6 +2,7 @@ namespace CnnCluster.Dsl
 
 open TorchSharp
 open CnnCluster.Kernels
+open CnnCluster.Kernels.Layers.Lanes
 
 type Tensor = torch.Tensor
 
@@ -50,6 +51,17 @@ type Effect =
     /// Each element of the output is a mean of some of one channel, or of its operands'.
     | Averages
 
+/// What a layer is to the kernels that compute several layers as one, 16 samples at a time (docs/adr/0009).
+[<RequireQualifiedAccess>]
+type LaneForm =
+    /// A kernel (out, in, kH, kW), and a bias if there is one.
+    | Convolution of ConvolutionGeometry
+    /// The greatest of each 2×2 pixels, windows side by side.
+    | MaxPool
+    | Flatten
+    /// A kernel (units, features), and a bias if there is one.
+    | Dense
+
 /// A layer at its place: what it gives, owns and costs, and how it is computed.
 type LayerPlan =
     {
@@ -63,6 +75,8 @@ type LayerPlan =
         /// Whether a sample's output depends in training on the others of its batch.
         UsesBatch: bool
         Forward: LayerCall -> Tensor
+        /// The same in lanes, if there are kernels for it.
+        Lanes: LaneForm option
     }
 
 /// A value that comes into a layer.
@@ -164,7 +178,8 @@ module LayerPlan =
           MultiplyAdds = Some 0L
           Effect = Effect.Computes
           UsesBatch = false
-          Forward = forward }
+          Forward = forward
+          Lanes = None }
 
     let keeping plan = { plan with Effect = Effect.Keeps }
     let averaging plan = { plan with Effect = Effect.Averages }

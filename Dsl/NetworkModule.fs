@@ -5,6 +5,7 @@ open System.Collections.Generic
 open TorchSharp
 open CnnCluster.Kernels
 open CnnCluster.Kernels.Collectives
+open CnnCluster.Kernels.Layers.Lanes
 
 /// The tensors a network computes with, in the plan's order: views into arenas, or tensors of their own.
 type NetworkTensors =
@@ -12,6 +13,19 @@ type NetworkTensors =
       Gradients: IReadOnlyList<Tensor>
       Buffers: IReadOnlyList<Tensor>
       NextBuffers: IReadOnlyList<Tensor> }
+
+[<AutoOpen>]
+module private Reshaping =
+    /// Samples of this shape.
+    let reshaped (shape: Shape) (samples: Tensor) =
+        if samples.dim () = int64 shape.Rank + 2L then
+            samples
+        else
+            samples.reshape
+                [| yield samples.size 0
+                   yield int64 shape.Channels
+                   for side in shape.Sides do
+                       yield int64 side.Value |]
 
 module private Initial =
     let fill (tensor: Tensor) (values: uint64 -> float) =
@@ -21,9 +35,23 @@ module private Initial =
         use shaped = flat.reshape tensor.shape
         tensor.copy_ shaped |> ignore
 
+/// What computes the layers of a network.
+type LayerKernels =
+    /// libtorch, one layer at a time; on every device, in every type.
+    | Library = 0
+    /// Kernels of our own where they are faster: float32 on the CPU, with gradients in memory that stays.
+    | Lanes = 1
+
+/// One step of a forward pass: a node, or several in lanes.
+[<RequireQualifiedAccess>]
+type private ModuleStep =
+    | Node of PlanNode * weights: Tensor list * current: Tensor list * next: Tensor list
+    | Lanes of LaneNetwork * first: PlanNode * last: PlanNode
+
 /// A checked network as a TorchSharp module. Its inputs are (N, C, sides…), its outputs have N first too.
 /// Weights are registered by their paths, such as `conv1/kernel`. Intermediate tensors belong to the caller's scope.
-type NetworkModule private (plan: NetworkPlan, tensors: NetworkTensors, owned: Tensor list) as this =
+type NetworkModule private (plan: NetworkPlan, tensors: NetworkTensors, kernels: LayerKernels, owned: Tensor list) as this
+    =
     inherit torch.nn.Module<Tensor, Tensor>(plan.Name)
 
     let trained =
@@ -49,16 +77,61 @@ type NetworkModule private (plan: NetworkPlan, tensors: NetworkTensors, owned: T
     let buffersOf (node: PlanNode) (all: IDictionary<string, Tensor>) =
         [ for buffer in node.Layer.Buffers -> all[$"{node.Owner}/{buffer.Name}"] ]
 
-    // Each node with the tensors that it computes with.
+    let gradients = byName plan.Weights tensors.Gradients
+
+    let laneWeight (node: PlanNode) (weight: WeightDefinition) =
+        let name = $"{node.Owner}/{weight.Name}"
+
+        if weight.Trainable then
+            LaneWeight(weights[name], gradients[name])
+        else
+            LaneWeight(current[name], null)
+
+    let laneWeights (node: PlanNode) : LaneWeight * (LaneWeight | null) =
+        match node.Layer.Weights |> List.map (laneWeight node) with
+        | [ kernel; bias ] -> kernel, bias
+        | [ kernel ] -> kernel, null
+        | other -> invalidOp $"'{node.Path}' has {other.Length} weights."
+
+    let laneLayer =
+        function
+        | LaneStagePlan.Convolution(node, geometry, ending) ->
+            let kernel, bias = laneWeights plan.Nodes[node]
+            LaneLayer.Convolution(geometry, kernel, bias, ending) :> LaneLayer
+        | LaneStagePlan.Dense(node, relu) ->
+            let kernel, bias = laneWeights plan.Nodes[node]
+            LaneLayer.Dense(kernel, bias, relu)
+
+    let laneNetwork (run: LaneRunPlan) (first: PlanNode) =
+        let shape = first.InputShapes.Head
+
+        new LaneNetwork(
+            LaneShape(shape.Channels, shape.Sides[0].Value, shape.Sides[1].Value),
+            [| for stage in run.Stages -> laneLayer stage |]
+        )
+
+    // In the order of the nodes, each with its place among them: that of the last, for several.
     let steps =
-        [| for node in plan.Nodes -> node, weightsOf node, buffersOf node current, buffersOf node next |]
+        let runs = if kernels = LayerKernels.Lanes then LaneRuns.ofPlan plan else []
+        let nodes = Array.ofList plan.Nodes
+
+        [| for i, node in Array.indexed nodes do
+               match runs |> List.tryFind (fun run -> run.First <= i && i <= run.Last) with
+               | Some run when run.Last = i ->
+                   let first = nodes[run.First]
+                   i, ModuleStep.Lanes(laneNetwork run first, first, node)
+               | Some _ -> ()
+               | None -> i, ModuleStep.Node(node, weightsOf node, buffersOf node current, buffersOf node next) |]
 
     do
         for weight, parameter in Seq.zip plan.Weights trained do
             this.register_parameter (weight.Name, parameter)
 
     /// On tensors that whoever made them disposes.
-    new(plan, tensors) = new NetworkModule(plan, tensors, [])
+    new(plan, tensors, kernels) = new NetworkModule(plan, tensors, kernels, [])
+
+    /// The same, computed by libtorch.
+    new(plan, tensors) = new NetworkModule(plan, tensors, LayerKernels.Library, [])
 
     /// What layers may know of the step; set before every forward pass.
     member val Step = new StepContext(0UL, new SoloCollective()) with get, set
@@ -86,27 +159,31 @@ type NetworkModule private (plan: NetworkPlan, tensors: NetworkTensors, owned: T
         if inputs.Count <> plan.Inputs.Length then
             invalidArg (nameof inputs) $"'{plan.Name}' has {plan.Inputs.Length} inputs, and was given {inputs.Count}."
 
-        let values = Array.zeroCreate<Tensor> steps.Length
+        let values = Array.zeroCreate<Tensor> plan.Nodes.Length
 
         let take =
             function
             | FromInput i -> inputs[i]
             | FromNode i -> values[i]
 
-        for i, (node, own, kept, written) in Array.indexed steps do
-            let output =
-                node.Layer.Forward
-                    { Inputs = node.Inputs |> List.map take
-                      Weights = own
-                      Current = kept
-                      Next = written
-                      Step = module'.Step
-                      Path = node.Path }
+        for place, step in steps do
+            values[place] <-
+                match step with
+                | ModuleStep.Lanes(network, first, last) ->
+                    network.Run(take first.Inputs.Head, module'.Step) |> reshaped last.Layer.Output
+                | ModuleStep.Node(node, own, kept, written) ->
+                    let output =
+                        node.Layer.Forward
+                            { Inputs = node.Inputs |> List.map take
+                              Weights = own
+                              Current = kept
+                              Next = written
+                              Step = module'.Step
+                              Path = node.Path }
 
-            values[i] <-
-                match node.Activation with
-                | Some activation -> activation.Apply output
-                | None -> output
+                    match node.Activation with
+                    | Some activation -> activation.Apply output
+                    | None -> output
 
         [| for output in plan.Outputs -> take output.Source |]
 
@@ -133,7 +210,7 @@ type NetworkModule private (plan: NetworkPlan, tensors: NetworkTensors, owned: T
         let owned =
             [ yield! tensors.Weights; yield! tensors.Gradients; yield! tensors.Buffers ]
 
-        let network = new NetworkModule(plan, tensors, owned)
+        let network = new NetworkModule(plan, tensors, LayerKernels.Library, owned)
         network.Initialise seed
         network
 
@@ -141,5 +218,10 @@ type NetworkModule private (plan: NetworkPlan, tensors: NetworkTensors, owned: T
         base.Dispose disposing
 
         if disposing then
+            for _, step in steps do
+                match step with
+                | ModuleStep.Lanes(network, _, _) -> network.Dispose()
+                | ModuleStep.Node _ -> ()
+
             for tensor in owned do
                 tensor.Dispose()

@@ -97,6 +97,11 @@ let private plan (site: LayerSite) =
                           output
                           (site.Field |> ReceptiveField.slide window.Extent window.Stride)
                           (forward window groups) with
+                        Lanes =
+                            if groups = 1 then
+                                imageGeometry window input |> Option.map LaneForm.Convolution
+                            else
+                                None
                         Weights = weightsOf values fixedKernel filters depth window
                         MultiplyAdds = output.Elements |> Option.map (fun count -> count * int64 depth * area window) }))
 

@@ -15,10 +15,9 @@ let private planFlatten (site: LayerSite) =
         let flat (call: LayerCall) =
             call.Input.reshape (call.Input.size 0, elements)
 
-        Ok(
-            LayerPlan.stateless (Shape.vector (int elements)) Whole flat
-            |> LayerPlan.keeping
-        )
+        Ok
+            { LayerPlan.keeping (LayerPlan.stateless (Shape.vector (int elements)) Whole flat) with
+                Lanes = Some LaneForm.Flatten }
 
 let flatten =
     { Name = "flatten"
@@ -69,7 +68,8 @@ let private plan (site: LayerSite) =
                 Weights =
                     Weights.kernel site.Arguments [ int64 units; int64 features ] fans
                     :: Weights.bias site.Arguments units fans
-                MultiplyAdds = Some(int64 units * int64 features) }
+                MultiplyAdds = Some(int64 units * int64 features)
+                Lanes = Some LaneForm.Dense }
 
 let dense =
     { Name = "dense"

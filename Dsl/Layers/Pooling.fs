@@ -5,6 +5,7 @@ open System
 open TorchSharp
 open CnnCluster.Dsl
 open CnnCluster.Dsl.Layers.Window
+open CnnCluster.Kernels.Layers.Lanes
 
 let private arguments =
     [ Arguments.positional "size" (SizeOf 1) (SizeValue [ 2 ]) "The window's sides: one number, or one for each axis."
@@ -62,6 +63,16 @@ let private tooMuchPadding (window: Window) =
     | Same
     | Valid -> None
 
+/// Windows of 2×2 side by side, without padding.
+let private inPairs (window: Window) (input: Shape) =
+    match imageGeometry window input with
+    | Some geometry ->
+        geometry.Kernel = Axes(2, 2)
+        && geometry.Stride = Axes(2, 2)
+        && geometry.Before = Axes(0, 0)
+        && geometry.After = Axes(0, 0)
+    | None -> false
+
 let private plan effect operation (site: LayerSite) =
     let input, values, rank = site.Input, site.Arguments, site.Input.Rank
 
@@ -79,7 +90,11 @@ let private plan effect operation (site: LayerSite) =
         | None ->
             let field = site.Field |> ReceptiveField.slide window.Kernel window.Stride
             let forward (call: LayerCall) = operation values window call.Input
-            Ok(LayerPlan.stateless { input with Sides = sides } field forward |> effect))
+
+            Ok(
+                LayerPlan.stateless { input with Sides = sides } field forward
+                |> effect window input
+            ))
 
 let private definition name summary formula notes example further effect operation =
     { Name = name
@@ -103,7 +118,9 @@ let maxpool =
         [ "Of several greatest elements the first gets the gradient." ]
         "input 28x28x6; maxpool 2x2; maxpool 3 stride=2 pad=1"
         []
-        LayerPlan.keeping
+        (fun window input plan ->
+            { LayerPlan.keeping plan with
+                Lanes = if inPairs window input then Some LaneForm.MaxPool else None })
         (fun _ window x -> maximum window x)
 
 let private countPad =
@@ -118,5 +135,5 @@ let avgpool =
           "With count-pad a mean has ∏k elements, padding among them; what a last window of ceil reaches over the padding is still not counted." ]
         "input 28x28x6; avgpool 2x2; avgpool 3 stride=1 pad=same; avgpool 3 stride=1 pad=1 count-pad"
         [ countPad ]
-        LayerPlan.averaging
+        (fun _ _ plan -> LayerPlan.averaging plan)
         (fun values -> average (values.Flag "count-pad"))

@@ -3,6 +3,7 @@ module internal CnnCluster.Dsl.Layers.Window
 
 open TorchSharp
 open CnnCluster.Dsl
+open CnnCluster.Kernels.Layers.Lanes
 
 type Window =
     {
@@ -128,6 +129,28 @@ let symmetric (window: Window) (x: torch.Tensor) =
         Some [| for p in places -> p.Before |]
     else
         None
+
+/// The window over an image of known sides, padded by zeros; `None` for other inputs, and where a last window reaches
+/// over the padding.
+let imageGeometry (window: Window) (input: Shape) =
+    match input.Sides with
+    | [ Some height; Some width ] ->
+        match axes window [ int64 height; int64 width ] with
+        | [ y; x ] when y.Beyond = 0L && x.Beyond = 0L ->
+            let pair (list: int list) = Axes(list[0], list[1])
+            let ends before = Axes(int (before y), int (before x))
+
+            Some(
+                ConvolutionGeometry(
+                    pair window.Kernel,
+                    pair window.Stride,
+                    pair window.Dilation,
+                    ends _.Before,
+                    ends _.After
+                )
+            )
+        | _ -> None
+    | _ -> None
 
 /// Runs an operation on images for inputs of one side too: a row is an image of height 1.
 let onImage rank (x: torch.Tensor) (operation: torch.Tensor -> torch.Tensor) =

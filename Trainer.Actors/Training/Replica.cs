@@ -50,7 +50,9 @@ public sealed class Replica : IDisposable
         var rule = plan.CreateRule();
         Arena = new ParameterArena(Segments(plan.Network.Weights), rule, ElementType, device, FirstFigureExtra + plan.FigureNames.Count);
         Buffers = new BufferArena([.. Segments(plan.Network.Buffers)], ElementType, device);
-        module = new NetworkModule(plan.Network, new NetworkTensors(Arena.ParameterViews, Arena.GradientViews, Buffers.CurrentViews, Buffers.NextViews))
+        var tensors = new NetworkTensors(Arena.ParameterViews, Arena.GradientViews, Buffers.CurrentViews, Buffers.NextViews);
+        var kernels = device.type == DeviceType.CPU && ElementType == ScalarType.Float32 ? LayerKernels.Lanes : LayerKernels.Library;
+        module = new NetworkModule(plan.Network, tensors, kernels)
         {
             Step = context,
         };

@@ -1,0 +1,128 @@
+namespace CnnCluster.Dsl
+
+open CnnCluster.Kernels.Layers.Lanes
+
+/// One stage of a run: layers that are computed at once.
+[<RequireQualifiedAccess>]
+type LaneStagePlan =
+    /// A convolution's node, and what is done with its sums.
+    | Convolution of node: int * ConvolutionGeometry * ConvolutionEnding
+    /// A dense layer's node, and whether ReLU follows.
+    | Dense of node: int * relu: bool
+
+/// Nodes of a plan that follow one another and are computed in lanes, first and last included.
+type LaneRunPlan =
+    { First: int
+      Last: int
+      Stages: LaneStagePlan list }
+
+/// Which layers of a network are computed in lanes. The choice is by shapes alone, so that every worker, and every run,
+/// makes the same.
+module LaneRuns =
+    /// The most multiply-adds over one pixel for which lanes beat libtorch (docs/adr/0009).
+    [<Literal>]
+    let private MostTaps = 1152
+
+    let private activation (node: PlanNode) =
+        match node.Activation with
+        | None -> "linear"
+        | Some known -> known.Definition.Name
+
+    let private isPlain (node: PlanNode) =
+        match activation node with
+        | "linear"
+        | "relu" -> true
+        | _ -> false
+
+    let private fits (node: PlanNode) =
+        match node.Layer.Lanes with
+        | Some(LaneForm.Convolution geometry) ->
+            isPlain node
+            && node.InputShapes.Head.Channels * geometry.Kernel.Height * geometry.Kernel.Width
+               <= MostTaps
+        | Some LaneForm.Dense -> isPlain node
+        | Some LaneForm.MaxPool
+        | Some LaneForm.Flatten -> activation node = "linear"
+        | None -> false
+
+    /// The nodes that read each node's value alone, and no output of the network does.
+    let private onlyReaders (plan: NetworkPlan) =
+        let readers =
+            [ for i, node in List.indexed plan.Nodes do
+                  for input in node.Inputs do
+                      input, Some i
+              for output in plan.Outputs do
+                  output.Source, None ]
+            |> List.groupBy fst
+            |> dict
+
+        fun i ->
+            match readers.TryGetValue(FromNode i) with
+            | true, [ _, reader ] -> reader
+            | _ -> None
+
+    /// The stages of nodes in a row, as many as make whole stages.
+    let rec private stages (nodes: (int * PlanNode) list) =
+        match nodes with
+        | (i, node) :: rest ->
+            match node.Layer.Lanes, rest with
+            | Some(LaneForm.Convolution geometry), (_, next) :: further when next.Layer.Lanes = Some LaneForm.MaxPool ->
+                let ending =
+                    if activation node = "relu" then
+                        ConvolutionEnding.ReluMaxPool
+                    else
+                        ConvolutionEnding.MaxPool
+
+                (LaneStagePlan.Convolution(i, geometry, ending), i + 1) :: stages further
+            | Some(LaneForm.Convolution geometry), _ ->
+                let ending =
+                    if activation node = "relu" then
+                        ConvolutionEnding.Relu
+                    else
+                        ConvolutionEnding.Linear
+
+                (LaneStagePlan.Convolution(i, geometry, ending), i) :: stages rest
+            | Some LaneForm.Dense, _ -> (LaneStagePlan.Dense(i, (activation node = "relu")), i) :: stages rest
+            // The features of an image are in the order of flattening already.
+            | Some LaneForm.Flatten, (_, next) :: _ when next.Layer.Lanes = Some LaneForm.Dense -> stages rest
+            | _ -> []
+        | [] -> []
+
+    /// Nodes from this one on, each of which reads the one before it and is the only one to.
+    let private row (nodes: PlanNode[]) onlyReader first =
+        let rec further i =
+            [ i, nodes[i]
+              match onlyReader i with
+              | Some next when next = i + 1 && fits nodes[next] && nodes[next].Inputs.Length = 1 -> yield! further next
+              | _ -> () ]
+
+        further first
+
+    let private isConvolution =
+        function
+        | LaneStagePlan.Convolution _, _ -> true
+        | LaneStagePlan.Dense _, _ -> false
+
+    /// The runs of a network, none of which overlap: each begins with a convolution, since libtorch's matrix products
+    /// alone are as fast.
+    let ofPlan (plan: NetworkPlan) =
+        let nodes = Array.ofList plan.Nodes
+        let onlyReader = onlyReaders plan
+
+        let rec from i =
+            if i >= nodes.Length then
+                []
+            else
+                let found = if fits nodes[i] then stages (row nodes onlyReader i) else []
+
+                match found with
+                | first :: _ when isConvolution first ->
+                    let last = found |> List.last |> snd
+
+                    { First = i
+                      Last = last
+                      Stages = List.map fst found }
+                    :: from (last + 1)
+                | _ -> from (i + 1)
+
+        from 0

@@ -1,0 +1,44 @@
+namespace CnnCluster.Kernels.Layers.Lanes;
+
+/// <summary>
+/// A vector register of float32 lanes. Kernels are written once over it and compiled for each width; every operation
+/// works lane by lane and rounds once, so that a lane has the same bits in a register of any width.
+/// </summary>
+/// <remarks>A mask is a vector whose lanes are all ones or all zeros.</remarks>
+internal unsafe interface ILanes<TSelf>
+    where TSelf : unmanaged, ILanes<TSelf>
+{
+    /// <summary>Lanes of the register; a block of <see cref="LaneLayout.Samples"/> is worked on in so many parts of it.</summary>
+    static abstract int Count { get; }
+
+    /// <summary>Whether the machine has 32 such registers rather than 16: how much of a tile they hold.</summary>
+    static abstract bool ManyRegisters { get; }
+
+    static abstract TSelf Zero { get; }
+
+    static abstract TSelf Create(float value);
+
+    static abstract TSelf Load(float* source);
+
+    static abstract void Store(TSelf value, float* destination);
+
+    static abstract TSelf Add(TSelf a, TSelf b);
+
+    /// <summary>a·b + c, rounded once.</summary>
+    static abstract TSelf MultiplyAdd(TSelf a, TSelf b, TSelf c);
+
+    /// <summary>A mask of a > b; no order with a NaN.</summary>
+    static abstract TSelf Greater(TSelf a, TSelf b);
+
+    static abstract TSelf Equal(TSelf a, TSelf b);
+
+    static abstract TSelf IsNaN(TSelf value);
+
+    static abstract TSelf Or(TSelf a, TSelf b);
+
+    /// <summary>The mask's ones take from <paramref name="a"/>, its zeros from <paramref name="b"/>.</summary>
+    static abstract TSelf Select(TSelf mask, TSelf a, TSelf b);
+
+    /// <summary>The sum of the lanes, in an order of the width's own.</summary>
+    static abstract float Sum(TSelf value);
+}

@@ -1,0 +1,147 @@
+using System.Runtime.Intrinsics;
+
+namespace CnnCluster.Kernels.Layers.Lanes;
+
+/// <summary>Bits of the registers that kernels use.</summary>
+internal enum RegisterWidth
+{
+    Bits128 = 128,
+    Bits256 = 256,
+    Bits512 = 512,
+}
+
+/// <summary>
+/// Layers that follow one another, computed in blocks of 16 samples: each value is read by the next layer alone, so it
+/// never leaves its layout. Forward and backward write into memory that is kept from step to step.
+/// </summary>
+/// <remarks>
+/// Float32 on the CPU. A sample's output has the same bits whatever slice it is in, and whatever the machine's registers;
+/// sums over samples are taken block by block, in an order that only the number of samples decides. One thread at a time.
+/// </remarks>
+internal sealed unsafe class LaneRun : IDisposable
+{
+    private readonly List<LaneLayout> layouts = [];
+    private readonly List<LaneStage> stages = [];
+    private readonly LaneMemory?[] gradients;
+
+    /// <param name="input">The shape of one sample.</param>
+    /// <param name="layers">At least one; each takes the one before it.</param>
+    /// <param name="width">Of the registers; the widest that the machine has unless given.</param>
+    public LaneRun(LaneShape input, IReadOnlyList<LaneLayer> layers, RegisterWidth? width = null)
+    {
+        var shape = input;
+        layouts.Add(LayoutFor(shape, layers[0]));
+        foreach (var (i, layer) in layers.Index())
+        {
+            shape = OutputOf(shape, layer);
+            layouts.Add(LayoutFor(shape, i + 1 < layers.Count ? layers[i + 1] : null));
+            stages.Add(StageFor(layer, layouts[i], layouts[i + 1], width ?? Widest));
+        }
+
+        Output = shape;
+        gradients = new LaneMemory?[layouts.Count];
+    }
+
+    private static RegisterWidth Widest =>
+        Vector512.IsHardwareAccelerated ? RegisterWidth.Bits512
+        : Vector256.IsHardwareAccelerated ? RegisterWidth.Bits256
+        : RegisterWidth.Bits128;
+
+    public LaneShape Output { get; }
+
+    /// <summary>The layouts of the input and of each layer's output.</summary>
+    public IReadOnlyList<LaneLayout> Layouts => layouts;
+
+    /// <summary>Computes the output of samples (N, C, H, W), N at least 1.</summary>
+    /// <param name="memory">Keeps what <see cref="Backward"/> needs.</param>
+    /// <param name="samples">N×C×H×W numbers.</param>
+    /// <param name="count">N.</param>
+    /// <param name="output">N samples' outputs, written.</param>
+    public void Forward(LaneValues memory, float* samples, long count, float* output)
+    {
+        memory.Reserve(layouts, stages, count);
+        LaneTransposition.FromSamples(samples, count, layouts[0], memory.Value(0));
+        for (var i = 0; i < stages.Count; i++)
+        {
+            stages[i].Forward(new StagePass(memory.Blocks, memory.Value(i), memory.Value(i + 1), memory.Winners(i)));
+        }
+
+        LaneTransposition.ToSamples(memory.Value(stages.Count), layouts[^1], count, output);
+    }
+
+    /// <summary>Adds to the weights' gradients, and writes the input's unless it is null.</summary>
+    /// <param name="memory">What the forward pass left.</param>
+    /// <param name="outputGradient">Of N outputs.</param>
+    /// <param name="inputGradient">N×C×H×W numbers, written; or null.</param>
+    public void Backward(LaneValues memory, float* outputGradient, float* inputGradient)
+    {
+        for (var i = 0; i < layouts.Count; i++)
+        {
+            gradients[i] = LaneMemory.AtLeast(gradients[i], memory.Blocks * GradientLayout(i).BlockSize);
+        }
+
+        var last = stages.Count;
+        LaneTransposition.FromSamples(outputGradient, memory.Samples, GradientLayout(last), gradients[last]!.Pointer);
+        for (var i = last - 1; i >= 0; i--)
+        {
+            stages[i].Backward(new StagePass(memory.Blocks, memory.Value(i), memory.Value(i + 1), memory.Winners(i))
+            {
+                OutputGradient = gradients[i + 1]!.Pointer,
+                InputGradient = i > 0 || inputGradient is not null ? gradients[i]!.Pointer : null,
+            });
+        }
+
+        if (inputGradient is not null)
+        {
+            LaneTransposition.ToSamples(gradients[0]!.Pointer, GradientLayout(0), memory.Samples, inputGradient);
+        }
+    }
+
+    public void Dispose()
+    {
+        stages.ForEach(static s => s.Dispose());
+        foreach (var gradient in gradients)
+        {
+            gradient?.Dispose();
+        }
+    }
+
+    private LaneLayout GradientLayout(int value) => layouts[value] with { Halo = default };
+
+    private static LaneShape OutputOf(LaneShape input, LaneLayer layer)
+    {
+        switch (layer)
+        {
+            case LaneLayer.Convolution convolution:
+                var sums = convolution.Geometry.OutputOf(new Axes(input.Height, input.Width));
+                var filters = (int)convolution.Kernel.Value.size(0);
+                return convolution.Ending.Pools()
+                    ? new LaneShape(filters, sums.Height / 2, sums.Width / 2)
+                    : new LaneShape(filters, sums.Height, sums.Width);
+            case LaneLayer.Dense dense:
+                return new LaneShape((int)dense.Kernel.Value.size(0), 1, 1);
+            default:
+                throw new ArgumentOutOfRangeException(nameof(layer), layer, "No such layer.");
+        }
+    }
+
+    /// <summary>A value has the halo that its reader needs.</summary>
+    private static LaneLayout LayoutFor(LaneShape shape, LaneLayer? reader) => new(
+        shape.Channels, shape.Height, shape.Width, reader is LaneLayer.Convolution convolution ? convolution.Geometry.Halo : default);
+
+    private static LaneStage StageFor(LaneLayer layer, LaneLayout input, LaneLayout output, RegisterWidth width) => width switch
+    {
+        RegisterWidth.Bits512 => StageFor<Lanes512>(layer, input, output),
+        RegisterWidth.Bits256 => StageFor<Lanes256>(layer, input, output),
+        RegisterWidth.Bits128 => StageFor<Lanes128>(layer, input, output),
+        _ => throw new ArgumentOutOfRangeException(nameof(width), width, "No such registers."),
+    };
+
+    private static LaneStage StageFor<T>(LaneLayer layer, LaneLayout input, LaneLayout output)
+        where T : unmanaged, ILanes<T> => layer switch
+        {
+            LaneLayer.Convolution c => new ConvolutionStage<T>(c.Geometry, c.Kernel, c.Bias, c.Ending, input, output),
+            LaneLayer.Dense d => new DenseStage<T>(d.Kernel, d.Bias, d.Relu, input, output),
+            _ => throw new ArgumentOutOfRangeException(nameof(layer), layer, "No such layer."),
+        };
+}

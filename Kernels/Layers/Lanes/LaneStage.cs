@@ -1,0 +1,35 @@
+namespace CnnCluster.Kernels.Layers.Lanes;
+
+/// <summary>One pass of one stage over some blocks of samples.</summary>
+/// <remarks>
+/// Values lie as their layouts say. Gradients have no halo: [C][H][W][16] a block. A gradient that nobody needs is null.
+/// </remarks>
+internal readonly unsafe ref struct StagePass(int blocks, float* input, float* output, float* winners)
+{
+    public readonly int Blocks = blocks;
+    public readonly float* Input = input;
+    public readonly float* Output = output;
+
+    /// <summary>What the stage's forward pass leaves for its backward pass, <see cref="LaneStage.WinnersSize"/> a block.</summary>
+    public readonly float* Winners = winners;
+
+    /// <summary>Read, and changed, by the backward pass.</summary>
+    public float* OutputGradient { get; init; }
+
+    /// <summary>Written by the backward pass.</summary>
+    public float* InputGradient { get; init; }
+}
+
+/// <summary>Layers of a network that are computed as one, from value to value.</summary>
+internal abstract class LaneStage : IDisposable
+{
+    /// <summary>Floats that a block's forward pass leaves for the backward pass besides its output.</summary>
+    public virtual int WinnersSize => 0;
+
+    public abstract void Forward(in StagePass pass);
+
+    /// <summary>Adds to the weights' gradients, and writes the input's.</summary>
+    public abstract void Backward(in StagePass pass);
+
+    public abstract void Dispose();
+}

@@ -1,0 +1,45 @@
+namespace CnnCluster.Kernels.Layers.Lanes;
+
+/// <summary>What a forward pass computed, until its backward pass has read it.</summary>
+internal sealed unsafe class LaneValues : IDisposable
+{
+    private LaneMemory?[] values = [];
+    private LaneMemory?[] winners = [];
+
+    public long Samples { get; private set; }
+
+    public int Blocks => LaneLayout.BlocksOf(Samples);
+
+    public float* Value(int i) => values[i]!.Pointer;
+
+    public float* Winners(int i) => winners[i]!.Pointer;
+
+    /// <summary>Sees to memory for so many samples; halos are zeros, whatever is left of earlier passes elsewhere.</summary>
+    public void Reserve(IReadOnlyList<LaneLayout> layouts, IReadOnlyList<LaneStage> stages, long samples)
+    {
+        Samples = samples;
+        if (values.Length == 0)
+        {
+            values = new LaneMemory?[layouts.Count];
+            winners = new LaneMemory?[stages.Count];
+        }
+
+        for (var i = 0; i < layouts.Count; i++)
+        {
+            values[i] = LaneMemory.AtLeast(values[i], (long)Blocks * layouts[i].BlockSize);
+        }
+
+        for (var i = 0; i < stages.Count; i++)
+        {
+            winners[i] = LaneMemory.AtLeast(winners[i], (long)Blocks * stages[i].WinnersSize);
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (var memory in values.Concat(winners))
+        {
+            memory?.Dispose();
+        }
+    }
+}

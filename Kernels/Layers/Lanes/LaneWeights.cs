@@ -1,0 +1,22 @@
+using static TorchSharp.torch;
+
+namespace CnnCluster.Kernels.Layers.Lanes;
+
+/// <summary>A weight and where its gradient is added up: contiguous float32 tensors on the CPU, or none of a layer without it.</summary>
+/// <param name="Value">In PyTorch's shape: kernels (O, C, K, K) or (units, features), biases (O).</param>
+/// <param name="Gradient">Of the same shape; null for weights that are not trained.</param>
+public sealed record LaneWeight(Tensor Value, Tensor? Gradient)
+{
+    internal unsafe float* Pointer => Of(Value);
+
+    internal unsafe float* GradientPointer => Gradient is null ? null : Of(Gradient);
+
+    private static unsafe float* Of(Tensor tensor)
+    {
+        fixed (float* pointer = TensorMemory.Span<float>(tensor))
+        {
+            // Native memory: it does not move when the block ends.
+            return pointer;
+        }
+    }
+}
