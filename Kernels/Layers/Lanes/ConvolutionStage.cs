@@ -58,11 +58,12 @@ internal sealed unsafe class ConvolutionStage<T> : LaneStage
 
     public override void Forward(in StagePass pass)
     {
+        var biases = bias is null ? null : bias.Pointer;
         Pack(kernel.Pointer, filters, TapCount, packed.Pointer, static (filter, tap, taps) => (filter * taps) + tap);
         for (var block = 0; block < pass.Blocks; block++)
         {
             ForwardBlock(
-                pass.Input + ((long)block * input.BlockSize), pass.Output + ((long)block * output.BlockSize),
+                biases, pass.Input + ((long)block * input.BlockSize), pass.Output + ((long)block * output.BlockSize),
                 pass.Winners + ((long)block * WinnersSize));
         }
     }
@@ -136,7 +137,7 @@ internal sealed unsafe class ConvolutionStage<T> : LaneStage
             (channel, tap, _) => (tap / area * TapCount) + (channel * area) + (tap % area));
     }
 
-    private void ForwardBlock(float* from, float* to, float* winners)
+    private void ForwardBlock(float* biases, float* from, float* to, float* winners)
     {
         var count = tables.Inputs.Count;
         for (var run = 0; run < count; run += Run * Tile.Columns)
@@ -146,13 +147,13 @@ internal sealed unsafe class ConvolutionStage<T> : LaneStage
             {
                 for (var position = run; position < end; position += Tile.Columns)
                 {
-                    ForwardTile(from, to, winners, filter, position);
+                    ForwardTile(biases, from, to, winners, filter, position);
                 }
             }
         }
     }
 
-    private void ForwardTile(float* from, float* to, float* winners, int filter, int position)
+    private void ForwardTile(float* biases, float* from, float* to, float* winners, int filter, int position)
     {
         var result = stackalloc float[Tile.Size];
         Correlate(packed.Pointer + ((long)filter * TapCount), tables.Taps, from, tables.Inputs, position, result);
@@ -160,7 +161,7 @@ internal sealed unsafe class ConvolutionStage<T> : LaneStage
         for (var row = 0; row < rows; row++)
         {
             var pixels = result + (row * Tile.Columns * LaneLayout.Samples);
-            var added = bias is null ? 0 : bias.Pointer[filter + row];
+            var added = biases is null ? 0 : biases[filter + row];
             var channel = to + ((long)(filter + row) * output.ChannelPitch);
             if (ending.Pools())
             {
@@ -288,9 +289,10 @@ internal sealed unsafe class ConvolutionStage<T> : LaneStage
 
         if (bias?.Gradient is not null)
         {
+            var to = bias.GradientPointer;
             for (var filter = 0; filter < filters; filter++)
             {
-                bias.GradientPointer[filter] += Pointwise.Sum<T>(biasSums.Pointer + (filter * LaneLayout.Samples));
+                to[filter] += Pointwise.Sum<T>(biasSums.Pointer + (filter * LaneLayout.Samples));
             }
         }
     }

@@ -39,12 +39,13 @@ internal sealed unsafe class DenseStage<T> : LaneStage
     public override void Forward(in StagePass pass)
     {
         var weights = stackalloc float*[Tile.Rows];
+        var (first, biases) = ((nint)kernel.Pointer, bias is null ? 0 : (nint)bias.Pointer);
         var result = stackalloc float[Tile.Rows * Pair * LaneLayout.Samples];
         for (var unit = 0; unit < units; unit += Tile.Rows)
         {
             for (var row = 0; row < Tile.Rows; row++)
             {
-                weights[row] = kernel.Pointer + ((long)Math.Min(unit + row, units - 1) * features);
+                weights[row] = (float*)first + ((long)Math.Min(unit + row, units - 1) * features);
             }
 
             for (var block = 0; block < pass.Blocks; block += Pair)
@@ -52,7 +53,7 @@ internal sealed unsafe class DenseStage<T> : LaneStage
                 var blocks = Math.Min(Pair, pass.Blocks - block);
                 var from = pass.Input + ((long)block * InputSize);
                 DenseTiles.Units<T>(weights, features, from, from + ((blocks - 1) * InputSize), result);
-                Finish(result, unit, blocks, pass.Output + ((long)block * OutputSize));
+                Finish(result, (float*)biases, unit, blocks, pass.Output + ((long)block * OutputSize));
             }
         }
     }
@@ -71,11 +72,11 @@ internal sealed unsafe class DenseStage<T> : LaneStage
         paddedGradient.Dispose();
     }
 
-    private void Finish(float* result, int unit, int blocks, float* to)
+    private void Finish(float* result, float* biases, int unit, int blocks, float* to)
     {
         for (var row = 0; row < Math.Min(Tile.Rows, units - unit); row++)
         {
-            var added = T.Create(bias is null ? 0 : bias.Pointer[unit + row]);
+            var added = T.Create(biases is null ? 0 : biases[unit + row]);
             for (var block = 0; block < blocks; block++)
             {
                 var from = result + (((row * Pair) + block) * LaneLayout.Samples);
@@ -93,6 +94,7 @@ internal sealed unsafe class DenseStage<T> : LaneStage
     private void BackwardOfEnding(in StagePass pass)
     {
         var sum = stackalloc float[LaneLayout.Samples];
+        var sums = bias is null ? null : bias.GradientPointer;
         for (var unit = 0; unit < units; unit++)
         {
             new Span<float>(sum, LaneLayout.Samples).Clear();
@@ -108,7 +110,7 @@ internal sealed unsafe class DenseStage<T> : LaneStage
                 }
             }
 
-            if (bias?.Gradient is not null) bias.GradientPointer[unit] += Pointwise.Sum<T>(sum);
+            if (sums is not null) sums[unit] += Pointwise.Sum<T>(sum);
         }
     }
 
@@ -157,10 +159,11 @@ internal sealed unsafe class DenseStage<T> : LaneStage
     private void InputGradient(in StagePass pass)
     {
         var result = stackalloc float[Tile.Tall * LaneLayout.Samples];
+        var first = kernel.Pointer;
         for (var feature = 0; feature < features; feature += Tile.Tall)
         {
             var count = Math.Min(Tile.Tall, features - feature);
-            var (weights, pitch) = ColumnsAt(feature, count);
+            var (weights, pitch) = ColumnsAt(first, feature, count);
             for (var block = 0; block < pass.Blocks; block++)
             {
                 DenseTiles.Columns<T>((float*)weights, pitch, units, pass.OutputGradient + ((long)block * OutputSize), result);
@@ -171,12 +174,12 @@ internal sealed unsafe class DenseStage<T> : LaneStage
     }
 
     /// <summary>24 columns of the weights; the last ones are copied, so that nothing behind the weights is read.</summary>
-    private (nint First, nint Pitch) ColumnsAt(int feature, int count)
+    private (nint First, nint Pitch) ColumnsAt(float* first, int feature, int count)
     {
-        if (count == Tile.Tall) return ((nint)(kernel.Pointer + feature), features);
+        if (count == Tile.Tall) return ((nint)(first + feature), features);
         for (var unit = 0; unit < units; unit++)
         {
-            var from = new ReadOnlySpan<float>(kernel.Pointer + ((long)unit * features) + feature, count);
+            var from = new ReadOnlySpan<float>(first + ((long)unit * features) + feature, count);
             from.CopyTo(new Span<float>(tail.Pointer + (unit * Tile.Tall), count));
         }
 
