@@ -1,10 +1,29 @@
+using static TorchSharp.torch;
+
 namespace CnnCluster.Trainer.Data;
 
 /// <summary>One rank's slice of one global batch.</summary>
-/// <param name="GlobalCount">Samples of the global batch, over all ranks; the last batch of an epoch may be short.</param>
-/// <param name="FirstSample">The place of this slice's first sample in the global batch, from 0.</param>
-/// <param name="Count">Samples of this slice; 0 where there are more ranks than samples.</param>
-/// <param name="Inputs">Count×C×H×W numbers from 0 to 1 for each input.</param>
-/// <param name="Targets">Count samples' values of each target.</param>
-public sealed record Batch(
-    long GlobalCount, long FirstSample, int Count, IReadOnlyList<float[]> Inputs, IReadOnlyList<TargetValues> Targets);
+/// <param name="globalCount">Samples of the global batch, over all ranks; the last batch of an epoch may be short.</param>
+/// <param name="firstSample">The place of this slice's first sample in the global batch, from 0.</param>
+/// <param name="inputs">For each input (N, C, H, W) numbers from 0 to 1, float32 on the CPU; N is 0 where there are more ranks than samples.</param>
+/// <param name="targets">For each target N classes, int64, or (N, width) numbers, float32.</param>
+/// <param name="release">Takes the memory back.</param>
+public sealed class Batch(
+    long globalCount, long firstSample, IReadOnlyList<Tensor> inputs, IReadOnlyList<Tensor> targets, Action? release = null) : IDisposable
+{
+    private Action? release = release;
+
+    public long GlobalCount => globalCount;
+
+    public long FirstSample => firstSample;
+
+    public IReadOnlyList<Tensor> Inputs => inputs;
+
+    public IReadOnlyList<Tensor> Targets => targets;
+
+    /// <summary>Samples of this slice.</summary>
+    public int Count { get; } = (int)inputs[0].size(0);
+
+    /// <summary>Gives the memory to a batch to come. A batch that is not disposed of keeps its own.</summary>
+    public void Dispose() => Interlocked.Exchange(ref release, null)?.Invoke();
+}

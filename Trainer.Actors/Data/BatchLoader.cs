@@ -1,3 +1,4 @@
+using System.Buffers;
 using CnnCluster.Kernels;
 
 namespace CnnCluster.Trainer.Data;
@@ -18,13 +19,13 @@ public sealed class BatchLoader(
 {
     private const int Ahead = 2;
 
-    // value/255 for each byte.
-    private static readonly float[] Unit = [.. Enumerable.Range(0, 256).Select(value => value / 255f)];
     private readonly RandomKey[][] keys =
     [
         .. set.Inputs.Select((_, input) => augmentations
             .Select((augmentation, place) => AugmentationDraws.KeyOf(seed, augmentation.Name, place, input)).ToArray()),
     ];
+
+    private readonly BatchMemory memory = new(set, Slices.Of(Math.Min(batch, set.Count), rank, world).Count);
 
     /// <summary>Global batches in an epoch.</summary>
     public int Steps { get; } = (int)(((long)set.Count + batch - 1) / batch);
@@ -54,51 +55,42 @@ public sealed class BatchLoader(
 
     private Batch Gather(ReadOnlySpan<int> samples, int? epoch, int globalCount, int start)
     {
-        var inputs = new float[set.Inputs.Count][];
-        for (var input = 0; input < inputs.Length; input++)
+        var gathered = memory.Rent(globalCount, start, samples.Length);
+        for (var input = 0; input < set.Inputs.Count; input++)
         {
-            inputs[input] = GatherInput(input, samples, epoch);
+            GatherInput(input, samples, epoch, TensorMemory.Span<float>(gathered.Inputs[input]));
         }
 
-        var targets = new TargetValues[set.Targets.Count];
-        for (var target = 0; target < targets.Length; target++)
+        for (var target = 0; target < set.Targets.Count; target++)
         {
-            targets[target] = set.Targets[target].Of(samples);
+            set.Targets[target].Gather(samples, gathered.Targets[target]);
         }
 
-        return new Batch(globalCount, start, samples.Length, inputs, targets);
+        return gathered;
     }
 
-    private float[] GatherInput(int input, ReadOnlySpan<int> samples, int? epoch)
+    private void GatherInput(int input, ReadOnlySpan<int> samples, int? epoch, Span<float> pixels)
     {
         var (shape, source) = set.Inputs[input];
-        var pixels = new float[samples.Length * shape.Size];
-        var scratch = new float[shape.Size];
         for (var i = 0; i < samples.Length; i++)
         {
             var sample = samples[i];
-            var destination = pixels.AsSpan(i * shape.Size, shape.Size);
-            ToUnit(source.AsSpan(sample * shape.Size, shape.Size), destination);
-            if (epoch is { } number) Augment(shape, keys[input], CounterRandom.Row(number, sample), destination, scratch);
+            var destination = pixels.Slice(i * shape.Size, shape.Size);
+            UnitPixels.From(source.AsSpan(sample * shape.Size, shape.Size), destination);
+            if (epoch is { } number) Augment(shape, keys[input], CounterRandom.Row(number, sample), destination);
         }
-
-        return pixels;
     }
 
-    private void Augment(SampleShape shape, RandomKey[] inputKeys, ulong row, Span<float> pixels, float[] scratch)
+    private void Augment(SampleShape shape, RandomKey[] inputKeys, ulong row, Span<float> pixels)
     {
+        if (augmentations.Count == 0) return;
+        var scratch = ArrayPool<float>.Shared.Rent(shape.Size);
         for (var place = 0; place < augmentations.Count; place++)
         {
             pixels.CopyTo(scratch);
-            augmentations[place].Apply(shape, new AugmentationDraws(inputKeys[place], row), scratch, pixels);
+            augmentations[place].Apply(shape, new AugmentationDraws(inputKeys[place], row), scratch.AsSpan(0, shape.Size), pixels);
         }
-    }
 
-    private static void ToUnit(ReadOnlySpan<byte> bytes, Span<float> destination)
-    {
-        for (var i = 0; i < bytes.Length; i++)
-        {
-            destination[i] = Unit[bytes[i]];
-        }
+        ArrayPool<float>.Shared.Return(scratch);
     }
 }

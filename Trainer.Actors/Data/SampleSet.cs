@@ -1,4 +1,6 @@
 using System.Runtime.InteropServices;
+using CnnCluster.Kernels;
+using static TorchSharp.torch;
 
 namespace CnnCluster.Trainer.Data;
 
@@ -22,6 +24,9 @@ public abstract record TargetValues
     /// <summary>The values of these samples, in this order.</summary>
     public abstract TargetValues Of(ReadOnlySpan<int> samples);
 
+    /// <summary>Writes them: (N) int64 for classes, (N, width) float32 for numbers.</summary>
+    public abstract void Gather(ReadOnlySpan<int> samples, Tensor destination);
+
     /// <summary>A class for each sample.</summary>
     /// <param name="Values">N numbers from 0.</param>
     public sealed record Classes(long[] Values) : TargetValues
@@ -29,12 +34,19 @@ public abstract record TargetValues
         public override TargetValues Of(ReadOnlySpan<int> samples)
         {
             var picked = new long[samples.Length];
+            Gather(samples, picked);
+            return new Classes(picked);
+        }
+
+        public override void Gather(ReadOnlySpan<int> samples, Tensor destination) =>
+            Gather(samples, TensorMemory.Span<long>(destination));
+
+        private void Gather(ReadOnlySpan<int> samples, Span<long> destination)
+        {
             for (var i = 0; i < samples.Length; i++)
             {
-                picked[i] = Values[samples[i]];
+                destination[i] = Values[samples[i]];
             }
-
-            return new Classes(picked);
         }
     }
 
@@ -46,12 +58,19 @@ public abstract record TargetValues
         public override TargetValues Of(ReadOnlySpan<int> samples)
         {
             var picked = new float[samples.Length * Width];
+            Gather(samples, picked);
+            return new Numbers(Width, picked);
+        }
+
+        public override void Gather(ReadOnlySpan<int> samples, Tensor destination) =>
+            Gather(samples, TensorMemory.Span<float>(destination));
+
+        private void Gather(ReadOnlySpan<int> samples, Span<float> destination)
+        {
             for (var i = 0; i < samples.Length; i++)
             {
-                Values.AsSpan(samples[i] * Width, Width).CopyTo(picked.AsSpan(i * Width));
+                Values.AsSpan(samples[i] * Width, Width).CopyTo(destination[(i * Width)..]);
             }
-
-            return new Numbers(Width, picked);
         }
     }
 }

@@ -40,6 +40,7 @@ public sealed record Evaluation(long Samples, IReadOnlyDictionary<string, double
         foreach (var batch in outputs.Count > 0 ? batches.InOrder() : [])
         {
             using var scope = NewDisposeScope();
+            using var used = batch;
             var tensors = replica.Predict(batch);
             foreach (var (classes, confusion) in outputs)
             {

@@ -111,15 +111,17 @@ public sealed class Replica : IDisposable
         return new StepResult(samples, extras[LossExtra], penalty, extras[FirstFigureExtra..], extras[StopExtra] > 0);
     }
 
-    /// <summary>This rank's sums over validation batches; ranks need not wait for each other.</summary>
+    /// <summary>This rank's sums over validation batches, which it disposes of; ranks need not wait for each other.</summary>
     public EpochSums Evaluate(IEnumerable<Batch> batches, Action? onBatch = null)
     {
         context.Training = false;
         var sums = new EpochSums();
         sums.Figures.AddRange(plan.FigureNames.Select(static _ => 0.0));
         var penalty = optimizer.Penalty();
-        foreach (var batch in batches.Where(static b => b.Count > 0))
+        foreach (var batch in batches)
         {
+            using var used = batch;
+            if (batch.Count == 0) continue;
             var (loss, figures) = EvaluateOne(batch);
             sums.Samples += batch.Count;
             sums.Loss += loss;
@@ -193,25 +195,17 @@ public sealed class Replica : IDisposable
 
     private BatchTensors Run(Batch batch)
     {
-        var inputs = batch.Inputs.Zip(plan.Network.Inputs, (pixels, input) => Input(batch.Count, pixels, input.Shape)).ToArray();
+        var inputs = batch.Inputs.Zip(plan.Network.Inputs, (pixels, input) => Input(pixels, input.Shape)).ToArray();
         return new BatchTensors(inputs, module.Run(inputs), [.. batch.Targets.Select(Target)]);
     }
 
-    /// <remarks>
-    /// A copy in libtorch's own memory: an array lies where the garbage collector put it, and a matrix product picks its
-    /// kernel, and with it the order of its sums, by the alignment of what it reads. The same bits need the same alignment.
-    /// </remarks>
-    private Tensor Input(int count, float[] pixels, Shape shape) =>
-        tensor(pixels, dtype: ScalarType.Float32)
-            .reshape([count, shape.Channels, .. shape.Sides.Select(static side => (long)side!.Value)])
-            .to(ElementType, Device, copy: true);
+    private Tensor Input(Tensor pixels, Shape shape) =>
+        pixels
+            .reshape([pixels.size(0), shape.Channels, .. shape.Sides.Select(static side => (long)side!.Value)])
+            .to(ElementType, Device);
 
-    private Tensor Target(TargetValues values) => values switch
-    {
-        TargetValues.Classes classes => tensor(classes.Values, dtype: ScalarType.Int64).to(Device),
-        TargetValues.Numbers numbers => tensor(numbers.Values, dtype: ScalarType.Float32).reshape(-1, numbers.Width).to(ElementType, Device),
-        _ => throw new ArgumentOutOfRangeException(nameof(values), values, "No such target."),
-    };
+    private Tensor Target(Tensor values) =>
+        values.dtype == ScalarType.Int64 ? values.to(Device) : values.to(ElementType, Device);
 
     private static double[] ToHost(Tensor values)
     {

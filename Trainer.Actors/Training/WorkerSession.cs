@@ -74,6 +74,11 @@ public sealed class WorkerSession : IDisposable
         {
             LearningRate = schedule(initialRate, new SchedulePoint(replica.Step, stepsPerEpoch, stepsPerEpoch * plan.Epochs));
             var result = replica.Take(batches, LearningRate, stopRequested());
+            foreach (var batch in batches)
+            {
+                batch.Dispose();
+            }
+
             Commit(result);
             onStep(result);
             if (result.StopRequested) return StopCause.StopRequested;

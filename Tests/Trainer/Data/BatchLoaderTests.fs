@@ -51,14 +51,15 @@ let private plain set augmentations epoch sample =
     [| float32 (2 * sample); float32 (2 * sample + 1) |]
 
 let private classes (batch: Batch) =
-    (batch.Targets[0] :?> TargetValues.Classes).Values
+    TensorMemory.Span<int64>(batch.Targets[0]).ToArray()
 
 let private rows (batch: Batch) =
-    (batch.Targets[1] :?> TargetValues.Numbers).Values |> Array.chunkBySize 2
+    TensorMemory.Span<float32>(batch.Targets[1]).ToArray() |> Array.chunkBySize 2
 
 let private samples (batch: Batch) =
     let images =
-        [ for pixels in batch.Inputs -> List.ofArray (Array.chunkBySize 12 pixels) ]
+        [ for pixels in batch.Inputs ->
+              List.ofArray (Array.chunkBySize 12 (TensorMemory.Span<float32>(pixels).ToArray())) ]
         |> List.transpose
 
     List.zip3 images (List.ofArray (classes batch)) (List.ofArray (rows batch))
@@ -117,10 +118,28 @@ let tests =
                           (batches [| 0 .. count - 1 |] (plain set [] 0))
                           "validation"
                   }
+          test "a batch that was disposed of lends its memory to a later one, and keeps it otherwise" {
+              let whole =
+                  (loader (setOf 64) 8 0 1 augmentations).TrainEpoch(2, 0)
+                  |> Seq.map (fun batch ->
+                      use used = batch
+                      samples used)
+                  |> List.ofSeq
+
+              let kept = (loader (setOf 64) 8 0 1 augmentations).TrainEpoch(2, 0) |> List.ofSeq
+
+              Expect.sequenceEqual (List.map samples kept) whole "the same samples"
+          }
+          test "bytes become numbers from 0 to 1, rounded once" {
+              let bytes = Array.init 333 byte
+              let numbers = Array.zeroCreate<float32> 333
+              UnitPixels.From(ReadOnlySpan bytes, Span numbers)
+              Expect.equal numbers [| for b in bytes -> float32 b / 255f |] "value/255"
+          }
           test "an empty slice has empty arrays" {
               let batch = (loader (setOf 1) 8 2 3 []).InOrder() |> Seq.exactlyOne
               Expect.equal (batch.GlobalCount, batch.Count) (1L, 0) "counts"
-              Expect.all batch.Inputs Array.isEmpty "pixels"
+              Expect.all batch.Inputs (fun pixels -> pixels.numel () = 0L) "pixels"
               Expect.isEmpty (classes batch) "classes"
               Expect.isEmpty (rows batch) "numbers"
           }

@@ -68,12 +68,11 @@ let tests =
 
               for count in 1 .. whole.Count - 1 do
                   let slice =
-                      Batch(
+                      new Batch(
                           int64 count,
                           0L,
-                          count,
-                          [| Array.truncate (count * 784) whole.Inputs[0] |],
-                          [| whole.Targets[0].Of(ReadOnlySpan [| 0 .. count - 1 |]) |]
+                          [| whole.Inputs[0].narrow(0L, 0L, int64 count) |],
+                          [| whole.Targets[0].narrow(0L, 0L, int64 count) |]
                       )
 
                   Expect.equal (flat (output slice)) (flat (all.narrow (0L, 0L, int64 count))) $"the first {count}"
@@ -246,7 +245,7 @@ train Auto {
                   |> Seq.exactlyOne
 
               let predicted = flat (replica.Predict batch).Outputs[0]
-              let right = batch.Inputs[1] |> Array.map float
+              let right = flat batch.Inputs[1]
 
               let expected =
                   Array.map2 (fun a b -> (a - b) ** 2.0) predicted right |> Array.average
