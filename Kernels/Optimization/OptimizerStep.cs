@@ -29,6 +29,9 @@ public sealed class OptimizerStep
         stretches = Stretches.Of(arena.Segments, rule.IsLayerwise || clipping?.Kind == ClippingKind.Norm);
     }
 
+    /// <summary>Has the CPU take another path than its own.</summary>
+    internal UpdatePath Path { get; init; }
+
     /// <summary>Updates the parameters and the optimizer's state.</summary>
     /// <param name="step">The number of this update, from 1.</param>
     /// <param name="learningRate">The schedule's rate for this step.</param>
@@ -58,7 +61,7 @@ public sealed class OptimizerStep
         }
 
         clipping?.Prepare(arena, stretches);
-        rule.Apply(new UpdateOperands(arena, stretches, step, learningRate));
+        rule.Apply(new UpdateOperands(arena, stretches, step, learningRate) { Path = Path });
         return true;
     }
 
