@@ -26,6 +26,8 @@ type ActivationDefinition =
         Arguments: NumberArgument list
         /// What it makes of any numbers; `None` gives what it got.
         Gives: ValueKind option
+        /// Whether it only picks and cuts, and so is exact in 16 bits too; others are computed in float32.
+        Exact: bool
         Apply: float list -> torch.Tensor -> torch.Tensor
     }
 
@@ -44,6 +46,7 @@ module Activation =
           Source = ""
           Arguments = []
           Gives = Some ValueKind.Numbers
+          Exact = false
           Apply = fun _ -> apply }
 
     let private one name formula argument (apply: float -> torch.Tensor -> torch.Tensor) =
@@ -52,6 +55,7 @@ module Activation =
           Source = ""
           Arguments = [ argument ]
           Gives = Some ValueKind.Numbers
+          Exact = false
           Apply = List.head >> apply }
 
     let private from source (definition: ActivationDefinition) = { definition with Source = source }
@@ -61,13 +65,16 @@ module Activation =
     let private chances = giving (Some ValueKind.Chances)
     let private logarithms = giving (Some ValueKind.LogProbabilities)
 
+    let private exact (definition: ActivationDefinition) = { definition with Exact = true }
+
     let private scalar (value: float) = Scalar.op_Implicit value
 
     /// The activations that scripts can name; defaults as in Keras 3.
     let all =
-        [ plain "linear" "x" id |> giving None
-          plain "relu" "max(0, x)" (fun x -> x.relu ())
+        [ plain "linear" "x" id |> giving None |> exact
+          plain "relu" "max(0, x)" (fun x -> x.relu ()) |> exact
           plain "relu6" "min(6, max(0, x))" (fun x -> x.clamp (scalar 0.0, scalar 6.0))
+          |> exact
           one "leakyrelu" "x where x > 0, else slope·x" (NumberArgument.any "slope" 0.3) (fun slope x ->
               Functional.leaky_relu (x, slope))
           one "elu" "x where x > 0, else alpha·(eˣ − 1)" (NumberArgument.any "alpha" 1.0) (fun alpha x ->
@@ -106,6 +113,7 @@ module Activation =
                   + ((x.clamp_max (scalar 0.0) / scalar alpha).exp() - scalar 1.0) * scalar alpha)
           |> from "Barron 2017"
           plain "hardtanh" "min(1, max(−1, x))" (fun x -> x.clamp (scalar -1.0, scalar 1.0))
+          |> exact
           one
               "hardshrink"
               "x where |x| > threshold, else 0"

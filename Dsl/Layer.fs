@@ -62,6 +62,16 @@ type LaneForm =
     /// A kernel (units, features), and a bias if there is one.
     | Dense
 
+/// What a layer is computed in where a run has a type of 16 bits (docs/adr/0012).
+[<RequireQualifiedAccess>]
+type Arithmetic =
+    /// 16 bits, weights too: sums of products, which are added up in float32.
+    | Products
+    /// The type of its inputs: it picks or moves elements.
+    | AsGiven
+    /// float32.
+    | Full
+
 /// A layer at its place: what it gives, owns and costs, and how it is computed.
 type LayerPlan =
     {
@@ -74,6 +84,7 @@ type LayerPlan =
         Effect: Effect
         /// Whether a sample's output depends in training on the others of its batch.
         UsesBatch: bool
+        Arithmetic: Arithmetic
         Forward: LayerCall -> Tensor
         /// The same in lanes, if there are kernels for it.
         Lanes: LaneForm option
@@ -178,10 +189,19 @@ module LayerPlan =
           MultiplyAdds = Some 0L
           Effect = Effect.Computes
           UsesBatch = false
+          Arithmetic = Arithmetic.Full
           Forward = forward
           Lanes = None }
 
-    let keeping plan = { plan with Effect = Effect.Keeps }
+    let keeping plan =
+        { plan with
+            Effect = Effect.Keeps
+            Arithmetic = Arithmetic.AsGiven }
+    /// A layer of sums of products.
+    let multiplying plan =
+        { plan with
+            Arithmetic = Arithmetic.Products }
+
     let averaging plan = { plan with Effect = Effect.Averages }
 
     /// A layer without weights that keeps its input's shape.

@@ -42,6 +42,24 @@ type LayerKernels =
     /// Kernels of our own where they are faster: float32 on the CPU, with gradients in memory that stays.
     | Lanes = 1
 
+module private ReducedPrecision =
+    let cast (dtype: torch.ScalarType) (x: Tensor) =
+        if x.dtype = dtype then x else x.``to`` dtype
+
+    let full = cast torch.float32
+
+    /// A layer's inputs and weights in the types that it is computed in.
+    let operands (reduced: torch.ScalarType) (layer: LayerPlan) inputs weights =
+        match layer.Arithmetic with
+        | Arithmetic.Products -> List.map (cast reduced) inputs, List.map (cast reduced) weights
+        | Arithmetic.AsGiven when inputs |> List.distinctBy (fun (x: Tensor) -> x.dtype) |> List.length = 1 ->
+            inputs, weights
+        | Arithmetic.AsGiven
+        | Arithmetic.Full -> List.map full inputs, weights
+
+    let activated (activation: Activation) x =
+        activation.Apply(if activation.Definition.Exact then x else full x)
+
 /// One step of a forward pass: a node, or several in lanes.
 [<RequireQualifiedAccess>]
 type private ModuleStep =
@@ -128,10 +146,14 @@ type NetworkModule private (plan: NetworkPlan, tensors: NetworkTensors, kernels:
             this.register_parameter (weight.Name, parameter)
 
     /// On tensors that whoever made them disposes.
-    new(plan, tensors, kernels) = new NetworkModule(plan, tensors, kernels, [])
+    new(plan, tensors, kernels) = new NetworkModule(plan, tensors, kernels, Nullable(), [])
+
+    /// On float32 tensors, with products in a type of 16 bits, by libtorch; outputs are float32.
+    new(plan, tensors, reduced: torch.ScalarType) =
+        new NetworkModule(plan, tensors, LayerKernels.Library, Nullable reduced, [])
 
     /// The same, computed by libtorch.
-    new(plan, tensors) = new NetworkModule(plan, tensors, LayerKernels.Library, [])
+    new(plan, tensors) = new NetworkModule(plan, tensors, LayerKernels.Library, Nullable(), [])
 
     /// What layers may know of the step; set before every forward pass.
     member val Step = new StepContext(0UL, new SoloCollective()) with get, set
@@ -172,9 +194,17 @@ type NetworkModule private (plan: NetworkPlan, tensors: NetworkTensors, kernels:
                 | ModuleStep.Lanes(network, first, last) ->
                     network.Run(take first.Inputs.Head, module'.Step) |> reshaped last.Layer.Output
                 | ModuleStep.Node(node, own, kept, written) ->
+                    let given = node.Inputs |> List.map take
+
+                    let inputs, own =
+                        if reduced.HasValue then
+                            ReducedPrecision.operands reduced.Value node.Layer given own
+                        else
+                            given, own
+
                     let output =
                         node.Layer.Forward
-                            { Inputs = node.Inputs |> List.map take
+                            { Inputs = inputs
                               Weights = own
                               Current = kept
                               Next = written
@@ -182,10 +212,16 @@ type NetworkModule private (plan: NetworkPlan, tensors: NetworkTensors, kernels:
                               Path = node.Path }
 
                     match node.Activation with
+                    | Some activation when reduced.HasValue -> ReducedPrecision.activated activation output
                     | Some activation -> activation.Apply output
                     | None -> output
 
-        [| for output in plan.Outputs -> take output.Source |]
+        [| for output in plan.Outputs ->
+               if reduced.HasValue then
+                   ReducedPrecision.full (take output.Source)
+               else
+                   take output.Source |]
+
 
     /// The first output of a network with one input.
     override module'.forward(input: Tensor) = module'.Run([| input |])[0]
@@ -210,7 +246,7 @@ type NetworkModule private (plan: NetworkPlan, tensors: NetworkTensors, kernels:
         let owned =
             [ yield! tensors.Weights; yield! tensors.Gradients; yield! tensors.Buffers ]
 
-        let network = new NetworkModule(plan, tensors, LayerKernels.Library, owned)
+        let network = new NetworkModule(plan, tensors, LayerKernels.Library, Nullable(), owned)
         network.Initialise seed
         network
 

@@ -118,9 +118,14 @@ let precisionOf sink (found: Entry list) =
         match entry.Arguments with
         | [ Positional { Kind = Word "float32" } ] -> Some Precision.Float32
         | [ Positional { Kind = Word "float64" } ] -> Some Precision.Float64
-        | [ Positional { Kind = Word("bfloat16" | "float16" as word)
-                         Span = span } ] -> fail sink span $"precision '{word}' is not available in this version yet"
-        | _ -> expected sink entry.Span "'precision' takes the type to compute with" "float32 or float64"
+        | [ Positional { Kind = Word "bfloat16" } ] -> Some Precision.BFloat16
+        | [ Positional { Kind = Word "float16" } ] -> Some Precision.Float16
+        | _ ->
+            expected
+                sink
+                entry.Span
+                "'precision' takes the type to compute with"
+                "float32, float64, bfloat16 or float16"
 
 let private settingsOf sink (statement: TrainStatement) (entry: Entry) =
     SettingBinder.bind sink entry.Word.Text entry.Word.Span statement.Settings entry.Arguments

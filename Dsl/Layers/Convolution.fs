@@ -97,6 +97,7 @@ let private plan (site: LayerSite) =
                           output
                           (site.Field |> ReceptiveField.slide window.Extent window.Stride)
                           (forward window groups) with
+                        Arithmetic = Arithmetic.Products
                         Lanes =
                             if groups = 1 then
                                 imageGeometry window input |> Option.map LaneForm.Convolution

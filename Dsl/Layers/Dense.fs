@@ -69,6 +69,7 @@ let private plan (site: LayerSite) =
                     Weights.kernel site.Arguments [ int64 units; int64 features ] fans
                     :: Weights.bias site.Arguments units fans
                 MultiplyAdds = Some(int64 units * int64 features)
+                Arithmetic = Arithmetic.Products
                 Lanes = Some LaneForm.Dense }
 
 let dense =

@@ -33,6 +33,7 @@ let private slid (site: LayerSite) (window: Window) output weights multiplyAdds 
     Ok
         { LayerPlan.stateless output (site.Field |> ReceptiveField.slide window.Extent window.Stride) forward with
             Weights = weights
+            Arithmetic = Arithmetic.Products
             MultiplyAdds = multiplyAdds }
 
 // ---- depthwise ----

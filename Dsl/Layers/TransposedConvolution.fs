@@ -186,6 +186,7 @@ let private planned (site: LayerSite) geometry sides =
     let output = { Channels = filters; Sides = sides }
 
     { LayerPlan.stateless output (site.Field |> ReceptiveField.enlarge seen window.Stride) forward with
+        Arithmetic = Arithmetic.Products
         Weights = Weights.kernel values shape fans :: Weights.bias values filters fans
         MultiplyAdds =
             input.Elements

@@ -62,9 +62,14 @@ type Chosen<'Definition> =
     { Definition: 'Definition
       Settings: SettingValues }
 
+/// What a run computes with. Weights, gradients and optimizer states are float64 with Float64, and float32 otherwise.
 type Precision =
     | Float32 = 0
     | Float64 = 1
+    /// Products in bfloat16: 8 bits of fraction, float32's range.
+    | BFloat16 = 2
+    /// Products in float16: 11 bits of fraction, a range up to 65,504, and so a scaled loss.
+    | Float16 = 3
 
 /// Which weights a run ends with.
 type Restore =

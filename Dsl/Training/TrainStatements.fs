@@ -160,8 +160,8 @@ module TrainStatements =
             "precision"
             [ "precision TYPE" ]
             "float32"
-            "What is computed with: float32 or float64."
-            "precision float64"
+            "What is computed with: float32 or float64; bfloat16 or float16 for the products of convolutions and dense layers, and float32 for all else."
+            "precision bfloat16"
 
     let batch =
         statement
