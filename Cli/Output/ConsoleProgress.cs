@@ -66,6 +66,11 @@ internal sealed class ConsoleProgress : IRunReader
         {
             console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"[grey]{"",10}{name} {figure:F4}[/]");
         }
+
+        if (m.RegularizationLosses.Count > 0)
+        {
+            console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"[grey]{"",10}{RegularizationText.Of(m, console.Profile.Width - 11)}[/]");
+        }
     }
 
     /// <summary>A figure of validation that has no column.</summary>

@@ -9,18 +9,14 @@ namespace CnnCluster.Kernels.Optimization;
 public static class Regularization
 {
     /// <summary>The sum of all regularization losses.</summary>
-    public static double Loss(ParameterArena arena)
+    public static double Loss(ParameterArena arena) => Losses(arena).Sum();
+
+    /// <summary>The loss of each segment that has a factor, in the arena's order.</summary>
+    public static IReadOnlyList<double> Losses(ParameterArena arena)
     {
         using var scope = NewDisposeScope();
         using var gradless = no_grad();
-        var loss = 0.0;
-        foreach (var (segment, parameter) in Regularized(arena.Segments.Zip(arena.ParameterViews)))
-        {
-            if (segment.L1 > 0) loss += segment.L1 * parameter.abs().sum(ScalarType.Float64).item<double>();
-            if (segment.L2 > 0) loss += segment.L2 * parameter.square().sum(ScalarType.Float64).item<double>();
-        }
-
-        return loss;
+        return [.. Regularized(arena.Segments.Zip(arena.ParameterViews)).Select(static part => Loss(part.Segment, part.Parameter))];
     }
 
     /// <summary>Adds their gradients, λ₁·sign(P) and 2·λ₂·P, to the arena's.</summary>
@@ -33,6 +29,14 @@ public static class Regularization
             if (segment.L1 > 0) arena.GradientViews[i].add_(arena.ParameterViews[i].sign(), segment.L1);
             if (segment.L2 > 0) arena.GradientViews[i].add_(arena.ParameterViews[i], 2 * segment.L2);
         }
+    }
+
+    private static double Loss(ArenaSegment segment, Tensor parameter)
+    {
+        var loss = 0.0;
+        if (segment.L1 > 0) loss += segment.L1 * parameter.abs().sum(ScalarType.Float64).item<double>();
+        if (segment.L2 > 0) loss += segment.L2 * parameter.square().sum(ScalarType.Float64).item<double>();
+        return loss;
     }
 
     private static IEnumerable<(ArenaSegment Segment, Tensor Parameter)> Regularized(IEnumerable<(ArenaSegment Segment, Tensor Parameter)> parts) =>

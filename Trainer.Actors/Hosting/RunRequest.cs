@@ -48,6 +48,7 @@ public sealed record RunRequest
             Plan.EarlyStop.Higher, Plan.EarlyStop.Patience, Plan.EarlyStop.MinDelta, Plan.EarlyStop.Baseline, Plan.EarlyStop.StartFromEpoch),
         RestoreBest = Plan.EarlyStop.Restore == Restore.Best,
         FigureNames = Plan.FigureNames,
+        RegularizedNames = [.. Plan.Network.RegularizedWeights],
         Parameters = Plan.Network.Parameters,
         StateReceiver = receiver,
         StateToken = stateToken,

@@ -115,13 +115,19 @@ public sealed class Replica : IDisposable
         context.Training = false;
         var sums = new EpochSums();
         sums.Figures.AddRange(plan.FigureNames.Select(static _ => 0.0));
-        var penalty = optimizer.Penalty();
+        var penalties = Regularization.Losses(Arena);
+        sums.Penalties.AddRange(penalties.Select(static _ => 0.0));
         foreach (var batch in batches.Where(static b => b.Count > 0))
         {
             var (loss, figures) = EvaluateOne(batch);
             sums.Samples += batch.Count;
             sums.Loss += loss;
-            sums.Penalty += penalty * batch.Count;
+            for (var i = 0; i < penalties.Count; i++)
+            {
+                sums.Penalties[i] += penalties[i] * batch.Count;
+                sums.Penalty += penalties[i] * batch.Count;
+            }
+
             for (var i = 0; i < figures.Count; i++)
             {
                 sums.Figures[i] += figures[i];

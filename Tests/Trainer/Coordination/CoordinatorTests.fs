@@ -28,6 +28,7 @@ let private settingsWith forming world epochs =
             ),
         RestoreBest = true,
         FigureNames = [| "accuracy" |],
+        RegularizedNames = [||],
         Parameters = 10L,
         StateReceiver = Endpoint(Host = "127.0.0.1", Port = 1),
         StateToken = token,
