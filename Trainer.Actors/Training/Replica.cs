@@ -36,25 +36,30 @@ public sealed class Replica : IDisposable
     private readonly StepContext context;
     private readonly NetworkModule module;
     private readonly OptimizerStep optimizer;
+    private readonly IReadOnlyList<string> figureNames;
+    private readonly OwnStepRunner? own;
 
     /// <param name="plan">The network and how it is trained.</param>
     /// <param name="device">Where it computes.</param>
     /// <param name="collective">Joins it with its peers.</param>
-    public Replica(TrainPlan plan, Device device, ICollective collective)
+    /// <param name="ownStep">What a step does instead of the script's losses; null for these.</param>
+    public Replica(TrainPlan plan, Device device, ICollective collective, OwnStep? ownStep = null)
     {
         this.plan = plan;
         Device = device;
         Collective = collective;
         ElementType = plan.Precision == Precision.Float64 ? ScalarType.Float64 : ScalarType.Float32;
         context = new StepContext(plan.Seed, collective);
+        figureNames = ownStep is null ? plan.FigureNames : OwnStepRunner.FigureNames(plan, ownStep);
         var rule = plan.CreateRule();
-        Arena = new ParameterArena(Segments(plan.Network.Weights), rule, ElementType, device, FirstFigureExtra + plan.FigureNames.Count);
+        Arena = new ParameterArena(Segments(plan.Network.Weights), rule, ElementType, device, FirstFigureExtra + figureNames.Count);
         Buffers = new BufferArena([.. Segments(plan.Network.Buffers)], ElementType, device);
         module = new NetworkModule(plan.Network, new NetworkTensors(Arena.ParameterViews, Arena.GradientViews, Buffers.CurrentViews, Buffers.NextViews))
         {
             Step = context,
         };
         module.Initialise(plan.Seed);
+        own = ownStep is null ? null : new OwnStepRunner(plan, ownStep, module, Arena);
         optimizer = new OptimizerStep(Arena, rule, plan.Clipping);
     }
 
@@ -101,6 +106,7 @@ public sealed class Replica : IDisposable
         context.ThrowIfFailed();
         if (stopRequested) Arena.Extras[StopExtra].fill_(1);
         Collective.AllReduceSum(Arena.ReductionBuffer);
+        own?.Reduced();
         Reduced?.Invoke(this);
         var extras = ToHost(Arena.Extras);
         var penalty = optimizer.Apply(Step + 1, learningRate);
@@ -114,7 +120,7 @@ public sealed class Replica : IDisposable
     {
         context.Training = false;
         var sums = new EpochSums();
-        sums.Figures.AddRange(plan.FigureNames.Select(static _ => 0.0));
+        sums.Figures.AddRange(figureNames.Select(static _ => 0.0));
         var penalties = Regularization.Losses(Arena);
         sums.Penalties.AddRange(penalties.Select(static _ => 0.0));
         foreach (var batch in batches.Where(static b => b.Count > 0))
@@ -172,6 +178,12 @@ public sealed class Replica : IDisposable
         using var scope = NewDisposeScope();
         context.FirstSample = samplesBefore + batch.FirstSample;
         context.GlobalBatch = batch.GlobalCount;
+        if (own is not null)
+        {
+            BackPropagate(own, batch, samples);
+            return;
+        }
+
         var tensors = Run(batch);
         var losses = plan.SampleLosses(tensors);
         var loss = plan.TotalLoss(losses).sum() / (double)samples;
@@ -184,10 +196,29 @@ public sealed class Replica : IDisposable
         }
     }
 
+    /// <summary>The same by a step of one's own.</summary>
+    private void BackPropagate(OwnStepRunner step, Batch batch, long samples)
+    {
+        var (loss, figures) = step.BackPropagate(Inputs(batch), Targets(batch), batch.Count, samples);
+        using var gradless = no_grad();
+        Arena.Extras[LossExtra].add_(loss / (double)samples);
+        foreach (var (i, sum) in figures.Index())
+        {
+            Arena.Extras[FirstFigureExtra + i].add_(sum);
+        }
+    }
+
     private (double Loss, IReadOnlyList<double> Figures) EvaluateOne(Batch batch)
     {
         using var scope = NewDisposeScope();
         using var gradless = no_grad();
+        if (own is not null)
+        {
+            context.FirstSample = batch.FirstSample;
+            var (ownLoss, ownFigures) = own.Evaluate(Inputs(batch), Targets(batch), batch.Count);
+            return (Sum(ownLoss), [.. ownFigures.Select(Sum)]);
+        }
+
         var tensors = Run(batch);
         var losses = plan.SampleLosses(tensors);
         return (Sum(plan.TotalLoss(losses)), [.. plan.SampleFigures(tensors, losses).Select(Sum)]);
@@ -197,9 +228,14 @@ public sealed class Replica : IDisposable
 
     private BatchTensors Run(Batch batch)
     {
-        var inputs = batch.Inputs.Zip(plan.Network.Inputs, (pixels, input) => Input(batch.Count, pixels, input.Shape)).ToArray();
-        return new BatchTensors(inputs, module.Run(inputs), [.. batch.Targets.Select(Target)]);
+        var inputs = Inputs(batch);
+        return new BatchTensors(inputs, module.Run(inputs), Targets(batch));
     }
+
+    private Tensor[] Inputs(Batch batch) =>
+        [.. batch.Inputs.Zip(plan.Network.Inputs, (pixels, input) => Input(batch.Count, pixels, input.Shape))];
+
+    private Tensor[] Targets(Batch batch) => [.. batch.Targets.Select(Target)];
 
     /// <remarks>
     /// A copy in libtorch's own memory: an array lies where the garbage collector put it, and a matrix product picks its
