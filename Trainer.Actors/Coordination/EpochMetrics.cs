@@ -17,6 +17,9 @@ public sealed record EpochMetrics(
     /// <summary>The sum of the regularization losses.</summary>
     public double RegularizationLoss => RegularizationLosses.Values.Sum();
 
+    /// <summary>The regularization losses within <c>train_loss</c>: a mean over the epoch, in which the weights change.</summary>
+    public double TrainingPenalty { get; init; }
+
     public double this[string name] => Values[name];
 
     /// <summary>Puts an epoch's figures together.</summary>
@@ -33,7 +36,10 @@ public sealed record EpochMetrics(
         AddMeans(values, "val_", validation, figureNames);
         return new EpochMetrics(
             trained.Epoch, trained.Step, values, PenaltiesOf(validation, regularized),
-            trained.Sums.Samples / trained.Seconds, trained.LearningRate);
+            trained.Sums.Samples / trained.Seconds, trained.LearningRate)
+        {
+            TrainingPenalty = trained.Sums.Penalty / trained.Sums.Samples,
+        };
     }
 
     /// <summary>Adds sums up, in the order given, so that the same parts give the same bits.</summary>

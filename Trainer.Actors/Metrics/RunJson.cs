@@ -149,7 +149,8 @@ public static class RunJson
         }
     }
 
-    private static string NameOf(StopReason reason) => reason switch
+    /// <summary>What <c>stop</c> calls a reason.</summary>
+    public static string NameOf(StopReason reason) => reason switch
     {
         StopReason.EarlyStop => "early-stop",
         StopReason.Epochs => "epochs",
