@@ -30,6 +30,25 @@ internal static class CommonOptions
 
     public static Option<bool> Json() => new("--json") { Description = "Print JSON on standard output" };
 
+    public static Option<int?> Epochs() => new("--epochs")
+    {
+        Description = "At most so many epochs: the same as --set epochs=N",
+        HelpName = "N",
+    };
+
+    public static Option<long> Steps() => new("--steps") { Description = "Stop after so many steps", HelpName = "N" };
+
+    public static Option<string[]> Changes() => new("--set")
+    {
+        Description = "Change a setting of the train part: batch=64, optimizer.lr=0.1, optimizer=\"adam lr=1e-3\"; the last one said wins",
+        HelpName = "NAME=VALUE",
+    };
+
+    /// <exception cref="Trainer.UserException">The value is too small.</exception>
+    public static long AtLeast(long least, long value, string option) => value >= least
+        ? value
+        : throw new Trainer.UserException($"{option} must be at least {least}; it is {value}.");
+
     /// <summary>A list as <c>--devices</c> takes it.</summary>
     public static IReadOnlyList<string> SplitDevices(string? text)
     {

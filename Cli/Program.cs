@@ -5,6 +5,7 @@ using CnnCluster.Cli.Commands;
 var root = new RootCommand("Describe a convolutional network in a few lines; train it on every device you have.")
 {
     TrainCommand.Create(),
+    CompareCommand.Create(),
     ApplyCommand.Create(),
     CheckCommand.Create(),
     DescribeCommand.Create(),

@@ -197,6 +197,7 @@ module LayerPlan =
         { plan with
             Effect = Effect.Keeps
             Arithmetic = Arithmetic.AsGiven }
+
     /// A layer of sums of products.
     let multiplying plan =
         { plan with

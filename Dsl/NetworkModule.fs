@@ -68,8 +68,15 @@ type private ModuleStep =
 
 /// A checked network as a TorchSharp module. Its inputs are (N, C, sides…), its outputs have N first too.
 /// Weights are registered by their paths, such as `conv1/kernel`. Intermediate tensors belong to the caller's scope.
-type NetworkModule private (plan: NetworkPlan, tensors: NetworkTensors, kernels: LayerKernels, owned: Tensor list) as this
-    =
+type NetworkModule
+    private
+    (
+        plan: NetworkPlan,
+        tensors: NetworkTensors,
+        kernels: LayerKernels,
+        reduced: Nullable<torch.ScalarType>,
+        owned: Tensor list
+    ) as this =
     inherit torch.nn.Module<Tensor, Tensor>(plan.Name)
 
     let trained =
@@ -246,7 +253,9 @@ type NetworkModule private (plan: NetworkPlan, tensors: NetworkTensors, kernels:
         let owned =
             [ yield! tensors.Weights; yield! tensors.Gradients; yield! tensors.Buffers ]
 
-        let network = new NetworkModule(plan, tensors, LayerKernels.Library, Nullable(), owned)
+        let network =
+            new NetworkModule(plan, tensors, LayerKernels.Library, Nullable(), owned)
+
         network.Initialise seed
         network
 

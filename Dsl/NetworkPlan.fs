@@ -163,6 +163,11 @@ type NetworkPlan =
     /// The trainable tensors, in declaration order.
     member plan.Weights: IReadOnlyList<NamedTensor> = plan.WeightsWhere true
 
+    /// The names of those with a regularizer, in the same order.
+    member plan.RegularizedWeights: IReadOnlyList<string> =
+        [ for weight in plan.WeightsWhere true do
+              if weight.L1 > 0.0 || weight.L2 > 0.0 then weight.Name ]
+
     /// What is kept but not trained: frozen and fixed weights, then what layers keep besides weights; each in
     /// declaration order.
     member plan.Buffers: IReadOnlyList<NamedTensor> =

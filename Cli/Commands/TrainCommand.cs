@@ -1,6 +1,4 @@
 using System.CommandLine;
-using System.Diagnostics;
-using System.Runtime.InteropServices;
 using CnnCluster.Cli.Output;
 using CnnCluster.Dsl;
 using CnnCluster.Kernels.Native;
@@ -16,16 +14,15 @@ namespace CnnCluster.Cli.Commands;
 /// <summary><c>cnn train FILE</c>: trains a network.</summary>
 internal sealed class TrainCommand
 {
-    private static readonly TimeSpan OneRequest = TimeSpan.FromSeconds(1);
     private readonly Argument<string> script = CommonOptions.Script();
     private readonly Option<string?> data = CommonOptions.Data();
     private readonly Option<int> workers = new("--workers") { Description = "Workers (threads) in each process", DefaultValueFactory = _ => 1, HelpName = "N" };
     private readonly Option<int> processes = new("--processes") { Description = "Local worker processes to start; without it, this process does the work", HelpName = "N" };
     private readonly Option<string?> devices = CommonOptions.Devices();
     private readonly Option<int?> threads = CommonOptions.Threads();
-    private readonly Option<int?> epochs = new("--epochs") { Description = "At most so many epochs: the same as --set epochs=N", HelpName = "N" };
-    private readonly Option<long> steps = new("--steps") { Description = "Stop after so many steps", HelpName = "N" };
-    private readonly Option<string[]> changes = new("--set") { Description = "Change a setting of the train part: batch=64, optimizer.lr=0.1, optimizer=\"adam lr=1e-3\"; the last one said wins", HelpName = "NAME=VALUE" };
+    private readonly Option<int?> epochs = CommonOptions.Epochs();
+    private readonly Option<long> steps = CommonOptions.Steps();
+    private readonly Option<string[]> changes = CommonOptions.Changes();
     private readonly Option<string?> initial = new("--init") { Description = "Start from the weights of a safetensors file", HelpName = "FILE" };
     private readonly Option<string?> output = new("--out") { Description = "The run's folder (default: runs/NAME-TIME)", HelpName = "DIR" };
     private readonly Option<bool> json = CommonOptions.Json();
@@ -58,7 +55,7 @@ internal sealed class TrainCommand
             ? (IRunReader)new JsonLinesReader(Console.Out, folder.Location)
             : new ConsoleProgress(Terminal.Error(), request.StepsPerEpoch(samples), request.Plan.Epochs);
         using var keeper = new RunKeeper(folder, [reader]);
-        var outcome = await InterruptiblyAsync(stop => TrainingRun.RunAsync(request, keeper, cache, Console.Error.WriteLine, stop));
+        var outcome = await Interruption.RunAsync(stop => TrainingRun.RunAsync(request, keeper, cache, Console.Error.WriteLine, stop));
         return Conclude(outcome, folder, parse.GetValue(json));
     }
 
@@ -77,7 +74,7 @@ internal sealed class TrainCommand
             Training = training,
             Layout = Layout(parse),
             DataFolder = parse.GetValue(data),
-            StepLimit = AtLeast(0, parse.GetValue(steps), "--steps"),
+            StepLimit = CommonOptions.AtLeast(0, parse.GetValue(steps), "--steps"),
             RecordFolder = parse.GetValue(record),
             InitialState = parse.GetValue(initial) is { } path ? Path.GetFullPath(path) : null,
         };
@@ -85,38 +82,16 @@ internal sealed class TrainCommand
 
     private RunLayout Layout(ParseResult parse)
     {
-        var perProcess = (int)AtLeast(1, parse.GetValue(workers), "--workers");
-        var started = (int)AtLeast(0, parse.GetValue(processes), "--processes");
+        var perProcess = (int)CommonOptions.AtLeast(1, parse.GetValue(workers), "--workers");
+        var started = (int)CommonOptions.AtLeast(0, parse.GetValue(processes), "--processes");
         var world = perProcess * Math.Max(started, 1);
         if (world > Environment.ProcessorCount)
         {
             Console.Error.WriteLine($"cnn: warning: {world} workers share {Environment.ProcessorCount} cores");
         }
 
-        var each = (int)AtLeast(1, parse.GetValue(threads) ?? RunLayout.ThreadsFor(world), "--threads");
+        var each = (int)CommonOptions.AtLeast(1, parse.GetValue(threads) ?? RunLayout.ThreadsFor(world), "--threads");
         return new RunLayout(perProcess, started, CommonOptions.SplitDevices(parse.GetValue(devices)), each);
-    }
-
-    private static long AtLeast(long least, long value, string option) => value >= least
-        ? value
-        : throw new UserException($"{option} must be at least {least}; it is {value}.");
-
-    /// <summary>The first Ctrl-C (or termination) asks the run to stop; a second one ends the process at once.</summary>
-    private static async Task<RunOutcome> InterruptiblyAsync(Func<CancellationToken, Task<RunOutcome>> run)
-    {
-        var first = new Stopwatch();
-        using var stop = new CancellationTokenSource();
-        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Ask);
-        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Ask);
-        return await run(stop.Token);
-
-        void Ask(PosixSignalContext context)
-        {
-            // One request may come twice at once: to the process and to its group, as an interrupt and as a termination.
-            context.Cancel = first.Elapsed < OneRequest;
-            first.Start();
-            stop.Cancel();
-        }
     }
 
     private static int Conclude(RunOutcome outcome, RunFolder folder, bool json)

@@ -66,42 +66,20 @@ internal sealed class ConsoleProgress : IRunReader
         {
             console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"[grey]{"",10}{name} {figure:F4}[/]");
         }
+
+        if (m.SkippedSteps > 0)
+        {
+            var steps = m.SkippedSteps == 1 ? "1 step" : $"{m.SkippedSteps} steps";
+            console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"[yellow]{"",10}{steps} skipped: gradients were not finite in float16, and the loss' scale was halved[/]");
+        }
+
+        if (m.RegularizationLosses.Count > 0)
+        {
+            console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"[grey]{"",10}{RegularizationText.Of(m, console.Profile.Width - 11)}[/]");
+        }
     }
 
     /// <summary>A figure of validation that has no column.</summary>
     private static bool IsFurther(string name) =>
         name.StartsWith("val_", StringComparison.Ordinal) && name is not ("val_loss" or "val_accuracy");
-
-    /// <summary>The bar lives on a task of its own, as Spectre's progress owns the terminal while it runs.</summary>
-    private sealed class ProgressBar : IDisposable
-    {
-        private readonly TaskCompletionSource end = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private readonly TaskCompletionSource<ProgressTask> task = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private readonly Task display;
-
-        public ProgressBar(IAnsiConsole console) =>
-            display = console.Progress().AutoClear(true).Columns(new SpinnerColumn(), new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn()).StartAsync(
-                async context =>
-                {
-                    task.SetResult(context.AddTask("waiting for the first step"));
-                    await end.Task;
-                });
-
-        public void Show(string description, long done, long of)
-        {
-            if (task.Task.IsCompletedSuccessfully)
-            {
-                var bar = task.Task.Result;
-                bar.Description = description;
-                bar.MaxValue = of;
-                bar.Value = done;
-            }
-        }
-
-        public void Dispose()
-        {
-            end.TrySetResult();
-            display.Wait(TimeSpan.FromSeconds(2));
-        }
-    }
 }

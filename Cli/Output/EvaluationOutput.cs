@@ -16,6 +16,11 @@ internal static class EvaluationOutput
             console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name}: {value:F4}"));
         }
 
+        foreach (var (weight, loss) in evaluation.RegularizationLosses)
+        {
+            console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"regularization {weight}: {loss:F4}"));
+        }
+
         foreach (var confusion in evaluation.Confusions)
         {
             console.WriteLine($"{confusion.Name}, by label (row) and prediction (column):");
@@ -29,6 +34,11 @@ internal static class EvaluationOutput
         foreach (var (name, value) in evaluation.Values)
         {
             result[name] = value;
+        }
+
+        if (evaluation.RegularizationLosses.Count > 0)
+        {
+            result["regularization_losses"] = evaluation.RegularizationLosses;
         }
 
         foreach (var confusion in evaluation.Confusions)

@@ -12,6 +12,19 @@ public static class Regularization
     /// <summary>The sum of all regularization losses.</summary>
     public static double Loss(ParameterArena arena) => Loss(arena, Stretches.Of(arena.Segments, apart: false));
 
+    /// <summary>The loss of each segment that has a factor, in the arena's order.</summary>
+    public static IReadOnlyList<double> Losses(ParameterArena arena)
+    {
+        var stretches = Stretches.Of(arena.Segments, apart: true);
+        var losses = new double[arena.Segments.Count];
+        foreach (var range in Stretches.SegmentsOf(stretches))
+        {
+            losses[stretches[range.Start.Value].Segment] = Loss(arena, stretches.AsSpan(range));
+        }
+
+        return [.. losses.Where((_, segment) => arena.Segments[segment] is { L1: > 0 } or { L2: > 0 })];
+    }
+
     internal static double Loss(ParameterArena arena, ReadOnlySpan<Stretch> stretches)
     {
         var (loss, weights) = (0.0, arena.ParameterBuffer);

@@ -126,6 +126,38 @@ let tests =
                   Expect.equal again.ExitCode 0 again.Error
                   Expect.equal (hash again) (hash result) "weights to start from, frozen ones among them")
           }
+          test "regularization losses go by name: in events, in the run's folder, in cnn eval, and in the terminal" {
+              Cnn.inFolder (fun folder ->
+                  let regularized =
+                      (Cnn.lenet small).Replace("dense   10", "dense   10 kernel-reg=l2(0.01) bias-reg=l1(0.1)")
+
+                  let result = trained folder regularized [ "--workers"; "2"; "--epochs"; "1" ]
+                  let epoch = result.Event "epoch"
+                  let losses = epoch["regularization_losses"].AsObject()
+                  Expect.sequenceEqual (losses |> Seq.map _.Key) [ "dense3/kernel"; "dense3/bias" ] "names"
+                  let sum = losses |> Seq.sumBy (fun l -> float l.Value)
+                  Expect.isGreaterThan (float losses["dense3/kernel"]) 0.0 "a loss"
+                  Expect.floatClose Accuracy.veryHigh (float epoch["regularization_loss"]) sum "their sum"
+
+                  Expect.stringContains
+                      (File.ReadAllText(Path.Combine(folder, "run", "metrics.jsonl")))
+                      (losses.ToJsonString())
+                      "kept"
+
+                  let eval = Cnn.run folder [ "eval"; "run"; "--json" ]
+                  let again = (JsonNode.Parse eval.Output).["regularization_losses"]
+
+                  Expect.floatClose
+                      Accuracy.veryHigh
+                      (float again["dense3/kernel"])
+                      (float losses["dense3/kernel"])
+                      "eval"
+
+                  let plain = Cnn.run folder [ "train"; "net.cnn"; "--steps"; "1"; "--out"; "plain" ]
+
+                  Expect.stringContains plain.Error "regularization 0." "the sum"
+                  Expect.stringContains plain.Error ": dense3/kernel 0." "by name")
+          }
           test "stops after --steps" {
               Cnn.inFolder (fun folder ->
                   let result = trained folder (Cnn.lenet small) [ "--steps"; "3" ]

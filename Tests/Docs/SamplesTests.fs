@@ -14,6 +14,11 @@ let private pages = [ "docs/from-code.md"; "docs/own-layers.md" ]
 let private sources =
     [ "examples/embedded.fsx"
       "Tests/Samples/SqueezeExcite.fs"
+      "Tests/Samples/OwnSteps.fs"
+      "Tests/Samples.CSharp/Consistency.cs"
+      "Tests/Samples.CSharp/PerSampleClipping.cs"
+      "Tests/Samples.CSharp/Centralised.cs"
+      "Tests/Trainer/Training/OwnStepTests.fs"
       "Tests/Samples.CSharp/LayerScale.cs"
       "Tests/Samples.CSharp/Scripts.cs"
       "Tests/Dsl/OwnLayerTests.fs"

@@ -175,7 +175,7 @@ public sealed partial class Coordinator : ReceiveActor, IWithTimers
             {
                 if (validated.Answer(message.Rank, message.Sums))
                 {
-                    metrics = EpochMetrics.From(trained, validated.InRankOrder, settings.FigureNames);
+                    metrics = EpochMetrics.From(trained, validated.InRankOrder, settings.FigureNames, settings.RegularizedNames);
                     earlyStopping.Tell(new EarlyStoppingSupervisor.EpochMeasured(trained.Epoch, metrics[settings.Monitor]));
                 }
             });

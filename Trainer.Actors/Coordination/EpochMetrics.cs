@@ -1,4 +1,5 @@
 using CnnCluster.Trainer.Protocol;
+using Google.Protobuf.Collections;
 
 namespace CnnCluster.Trainer.Coordination;
 
@@ -6,27 +7,43 @@ namespace CnnCluster.Trainer.Coordination;
 /// <param name="Epoch">From 1.</param>
 /// <param name="Step">Steps committed by the end of the epoch.</param>
 /// <param name="Values">Figures by name: <c>train_loss</c>, <c>val_loss</c>, and <c>train_NAME</c>, <c>val_NAME</c> for each of the script's further figures.</param>
-/// <param name="Penalty">The regularization losses within <c>val_loss</c>.</param>
+/// <param name="RegularizationLosses">What <c>val_loss</c> has of each regularized weight, by the weight's name.</param>
 /// <param name="ImagesPerSecond">Training images, over all workers, per second of training.</param>
 /// <param name="LearningRate">The last step's.</param>
 public sealed record EpochMetrics(
-    int Epoch, long Step, IReadOnlyDictionary<string, double> Values, double Penalty, double ImagesPerSecond, double LearningRate)
+    int Epoch, long Step, IReadOnlyDictionary<string, double> Values, IReadOnlyDictionary<string, double> RegularizationLosses,
+    double ImagesPerSecond, double LearningRate)
 {
+    /// <summary>The sum of the regularization losses.</summary>
+    public double RegularizationLoss => RegularizationLosses.Values.Sum();
+
+    /// <summary>The regularization losses within <c>train_loss</c>: a mean over the epoch, in which the weights change.</summary>
+    public double TrainingPenalty { get; init; }
+
+    /// <summary>Steps of the epoch that changed nothing, because their gradients were not finite in 16 bits.</summary>
+    public long SkippedSteps { get; init; }
+
     public double this[string name] => Values[name];
 
     /// <summary>Puts an epoch's figures together.</summary>
     /// <param name="trained">Rank 0's report: the reduction gave every rank the same global sums.</param>
     /// <param name="validated">Every rank's sums over its own part of the validation samples, in rank order.</param>
     /// <param name="figureNames">The script's further figures, in the order of the sums.</param>
-    public static EpochMetrics From(EpochTrained trained, IEnumerable<EpochSums> validated, IReadOnlyList<string> figureNames)
+    /// <param name="regularized">The regularized weights' names, in the order of the sums.</param>
+    public static EpochMetrics From(
+        EpochTrained trained, IEnumerable<EpochSums> validated, IReadOnlyList<string> figureNames, IReadOnlyList<string> regularized)
     {
         var values = new Dictionary<string, double>(StringComparer.Ordinal);
         var validation = Total(validated);
         AddMeans(values, "train_", trained.Sums, figureNames);
         AddMeans(values, "val_", validation, figureNames);
         return new EpochMetrics(
-            trained.Epoch, trained.Step, values, validation.Penalty / validation.Samples,
-            trained.Sums.Samples / trained.Seconds, trained.LearningRate);
+            trained.Epoch, trained.Step, values, PenaltiesOf(validation, regularized),
+            trained.Sums.Samples / trained.Seconds, trained.LearningRate)
+        {
+            TrainingPenalty = trained.Sums.Penalty / trained.Sums.Samples,
+            SkippedSteps = trained.Sums.SkippedSteps,
+        };
     }
 
     /// <summary>Adds sums up, in the order given, so that the same parts give the same bits.</summary>
@@ -47,15 +64,21 @@ public sealed record EpochMetrics(
         total.Samples += part.Samples;
         total.Loss += part.Loss;
         total.Penalty += part.Penalty;
-        while (total.Figures.Count < part.Figures.Count)
+        total.SkippedSteps += part.SkippedSteps;
+        AddEach(total.Penalties, part.Penalties);
+        AddEach(total.Figures, part.Figures);
+    }
+
+    /// <summary>The means of the regularization losses, by the weights' names.</summary>
+    public static IReadOnlyDictionary<string, double> PenaltiesOf(EpochSums sums, IReadOnlyList<string> regularized)
+    {
+        var losses = new OrderedDictionary<string, double>(StringComparer.Ordinal);
+        foreach (var (name, sum) in regularized.Zip(sums.Penalties))
         {
-            total.Figures.Add(0);
+            losses[name] = sum / sums.Samples;
         }
 
-        for (var i = 0; i < part.Figures.Count; i++)
-        {
-            total.Figures[i] += part.Figures[i];
-        }
+        return losses;
     }
 
     /// <summary>The means of sums, by name.</summary>
@@ -64,6 +87,19 @@ public sealed record EpochMetrics(
         var values = new Dictionary<string, double>(StringComparer.Ordinal);
         AddMeans(values, prefix, sums, figureNames);
         return values;
+    }
+
+    private static void AddEach(RepeatedField<double> totals, RepeatedField<double> parts)
+    {
+        while (totals.Count < parts.Count)
+        {
+            totals.Add(0);
+        }
+
+        for (var i = 0; i < parts.Count; i++)
+        {
+            totals[i] += parts[i];
+        }
     }
 
     private static void AddMeans(Dictionary<string, double> values, string prefix, EpochSums sums, IReadOnlyList<string> figureNames)

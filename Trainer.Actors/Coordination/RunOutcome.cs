@@ -50,6 +50,10 @@ public sealed record RunSettings
 
     /// <summary>The figures of an epoch besides the loss, in the order of the workers' sums.</summary>
     public required IReadOnlyList<string> FigureNames { get; init; }
+
+    /// <summary>The regularized weights, in the order of the workers' sums.</summary>
+    public required IReadOnlyList<string> RegularizedNames { get; init; }
+
     public required long Parameters { get; init; }
 
     /// <summary>Where workers send states.</summary>

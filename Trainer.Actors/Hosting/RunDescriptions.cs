@@ -24,7 +24,8 @@ public static class RunDescriptions
         Started = started,
     };
 
-    private static Dictionary<string, string> Versions() => new(StringComparer.Ordinal)
+    /// <summary>What figures depend on besides the script and the data.</summary>
+    public static IReadOnlyDictionary<string, string> Versions() => new Dictionary<string, string>(StringComparer.Ordinal)
     {
         ["cnn"] = VersionOf(typeof(RunDescriptions)),
         ["torchsharp"] = VersionOf(typeof(TorchSharp.torch)),

@@ -19,6 +19,12 @@ public sealed record RunRequest
     /// </summary>
     public Catalogues Catalogues { get; init; } = TrainingCatalogues.All;
 
+    /// <summary>
+    /// Makes each worker's step of one's own, which takes the place of the script's losses; null for these. It is known
+    /// to the workers of this process alone.
+    /// </summary>
+    public Func<OwnStep>? OwnStep { get; init; }
+
     /// <summary>Where the user says the data is; null for the usual places.</summary>
     public string? DataFolder { get; init; }
 
@@ -37,6 +43,7 @@ public sealed record RunRequest
     /// <param name="joinToken">What workers must show to be let in.</param>
     /// <param name="receiver">Where workers send states.</param>
     /// <param name="stateToken">What they must show there.</param>
+    /// <exception cref="UserException">The own step does not fit the layout or the script.</exception>
     public RunSettings Settings(byte[] joinToken, Endpoint receiver, byte[] stateToken) => new()
     {
         World = Layout.World,
@@ -48,7 +55,8 @@ public sealed record RunRequest
             Plan.EarlyStop.Higher, Plan.EarlyStop.Patience, Plan.EarlyStop.MinDelta, Plan.EarlyStop.Baseline, Plan.EarlyStop.StartFromEpoch),
         Plateau = PlateauOf(Plan),
         RestoreBest = Plan.EarlyStop.Restore == Restore.Best,
-        FigureNames = Plan.FigureNames,
+        FigureNames = FigureNames(),
+        RegularizedNames = [.. Plan.Network.RegularizedWeights],
         Parameters = Plan.Network.Parameters,
         StateReceiver = receiver,
         StateToken = stateToken,
@@ -88,6 +96,24 @@ public sealed record RunRequest
                 schedule["factor"],
                 schedule["min-lr"])
             : null;
+    }
+
+    private IReadOnlyList<string> FigureNames()
+    {
+        if (OwnStep is null)
+        {
+            return Plan.FigureNames;
+        }
+
+        if (Layout.Processes > 0)
+        {
+            throw new UserException("A step of one's own is known to the workers of this process alone: no worker processes can be started.");
+        }
+
+        var names = OwnStepRunner.FigureNames(Plan, OwnStep());
+        return names.Prepend("loss").Any(name => Plan.EarlyStop.Monitor == "val_" + name || Plan.EarlyStop.Monitor == "train_" + name)
+            ? names
+            : throw new UserException($"early-stop monitors '{Plan.EarlyStop.Monitor}', which a run with this own step has not: it has loss, {string.Join(", ", names)}.");
     }
 
     private Job Job() => new()

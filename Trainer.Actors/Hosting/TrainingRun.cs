@@ -19,6 +19,7 @@ public static class TrainingRun
     /// <param name="data">Holds the data for the workers of this process.</param>
     /// <param name="log">Takes the lines that worker processes write.</param>
     /// <param name="interrupt">Asks the run to stop at its next step, resumably.</param>
+    /// <exception cref="UserException">The request's own step cannot be run.</exception>
     public static async Task<RunOutcome> RunAsync(
         RunRequest request, RunKeeper keeper, DataCache data, Action<string> log, CancellationToken interrupt)
     {
@@ -39,7 +40,7 @@ public static class TrainingRun
                 home.System,
                 coordinator.Path.ToString(),
                 new WorkerOffer(joinToken, 0, layout.DevicesFrom(0)),
-                new WorkerServices(data) { Catalogues = request.Catalogues })
+                new WorkerServices(data) { Catalogues = request.Catalogues, OwnStep = request.OwnStep })
             : Task.FromResult("");
         using var processes = new LocalProcesses(
             Enumerable.Range(0, layout.Processes).Select(p => Process(p * layout.Workers)),

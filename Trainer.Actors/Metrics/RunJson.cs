@@ -78,9 +78,28 @@ public static class RunJson
             WriteFigure(json, name, value);
         }
 
+        WriteRegularization(json, metrics);
         WriteFigure(json, "images_per_second", metrics.ImagesPerSecond);
         WriteFigure(json, "learning_rate", metrics.LearningRate);
+        if (metrics.SkippedSteps > 0) json.WriteNumber("skipped_steps", metrics.SkippedSteps);
         json.WriteBoolean("best", ended.Decision.KeepAsBest);
+    }
+
+    private static void WriteRegularization(Utf8JsonWriter json, EpochMetrics metrics)
+    {
+        if (metrics.RegularizationLosses.Count == 0)
+        {
+            return;
+        }
+
+        WriteFigure(json, "regularization_loss", metrics.RegularizationLoss);
+        json.WriteStartObject("regularization_losses");
+        foreach (var (weight, loss) in metrics.RegularizationLosses)
+        {
+            WriteFigure(json, weight, loss);
+        }
+
+        json.WriteEndObject();
     }
 
     private static void WriteStop(Utf8JsonWriter json, RunOutcome outcome)
@@ -131,7 +150,8 @@ public static class RunJson
         }
     }
 
-    private static string NameOf(StopReason reason) => reason switch
+    /// <summary>What <c>stop</c> calls a reason.</summary>
+    public static string NameOf(StopReason reason) => reason switch
     {
         StopReason.EarlyStop => "early-stop",
         StopReason.Epochs => "epochs",

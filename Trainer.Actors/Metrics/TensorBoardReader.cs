@@ -12,7 +12,7 @@ public sealed class TensorBoardReader(string folder, TimeProvider? clock = null)
     private readonly EventFile events = new(folder, clock ?? TimeProvider.System);
     private readonly Lock writing = new();
 
-    /// <summary>Writes an epoch's figures, such as <c>loss/train</c> and <c>loss/validation</c>; other events say nothing here.</summary>
+    /// <summary>Writes an epoch's figures, such as <c>loss/train</c>, <c>loss/validation</c> and <c>regularization/conv1/kernel</c>; other events say nothing here.</summary>
     public void Read(IRunEvent message)
     {
         if (message is not EpochEnded { Metrics: var metrics })
@@ -24,6 +24,11 @@ public sealed class TensorBoardReader(string folder, TimeProvider? clock = null)
         foreach (var (name, value) in metrics.Values)
         {
             summary.Value.Add(Scalar(TagOf(name), value));
+        }
+
+        foreach (var (weight, loss) in metrics.RegularizationLosses)
+        {
+            summary.Value.Add(Scalar("regularization/" + weight, loss));
         }
 
         summary.Value.Add(Scalar("images_per_second", metrics.ImagesPerSecond));

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using System.Text.Json;
 
@@ -7,8 +6,6 @@ namespace CnnCluster.Trainer.Storage;
 /// <summary>The folder of one run: its script, settings, figures and checkpoints.</summary>
 public sealed class RunFolder
 {
-    private const string Runs = "runs";
-
     private RunFolder(string path) => Location = path;
 
     /// <summary>The folder itself, as an absolute path.</summary>
@@ -29,23 +26,16 @@ public sealed class RunFolder
     /// <exception cref="UserException">The requested folder has content, or no folder can be made.</exception>
     public static RunFolder Create(string? requested, string network, DateTimeOffset now)
     {
-        var path = Path.GetFullPath(requested ?? FreeName(network, now));
+        var run = new RunFolder(FreshFolder.Make(requested, network, now, "run"));
         try
         {
-            if (File.Exists(path) || (Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any()))
-            {
-                throw new UserException(
-                    $"{path} is there already and not empty. Nothing is overwritten: name another folder, or delete this one.");
-            }
-
-            var run = new RunFolder(path);
             Directory.CreateDirectory(run.Checkpoints);
             Directory.CreateDirectory(run.TensorBoard);
             return run;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new UserException($"The run's folder {path} cannot be made: {e.Message}", e);
+            throw new UserException($"The run's folder {run.Location} cannot be made: {e.Message}", e);
         }
     }
 
@@ -95,11 +85,5 @@ public sealed class RunFolder
         {
             throw new UserException($"{path} cannot be read: {e.Message}", e);
         }
-    }
-
-    private static string FreeName(string network, DateTimeOffset now)
-    {
-        var name = Path.Combine(Runs, $"{network}-{now.ToString("yyyyMMdd-HHmmss", CultureInfo.InvariantCulture)}");
-        return Enumerable.Range(2, int.MaxValue - 2).Select(number => $"{name}-{number}").Prepend(name).First(path => !Path.Exists(path));
     }
 }

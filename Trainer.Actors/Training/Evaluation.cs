@@ -15,8 +15,13 @@ public sealed record Confusion(string Name, int[][] Counts);
 /// <summary>A network measured on validation samples.</summary>
 /// <param name="Samples">How many there are.</param>
 /// <param name="Values">Figures by name: <c>val_loss</c> and <c>val_NAME</c> for each further one.</param>
+/// <param name="RegularizationLosses">What <c>val_loss</c> has of each regularized weight, by the weight's name.</param>
 /// <param name="Confusions">One for each output that classifies.</param>
-public sealed record Evaluation(long Samples, IReadOnlyDictionary<string, double> Values, IReadOnlyList<Confusion> Confusions)
+public sealed record Evaluation(
+    long Samples,
+    IReadOnlyDictionary<string, double> Values,
+    IReadOnlyDictionary<string, double> RegularizationLosses,
+    IReadOnlyList<Confusion> Confusions)
 {
     /// <summary>Measures the weights of a file.</summary>
     /// <param name="plan">The network, its losses and its metrics.</param>
@@ -29,7 +34,11 @@ public sealed record Evaluation(long Samples, IReadOnlyDictionary<string, double
         ReplicaState.LoadWeights(replica, weights);
         var batches = new BatchLoader(data.Validation, plan.Batch, 0, 1, plan.Seed, [], plan.Batch);
         var sums = replica.Evaluate(batches.InOrder());
-        return new Evaluation(sums.Samples, EpochMetrics.Means("val_", sums, plan.FigureNames), Confuse(plan, replica, batches));
+        return new Evaluation(
+            sums.Samples,
+            EpochMetrics.Means("val_", sums, plan.FigureNames),
+            EpochMetrics.PenaltiesOf(sums, [.. plan.Network.RegularizedWeights]),
+            Confuse(plan, replica, batches));
     }
 
     private static IReadOnlyList<Confusion> Confuse(TrainPlan plan, Replica replica, BatchLoader batches)

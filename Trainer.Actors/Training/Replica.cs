@@ -15,7 +15,9 @@ namespace CnnCluster.Trainer.Training;
 /// <param name="Penalty">The regularization losses of the weights the step started from.</param>
 /// <param name="Figures">The sum over the samples of each of the plan's further figures.</param>
 /// <param name="StopRequested">At least one worker was asked to stop: all workers see it at this same step.</param>
-public sealed record StepResult(long Samples, double Loss, double Penalty, IReadOnlyList<double> Figures, bool StopRequested);
+/// <param name="Skipped">The gradient was not finite in 16 bits, and the step changed nothing; its figures are zeros.</param>
+public sealed record StepResult(
+    long Samples, double Loss, double Penalty, IReadOnlyList<double> Figures, bool StopRequested, bool Skipped);
 
 /// <summary>
 /// One worker's copy of the network on its device: the module, whose parameters are views into the arena, and the
@@ -36,27 +38,41 @@ public sealed class Replica : IDisposable
     private readonly StepContext context;
     private readonly NetworkModule module;
     private readonly OptimizerStep optimizer;
+    private readonly LossScaling? scaling;
+    private readonly IReadOnlyList<string> figureNames;
+    private readonly OwnStepRunner? own;
 
     /// <param name="plan">The network and how it is trained.</param>
     /// <param name="device">Where it computes.</param>
     /// <param name="collective">Joins it with its peers.</param>
-    public Replica(TrainPlan plan, Device device, ICollective collective)
+    /// <param name="ownStep">What a step does instead of the script's losses; null for these.</param>
+    public Replica(TrainPlan plan, Device device, ICollective collective, OwnStep? ownStep = null)
     {
         this.plan = plan;
         Device = device;
         Collective = collective;
         ElementType = plan.Precision == Precision.Float64 ? ScalarType.Float64 : ScalarType.Float32;
         context = new StepContext(plan.Seed, collective);
+        figureNames = ownStep is null ? plan.FigureNames : OwnStepRunner.FigureNames(plan, ownStep);
         var rule = plan.CreateRule();
-        Arena = new ParameterArena(Segments(plan.Network.Weights), rule, ElementType, device, FirstFigureExtra + plan.FigureNames.Count);
+        Arena = new ParameterArena(Segments(plan.Network.Weights), rule, ElementType, device, FirstFigureExtra + figureNames.Count);
         Buffers = new BufferArena([.. Segments(plan.Network.Buffers)], ElementType, device);
         var tensors = new NetworkTensors(Arena.ParameterViews, Arena.GradientViews, Buffers.CurrentViews, Buffers.NextViews);
-        var kernels = device.type == DeviceType.CPU && ElementType == ScalarType.Float32 ? LayerKernels.Lanes : LayerKernels.Library;
-        module = new NetworkModule(plan.Network, tensors, kernels)
+        module = plan.Precision switch
         {
-            Step = context,
+            Precision.BFloat16 => new NetworkModule(plan.Network, tensors, ScalarType.BFloat16),
+            Precision.Float16 => new NetworkModule(plan.Network, tensors, ScalarType.Float16),
+            _ => new NetworkModule(plan.Network, tensors, Kernels(ownStep)),
         };
+        module.Step = context;
+        scaling = plan.Precision == Precision.Float16 ? new LossScaling() : null;
+        if (scaling is not null && ownStep is not null)
+        {
+            throw new UserException("A step of one's own scales no loss, as precision float16 needs: precision bfloat16 does without.");
+        }
+
         module.Initialise(plan.Seed);
+        own = ownStep is null ? null : new OwnStepRunner(plan, ownStep, module, Arena);
         optimizer = new OptimizerStep(Arena, rule, plan.Clipping);
     }
 
@@ -76,6 +92,12 @@ public sealed class Replica : IDisposable
     /// <summary>Steps committed so far.</summary>
     public long Step { get; set; }
 
+    /// <summary>Steps among them that changed nothing, because their gradients were not finite in 16 bits.</summary>
+    public long SkippedSteps { get; private set; }
+
+    /// <summary>What the last step's gradients were multiplied by; 1 but for float16.</summary>
+    public double GradientScale { get; private set; } = 1;
+
     /// <summary>Called in each step when the gradient is reduced and nothing is changed yet.</summary>
     public Action<Replica>? Reduced { get; set; }
 
@@ -88,6 +110,7 @@ public sealed class Replica : IDisposable
     public StepResult Take(IReadOnlyList<Batch> batches, double learningRate, bool stopRequested)
     {
         using var scope = NewDisposeScope();
+        GradientScale = scaling?.Scale ?? 1;
         Arena.ZeroGradients();
         Buffers.BeginStep();
         context.Training = true;
@@ -103,21 +126,38 @@ public sealed class Replica : IDisposable
         context.ThrowIfFailed();
         if (stopRequested) Arena.Extras[StopExtra].fill_(1);
         Collective.AllReduceSum(Arena.ReductionBuffer);
+        own?.Reduced();
         Reduced?.Invoke(this);
         var extras = ToHost(Arena.Extras);
-        var penalty = optimizer.Apply(Step + 1, learningRate);
+        var stop = extras[StopExtra] > 0;
+        if (!optimizer.TryApply(Step + 1 - SkippedSteps, learningRate, 1 / GradientScale, out var penalty))
+        {
+            Skip();
+            return new StepResult(samples, 0, 0, [.. figureNames.Select(static _ => 0.0)], stop, Skipped: true);
+        }
+
+        scaling?.Succeeded();
         Buffers.Commit();
         Step++;
-        return new StepResult(samples, extras[LossExtra], penalty, extras[FirstFigureExtra..], extras[StopExtra] > 0);
+        return new StepResult(samples, extras[LossExtra], penalty, extras[FirstFigureExtra..], stop, Skipped: false);
     }
+
+    /// <summary>The state of the loss' scaling for a checkpoint.</summary>
+    public LossScalingState Scaling => new()
+    {
+        Scale = scaling?.Scale ?? 1,
+        GoodSteps = scaling?.GoodSteps ?? 0,
+        SkippedSteps = SkippedSteps,
+    };
 
     /// <summary>This rank's sums over validation batches, which it disposes of; ranks need not wait for each other.</summary>
     public EpochSums Evaluate(IEnumerable<Batch> batches, Action? onBatch = null)
     {
         context.Training = false;
         var sums = new EpochSums();
-        sums.Figures.AddRange(plan.FigureNames.Select(static _ => 0.0));
-        var penalty = optimizer.Penalty();
+        sums.Figures.AddRange(figureNames.Select(static _ => 0.0));
+        var penalties = Regularization.Losses(Arena);
+        sums.Penalties.AddRange(penalties.Select(static _ => 0.0));
         foreach (var batch in batches)
         {
             using var used = batch;
@@ -125,7 +165,12 @@ public sealed class Replica : IDisposable
             var (loss, figures) = EvaluateOne(batch);
             sums.Samples += batch.Count;
             sums.Loss += loss;
-            sums.Penalty += penalty * batch.Count;
+            for (var i = 0; i < penalties.Count; i++)
+            {
+                sums.Penalties[i] += penalties[i] * batch.Count;
+                sums.Penalty += penalties[i] * batch.Count;
+            }
+
             for (var i = 0; i < figures.Count; i++)
             {
                 sums.Figures[i] += figures[i];
@@ -161,8 +206,20 @@ public sealed class Replica : IDisposable
         Arena.Dispose();
     }
 
+    /// <summary>A step of one's own may ask autograd for any weight's gradient, which lanes do not tell it.</summary>
+    private LayerKernels Kernels(OwnStep? ownStep) =>
+        Device.type == DeviceType.CPU && ElementType == ScalarType.Float32 && ownStep is null ? LayerKernels.Lanes : LayerKernels.Library;
+
     private static IEnumerable<ArenaSegment> Segments(IEnumerable<NamedTensor> tensors) =>
         tensors.Select(static t => new ArenaSegment(t.Name, t.Shape, t.L1, t.L2));
+
+    /// <summary>Passes over a step whose scaled gradient is not finite; every rank has the same one, and does the same.</summary>
+    private void Skip()
+    {
+        if (scaling is null || !scaling.Failed()) throw new NonFiniteGradientException(Step + 1);
+        SkippedSteps++;
+        Step++;
+    }
 
     /// <summary>Forward, loss and backward for one of the step's batches.</summary>
     private void BackPropagate(Batch batch, long samplesBefore, long samples)
@@ -170,10 +227,16 @@ public sealed class Replica : IDisposable
         using var scope = NewDisposeScope();
         context.FirstSample = samplesBefore + batch.FirstSample;
         context.GlobalBatch = batch.GlobalCount;
+        if (own is not null)
+        {
+            BackPropagate(own, batch, samples);
+            return;
+        }
+
         var tensors = Run(batch);
         var losses = plan.SampleLosses(tensors);
         var loss = plan.TotalLoss(losses).sum() / (double)samples;
-        loss.backward();
+        (scaling is null ? loss : loss * GradientScale).backward();
         using var gradless = no_grad();
         Arena.Extras[LossExtra].add_(loss.detach());
         foreach (var (i, values) in plan.SampleFigures(tensors, losses).Index())
@@ -182,10 +245,29 @@ public sealed class Replica : IDisposable
         }
     }
 
+    /// <summary>The same by a step of one's own.</summary>
+    private void BackPropagate(OwnStepRunner step, Batch batch, long samples)
+    {
+        var (loss, figures) = step.BackPropagate(Inputs(batch), Targets(batch), batch.Count, samples);
+        using var gradless = no_grad();
+        Arena.Extras[LossExtra].add_(loss / (double)samples);
+        foreach (var (i, sum) in figures.Index())
+        {
+            Arena.Extras[FirstFigureExtra + i].add_(sum);
+        }
+    }
+
     private (double Loss, IReadOnlyList<double> Figures) EvaluateOne(Batch batch)
     {
         using var scope = NewDisposeScope();
         using var gradless = no_grad();
+        if (own is not null)
+        {
+            context.FirstSample = batch.FirstSample;
+            var (ownLoss, ownFigures) = own.Evaluate(Inputs(batch), Targets(batch), batch.Count);
+            return (Sum(ownLoss), [.. ownFigures.Select(Sum)]);
+        }
+
         var tensors = Run(batch);
         var losses = plan.SampleLosses(tensors);
         return (Sum(plan.TotalLoss(losses)), [.. plan.SampleFigures(tensors, losses).Select(Sum)]);
@@ -195,9 +277,14 @@ public sealed class Replica : IDisposable
 
     private BatchTensors Run(Batch batch)
     {
-        var inputs = batch.Inputs.Zip(plan.Network.Inputs, (pixels, input) => Input(pixels, input.Shape)).ToArray();
-        return new BatchTensors(inputs, module.Run(inputs), [.. batch.Targets.Select(Target)]);
+        var inputs = Inputs(batch);
+        return new BatchTensors(inputs, module.Run(inputs), Targets(batch));
     }
+
+    private Tensor[] Inputs(Batch batch) =>
+        [.. batch.Inputs.Zip(plan.Network.Inputs, (pixels, input) => Input(pixels, input.Shape))];
+
+    private Tensor[] Targets(Batch batch) => [.. batch.Targets.Select(Target)];
 
     private Tensor Input(Tensor pixels, Shape shape) =>
         pixels

@@ -47,7 +47,7 @@ public static class ReplicaState
         List<FlatTensor> tensors =
         [
             .. Named(segments.Select(static s => $"weights/{s.Name}"), replica.Arena.ParameterViews, ScalarType.Float32),
-            .. Named(segments.Select(static s => $"gradients/{s.Name}"), replica.Arena.GradientViews, ScalarType.Float32),
+            .. Named(segments.Select(static s => $"gradients/{s.Name}"), replica.Arena.GradientViews, ScalarType.Float32, replica.GradientScale),
         ];
         return stream => SafetensorsWriter.Write(stream, tensors, new Dictionary<string, string>());
     }
@@ -58,7 +58,7 @@ public static class ReplicaState
         List<FlatTensor> tensors =
         [
             .. Named(replica.Arena.Segments.Select(static s => s.Name), replica.Arena.ParameterViews),
-            .. Named(replica.Arena.Segments.Select(static s => $"gradients/{s.Name}"), replica.Arena.GradientViews),
+            .. Named(replica.Arena.Segments.Select(static s => $"gradients/{s.Name}"), replica.Arena.GradientViews, scale: replica.GradientScale),
         ];
         return stream => SafetensorsWriter.Write(stream, tensors, new Dictionary<string, string>());
     }
@@ -119,13 +119,13 @@ public static class ReplicaState
         Named(replica.Arena.Segments.Select(static s => s.Name), replica.Arena.ParameterViews)
             .Concat(Named(replica.Buffers.Segments.Select(static s => s.Name), replica.Buffers.CurrentViews));
 
-    private static IEnumerable<FlatTensor> Named(IEnumerable<string> names, IEnumerable<Tensor> views, ScalarType? type = null)
+    private static IEnumerable<FlatTensor> Named(IEnumerable<string> names, IEnumerable<Tensor> views, ScalarType? type = null, double scale = 1)
     {
         foreach (var (name, view) in names.Zip(views))
         {
             using var scope = NewDisposeScope();
             using var gradless = no_grad();
-            var host = view.to(type ?? view.dtype, CPU).contiguous();
+            var host = (scale.Equals(1) ? view : view / scale).to(type ?? view.dtype, CPU).contiguous();
             var element = host.dtype == ScalarType.Float64 ? Storage.ElementType.Float64 : Storage.ElementType.Float32;
             yield return (new TensorEntry(name, element, host.shape), host.bytes.ToArray());
         }

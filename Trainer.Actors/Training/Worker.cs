@@ -63,7 +63,7 @@ public sealed class Worker : IWorker
     public void Form(FormGeneration message) => commands.Post(() =>
     {
         collective = Join(message);
-        session = new WorkerSession(prepared!.Job, plan!, new Device(device), data!, collective);
+        session = new WorkerSession(prepared!.Job, plan!, new Device(device), data!, collective, services.OwnStep?.Invoke());
         report(new WorkerReady { Generation = Generation, Rank = Rank, Position = session.Position.Clone() });
     });
 

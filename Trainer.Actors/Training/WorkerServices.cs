@@ -20,6 +20,9 @@ public sealed class WorkerServices(DataCache data)
     /// <summary>What the run's script may name, as its home was told.</summary>
     public Catalogues Catalogues { get; init; } = TrainingCatalogues.All;
 
+    /// <summary>Makes a worker's step of one's own; null for the script's losses.</summary>
+    public Func<OwnStep>? OwnStep { get; init; }
+
     /// <summary>A rank's collective in the group of a generation, which its token names.</summary>
     public ICollective InProcess(Rank rank, WorldSize world, ReadOnlySpan<byte> token) =>
         world.Value == 1

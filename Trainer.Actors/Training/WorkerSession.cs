@@ -29,7 +29,8 @@ public sealed class WorkerSession : IDisposable
     /// <param name="device">Where it computes.</param>
     /// <param name="data">The samples, the same on every rank.</param>
     /// <param name="collective">Joins it with its peers.</param>
-    public WorkerSession(Job job, TrainPlan plan, Device device, DataSet data, ICollective collective)
+    /// <param name="ownStep">What a step does instead of the script's losses; null for these.</param>
+    public WorkerSession(Job job, TrainPlan plan, Device device, DataSet data, ICollective collective, OwnStep? ownStep)
     {
         this.job = job;
         this.plan = plan;
@@ -39,7 +40,7 @@ public sealed class WorkerSession : IDisposable
         stepsPerEpoch = (training.Steps + plan.Accumulate - 1) / plan.Accumulate;
         schedule = plan.CreateSchedule();
         initialRate = plan.CreateRule().LearningRate;
-        replica = new Replica(plan, device, collective);
+        replica = new Replica(plan, device, collective, ownStep);
         if (job.InitialState.Length > 0)
         {
             ReplicaState.LoadWeights(replica, job.InitialState);
@@ -146,6 +147,13 @@ public sealed class WorkerSession : IDisposable
     {
         Position.Step = replica.Step;
         Position.StepInEpoch++;
+        Position.LossScaling = replica.Scaling;
+        if (result.Skipped)
+        {
+            Position.Sums.SkippedSteps++;
+            return;
+        }
+
         var sums = new EpochSums { Samples = result.Samples, Loss = result.Loss * result.Samples, Penalty = result.Penalty * result.Samples };
         sums.Figures.AddRange(result.Figures);
         EpochMetrics.Add(Position.Sums, sums);

@@ -43,6 +43,13 @@ let tests =
               let elastic = 0.2 * 1.25 + 0.7 * 1.0625
               Expect.floatClose close (lossAt parameters) (lasso + ridge + elastic) "closed form"
           }
+          test "each segment that has a factor has a loss of its own, in the arena's order" {
+              use arena = arena parameters
+              let expected = [ 0.3 * 3.5; 0.05 * 9.25; 0.2 * 1.25 + 0.7 * 1.0625 ]
+
+              for loss, closed in List.zip (List.ofSeq (Regularization.Losses arena)) expected do
+                  Expect.floatClose close loss closed "closed form"
+          }
           for path in paths do
               test $"{path}: the gradient is the loss' central difference" {
                   let h = 1e-5

@@ -30,6 +30,7 @@ let private settingsOf plateau plateauState forming world epochs =
             ),
         RestoreBest = true,
         FigureNames = [| "accuracy" |],
+        RegularizedNames = [||],
         Parameters = 10L,
         StateReceiver = Endpoint(Host = "127.0.0.1", Port = 1),
         StateToken = token,

@@ -13,8 +13,10 @@ let started =
            RosterEntry(ActorRefs.Nobody, 2, "beta", 4712, "cuda:0") |]
     )
 
-let metrics epoch values =
-    EpochMetrics(epoch, int64 epoch * 235L, Dictionary(dict values), 0.03125, 1234.5, 0.001)
+let regularizedMetrics epoch values losses =
+    EpochMetrics(epoch, int64 epoch * 235L, Dictionary(dict values), Dictionary(dict losses), 1234.5, 0.001)
+
+let metrics epoch values = regularizedMetrics epoch values []
 
 let epochEnded keepAsBest metrics =
     EpochEnded(metrics, EarlyStoppingDecision(keepAsBest, false, EarlyStoppingState()))

@@ -42,6 +42,15 @@ let tests =
                     + "\"val_accuracy\":0.875,\"images_per_second\":1234.5,\"learning_rate\":0.001,\"best\":true}" ]
                   "one line"
           }
+          test "an epoch names the loss of each regularized weight, and their sum" {
+              let metrics =
+                  regularizedMetrics 2 usualValues [ "conv1/kernel", 0.25; "dense1/bias", 0.5 ]
+
+              Expect.stringContains
+                  (List.exactlyOne (lines (epochEnded true metrics)))
+                  ",\"regularization_loss\":0.75,\"regularization_losses\":{\"conv1/kernel\":0.25,\"dense1/bias\":0.5},\"images_per_second\""
+                  "by name"
+          }
           test "what is not finite is null" {
               let values = [ "train_loss", nan; "val_loss", infinity ]
 

@@ -209,6 +209,16 @@ let tests =
                             "learning_rate", Scalar 0.001f ]
                           $"epoch {epoch}")
           }
+          test "each regularized weight's loss is a scalar under its name" {
+              writing (fun folder reader ->
+                  let metrics = regularizedMetrics 1 [] [ "conv1/kernel", 0.25; "dense1/bias", 0.5 ]
+                  reader.Read(epochEnded false metrics)
+
+                  Expect.equal
+                      [ for _, tag, value in List.take 2 (readBack folder) -> tag, value ]
+                      [ "regularization/conv1/kernel", Scalar 0.25f; "regularization/dense1/bias", Scalar 0.5f ]
+                      "tags")
+          }
           test "a metric's name keeps its underscores" {
               writing (fun folder reader ->
                   reader.Read(epochEnded false (metrics 1 [ "val_top_5_accuracy", 1.0 ]))

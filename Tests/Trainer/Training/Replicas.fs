@@ -102,8 +102,8 @@ let flat (tensor: torch.Tensor) =
     use host = tensor.``to``(torch.float64).cpu()
     host.data<double>().ToArray()
 
-let private train (plan: TrainPlan) (data: DataSet) epochs (collective: ICollective) =
-    use replica = new Replica(plan, torch.CPU, collective)
+let private train makeStep (plan: TrainPlan) (data: DataSet) epochs (collective: ICollective) =
+    use replica = new Replica(plan, torch.CPU, collective, makeStep ())
     let loader = loader plan data collective
 
     let steps =
@@ -117,17 +117,36 @@ let private train (plan: TrainPlan) (data: DataSet) epochs (collective: ICollect
       Losses = steps |> List.map _.Loss
       Figures = [ for step in steps -> [ for figure in step.Figures -> figure / float step.Samples ] ] }
 
-/// Trains in a world of this size; every rank's end.
-let trained world epochs (plan: TrainPlan) =
-    let data = TrainingCatalogues.Load(plan, null)
-
+/// Runs on every rank of a world of this size; what each came to.
+let private onRanks world (act: ICollective -> 'T) =
     let collectives =
         if world = 1 then
             [| new SoloCollective() :> ICollective |]
         else
             Ranks.inProcess world (TimeSpan.FromSeconds 20.0)
 
-    Ranks.disposing collectives (fun collectives -> Ranks.onThreads collectives (train plan data epochs) |> Ranks.all)
+    Ranks.disposing collectives (fun collectives -> Ranks.onThreads collectives act |> Ranks.all)
+
+/// Trains by a step of one's own (null for the script's losses) in a world of this size; every rank's end.
+let trainedBy (makeStep: unit -> OwnStep) world epochs (plan: TrainPlan) =
+    let data = TrainingCatalogues.Load(plan, null)
+    onRanks world (train makeStep plan data epochs)
+
+/// The reduced gradient of the first step, as rank 0 has it.
+let gradientBy (makeStep: unit -> OwnStep) world (plan: TrainPlan) =
+    let data = TrainingCatalogues.Load(plan, null)
+
+    onRanks world (fun collective ->
+        use replica = new Replica(plan, torch.CPU, collective, makeStep ())
+        let mutable gradient = [||]
+        replica.Reduced <- fun r -> gradient <- flat r.Arena.Gradients
+        let batch = (loader plan data collective).TrainEpoch(1, 0) |> Seq.head
+        replica.Take([| batch |], 0.0, false) |> ignore
+        gradient)
+    |> Array.head
+
+let trained world epochs plan =
+    trainedBy (fun () -> null) world epochs plan
 
 /// ‖a − b‖ / ‖a‖
 let distance (a: float[]) (b: float[]) =

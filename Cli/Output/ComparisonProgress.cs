@@ -1,0 +1,90 @@
+using System.Globalization;
+using CnnCluster.Trainer.Comparison;
+using Spectre.Console;
+
+namespace CnnCluster.Cli.Output;
+
+/// <summary>A comparison in the terminal: on standard error a line for each cell and a bar, on standard output the table.</summary>
+internal sealed class ComparisonProgress : IComparisonOutput
+{
+    private readonly IAnsiConsole console;
+    private readonly IAnsiConsole results;
+    private readonly ComparisonFolder folder;
+    private readonly ComparisonDescription description;
+    private readonly ProgressBar? bar;
+    private readonly Lock showing = new();
+    private readonly int cells;
+    private int finished;
+
+    public ComparisonProgress(IAnsiConsole console, IAnsiConsole results, ComparisonFolder folder, ComparisonDescription description)
+    {
+        (this.console, this.results, this.folder, this.description) = (console, results, folder, description);
+        cells = description.Variants.Count * description.Seeds.Count;
+        bar = console.Profile.Capabilities.Interactive ? new ProgressBar(console) : null;
+    }
+
+    public void Begin(IReadOnlyList<CellResult> finished)
+    {
+        this.finished = finished.Count(static cell => !cell.HasFailed);
+        var kept = this.finished > 0 ? string.Create(CultureInfo.InvariantCulture, $", {this.finished} of them finished already") : "";
+        console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"{description.Variants.Count} variants, seeds {string.Join(", ", description.Seeds)}: {cells} cells{kept}");
+    }
+
+    public void Read(ComparisonEvent message)
+    {
+        lock (showing)
+        {
+            switch (message)
+            {
+                case CellFinished ended: Show(ended.Result); break;
+                case CellEpochEnded epoch: Show(epoch); break;
+                default: break;
+            }
+        }
+    }
+
+    public void Conclude(ComparisonSummary summary)
+    {
+        // The live part of the screen goes before the table is written below it.
+        bar?.Dispose();
+        results.Write(Table(summary));
+        results.WriteLine("Losses are of the samples alone, without what regularization adds to them.");
+        results.WriteLine($"comparison: {folder.Location}");
+    }
+
+    public void Dispose() => bar?.Dispose();
+
+    private void Show(CellEpochEnded epoch) => bar?.Show(
+        string.Create(CultureInfo.InvariantCulture, $"{epoch.Variant.Name}, seed {epoch.Seed}: epoch {epoch.Ended.Metrics.Epoch}, val. loss {epoch.Ended.Metrics["val_loss"]:F4}"),
+        finished,
+        cells);
+
+    private void Show(CellResult cell)
+    {
+        finished += cell.HasFailed ? 0 : 1;
+        var figures = cell.Final is { } end ? $"val. loss {Text(end.ValidationLoss)}" : cell.Message;
+        var accuracy = cell.Final?.Values.TryGetValue("val_accuracy", out var value) == true ? value.ToString("', val. accuracy' 0.00 %", CultureInfo.InvariantCulture) : "";
+        console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"{finished,3}/{cells} {cell.Variant}, seed {cell.Seed}: {figures}{accuracy}, {cell.Epochs.Count} epochs, {cell.Seconds:F0} s");
+    }
+
+    private static string Text(double value) => value.ToString("F4", CultureInfo.InvariantCulture);
+
+    private static Table Table(ComparisonSummary summary)
+    {
+        var table = new Table { Border = TableBorder.Minimal };
+        table.AddColumn("variant");
+        table.AddColumn(new TableColumn("seeds").RightAligned());
+        foreach (var figure in summary.Figures)
+        {
+            table.AddColumn(new TableColumn(figure.Title).RightAligned());
+        }
+
+        foreach (var row in summary.Variants)
+        {
+            var figures = summary.Figures.Zip(row.Figures, static (figure, spread) => spread is null ? "" : $"{figure.MeanText(spread)}\n{figure.RangeText(spread)}".TrimEnd());
+            table.AddRow([.. figures.Prepend(ComparisonTables.Seeds(row)).Prepend(row.Variant).Select(Markup.Escape)]);
+        }
+
+        return table;
+    }
+}

@@ -1,0 +1,113 @@
+using CnnCluster.Dsl;
+using CnnCluster.Kernels.Arena;
+using static TorchSharp.torch;
+
+namespace CnnCluster.Trainer.Training;
+
+/// <summary>Runs a step of one's own in a replica, and keeps the law of sums: see <see cref="OwnStep"/>.</summary>
+internal sealed class OwnStepRunner
+{
+    private readonly TrainPlan plan;
+    private readonly OwnStep step;
+    private readonly NetworkModule module;
+    private readonly ParameterArena arena;
+    private readonly Dictionary<string, Tensor> weights;
+    private readonly Dictionary<string, Tensor> gradients;
+
+    /// <exception cref="UserException">A loss trains nothing.</exception>
+    public OwnStepRunner(TrainPlan plan, OwnStep step, NetworkModule module, ParameterArena arena)
+    {
+        (this.plan, this.step, this.module, this.arena) = (plan, step, module, arena);
+        weights = ByName(module.Tensors);
+        gradients = ByName(arena.GradientViews);
+        foreach (var loss in step.Losses.Where(loss => loss.Trains is { } trains && !weights.Keys.Any(trains)))
+        {
+            throw new UserException($"The loss '{loss.Name}' of the own step trains none of the weights {string.Join(", ", weights.Keys)}.");
+        }
+    }
+
+    /// <summary>The figures of an epoch besides the whole loss: the step's losses, where there are several, and the script's metrics.</summary>
+    public static IReadOnlyList<string> FigureNames(TrainPlan plan, OwnStep step) =>
+    [
+        .. step.Losses.Count > 1 ? step.Losses.Select(static loss => "loss_" + loss.Name) : [],
+        .. plan.Metrics.Select(static metric => metric.Figure),
+    ];
+
+    /// <summary>Adds a slice's share of the gradient to the arena's.</summary>
+    /// <param name="inputs">Of the network.</param>
+    /// <param name="targets">Of the data set.</param>
+    /// <param name="count">Samples of the slice.</param>
+    /// <param name="samples">Samples of all that makes the step, over all workers.</param>
+    /// <returns>The sum of the weighted losses over the slice's samples, and of each further figure: scalars.</returns>
+    public (Tensor Loss, IReadOnlyList<Tensor> Figures) BackPropagate(
+        IReadOnlyList<Tensor> inputs, IReadOnlyList<Tensor> targets, int count, long samples)
+    {
+        var slice = Slice(inputs, targets, count);
+        using var before = arena.Gradients.clone();
+        arena.Gradients.zero_();
+        var losses = Forward(slice);
+        if (!losses.Any(static loss => loss.requires_grad))
+        {
+            throw new UserException("No loss of the own step depends on a trained weight.");
+        }
+
+        step.Backward(slice, losses);
+        using var gradless = no_grad();
+        if (count == 0)
+        {
+            // What comes of no samples is nothing, even where it was computed as 0·NaN.
+            arena.Gradients.zero_();
+        }
+
+        arena.Gradients.div_((double)samples).add_(before);
+        return Sums(slice, losses);
+    }
+
+    /// <summary>The sum of the weighted losses over validation samples, and of each further figure: scalars.</summary>
+    public (Tensor Loss, IReadOnlyList<Tensor> Figures) Evaluate(IReadOnlyList<Tensor> inputs, IReadOnlyList<Tensor> targets, int count)
+    {
+        var slice = Slice(inputs, targets, count);
+        return Sums(slice, Forward(slice));
+    }
+
+    /// <summary>Lets the step change the gradient of the whole batch.</summary>
+    public void Reduced()
+    {
+        using var gradless = no_grad();
+        step.Reduced(gradients);
+    }
+
+    private Dictionary<string, Tensor> ByName(IReadOnlyList<Tensor> tensors) =>
+        plan.Network.Weights.Zip(tensors).ToDictionary(static pair => pair.First.Name, static pair => pair.Second, StringComparer.Ordinal);
+
+    private StepSlice Slice(IReadOnlyList<Tensor> inputs, IReadOnlyList<Tensor> targets, int count) =>
+        new(module, weights, gradients, inputs, targets, count);
+
+    private IReadOnlyList<Tensor> Forward(StepSlice slice)
+    {
+        var losses = step.Forward(slice);
+        if (losses.Count != step.Losses.Count)
+        {
+            throw new UserException($"The own step has {step.Losses.Count} losses, but its forward pass gave {losses.Count}.");
+        }
+
+        foreach (var (loss, values) in step.Losses.Zip(losses))
+        {
+            if (values.shape is not [var n] || n != slice.Count)
+            {
+                throw new UserException(
+                    $"The loss '{loss.Name}' of the own step has the shape [{string.Join(", ", values.shape)}]: it must have one value for each of the {slice.Count} samples, not their sum or mean.");
+            }
+        }
+
+        return losses;
+    }
+
+    private (Tensor Loss, IReadOnlyList<Tensor> Figures) Sums(StepSlice slice, IReadOnlyList<Tensor> losses)
+    {
+        var loss = step.Losses.Zip(losses, static (loss, values) => values.detach().sum() * loss.Weight).Aggregate(static (a, b) => a + b);
+        var outputs = plan.Metrics.Count > 0 ? slice.Outputs : [];
+        var figures = plan.SampleFigures(new BatchTensors(slice.Inputs, outputs, slice.Targets), losses);
+        return (loss, [.. figures.Select(static values => values.detach().sum())]);
+    }
+}
