@@ -10,6 +10,9 @@ public enum SettingKind
 
     /// <summary>yes or no; 1 or 0 as a value.</summary>
     Flag,
+
+    /// <summary>A list of whole numbers in the range, each greater than the one before; at least one.</summary>
+    Ascending,
 }
 
 /// <summary>One setting of an optimizer, a schedule, an augmentation or a data set, as scripts name it.</summary>
@@ -27,13 +30,20 @@ public sealed record Setting(string Name, SettingKind Kind, double? Default, dou
     public static Setting Whole(string name, double? defaultValue, double minimum, double maximum, string doc) =>
         new(name, SettingKind.Whole, defaultValue, minimum, maximum, doc);
 
+    public static Setting Ascending(string name, double minimum, double maximum, string doc) =>
+        new(name, SettingKind.Ascending, null, minimum, maximum, doc);
+
     public static Setting Flag(string name, string doc) => new(name, SettingKind.Flag, 0, 0, 1, doc);
 }
 
 /// <summary>The checked values of an entry's settings, by name; every setting of the entry has one.</summary>
-public sealed class SettingValues(IReadOnlyDictionary<string, double> values)
+/// <param name="values">Those that are one number.</param>
+/// <param name="lists">Those that are lists of numbers; none where it is left out.</param>
+public sealed class SettingValues(
+    IReadOnlyDictionary<string, double> values, IReadOnlyDictionary<string, IReadOnlyList<double>>? lists = null)
 {
     public IReadOnlyDictionary<string, double> Values { get; } = values;
     public double this[string name] => Values[name];
+    public IReadOnlyList<double> List(string name) => lists is null ? throw new KeyNotFoundException(name) : lists[name];
     public bool IsSet(string flag) => Values[flag] != 0;
 }

@@ -1,4 +1,4 @@
-/// Checks `early-stop`.
+/// Checks `early-stop`, and what else follows a figure of the epochs.
 module internal CnnCluster.Dsl.Checking.EarlyStopChecker
 
 open System
@@ -64,34 +64,58 @@ let private monitors (objectives: Objectives) =
               for metric in objectives.Metrics do
                   yield part + metric.Figure ]
 
-/// All that may be set; what is a word is taken away before the numbers are bound, and stands here for the messages.
+/// The figure that `monitor` and `mode` name, and the other arguments.
+let private figureOf sink (objectives: Objectives) (arguments: Argument list) =
+    let monitor, rest = wordSetting sink "monitor" (monitors objectives) arguments
+    let mode, rest = wordSetting sink "mode" [ "auto"; "min"; "max" ] rest
+
+    let followed =
+        Option.map2
+            (fun monitor mode ->
+                let figure = Option.defaultValue "val_loss" monitor
+
+                { FigureName = figure
+                  HigherIsBetter =
+                    match mode with
+                    | Some "max" -> true
+                    | Some "min" -> false
+                    | _ -> higherIsBetter objectives figure })
+            monitor
+            mode
+
+    followed, rest
+
+/// What a schedule follows, and its entry without the words that say so.
+let followedBy sink objectives (entry: Entry) =
+    let followed, rest = figureOf sink objectives entry.Arguments
+    followed, { entry with Entry.Arguments = rest }
+
+/// What is a word is taken away before the numbers are bound, and stands among the settings for the messages.
+let private named (words: EntryArgument list) =
+    [ for word in words -> Setting.Real(word.Name, 0.0, -1e30, 1e30, word.Doc) ]
+
+/// The words of what follows a figure.
+let wordsOfFigure = named TrainStatements.figureWords
+
 let private settings =
-    [ for word in TrainStatements.earlyStop.Entry.Arguments -> Setting.Real(word.Name, 0.0, -1e30, 1e30, word.Doc) ]
+    named TrainStatements.earlyStop.Entry.Arguments
     @ TrainStatements.earlyStop.Settings
 
 let check sink (objectives: Objectives) (found: Entry list) =
     match found with
     | [] -> Some withoutEarlyStop
     | entry :: _ ->
-        let monitor, rest = wordSetting sink "monitor" (monitors objectives) entry.Arguments
-
+        let followed, rest = figureOf sink objectives entry.Arguments
         let restore, rest = wordSetting sink "restore" [ "best"; "last" ] rest
-        let mode, rest = wordSetting sink "mode" [ "auto"; "min"; "max" ] rest
         let baseline, rest = baselineSetting sink rest
 
         let numbers = SettingBinder.bind sink "early-stop" entry.Word.Span settings rest
 
-        match monitor, restore, mode, baseline, numbers with
-        | Some monitor, Some restore, Some mode, Some baseline, Some numbers ->
-            let monitor = Option.defaultValue "val_loss" monitor
-
+        match followed, restore, baseline, numbers with
+        | Some followed, Some restore, Some baseline, Some numbers ->
             Some
-                { Monitor = monitor
-                  Higher =
-                    match mode with
-                    | Some "max" -> true
-                    | Some "min" -> false
-                    | _ -> higherIsBetter objectives monitor
+                { Monitor = followed.FigureName
+                  Higher = followed.HigherIsBetter
                   Patience = Nullable(int numbers["patience"])
                   MinDelta = numbers["min-delta"]
                   Baseline = baseline

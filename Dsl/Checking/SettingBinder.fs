@@ -14,11 +14,31 @@ let range (setting: Setting) =
 
     match setting.Kind with
     | SettingKind.Flag -> "yes or no"
+    | SettingKind.Ascending -> $"a list of whole numbers from {Printer.number setting.Minimum} on, as in [1 2 3], each greater than the last"
     | SettingKind.Whole when below ->
         $"a whole number from {Printer.number setting.Minimum} to {Printer.number setting.Maximum}"
     | SettingKind.Whole -> $"a whole number of at least {Printer.number setting.Minimum}"
     | _ when below -> $"a number from {Printer.number setting.Minimum} to {Printer.number setting.Maximum}"
     | _ -> $"a number of at least {Printer.number setting.Minimum}"
+
+/// A row of rising whole numbers.
+let private ascending sink (setting: Setting) (expression: Expression) =
+    let rising (row: float list) =
+        row
+        |> List.forall (fun value -> value = floor value && value >= setting.Minimum && value <= setting.Maximum)
+        && row |> List.pairwise |> List.forall (fun (a, b) -> a < b)
+
+    let wrong () =
+        expected sink expression.Span $"this is no value for '{setting.Name}'" (range setting)
+
+    match evaluate sink Scope.empty expression with
+    | Some(OfRows rows) ->
+        match numbers sink expression rows with
+        | Some [ row ] when not row.IsEmpty && rising row -> Some row
+        | Some _ -> wrong ()
+        | None -> None
+    | Some _ -> wrong ()
+    | None -> None
 
 let private convert sink (setting: Setting) (expression: Expression) =
     match setting.Kind with
@@ -77,23 +97,33 @@ let word sink (key: string) (takes: string) (arguments: Argument list) =
 let bind (sink: Sink) owner (ownerSpan: Span) (settings: IReadOnlyList<Setting>) (arguments: Argument list) =
     let before = sink.Count
     let values = Dictionary<string, float>()
+    let lists = Dictionary<string, IReadOnlyList<float>>()
+    let given = HashSet<string>()
 
-    let give (name: string) span (value: Setting -> float option) =
+    let give (name: string) span (take: Setting -> unit) =
         match settings |> Seq.tryFind (fun s -> s.Name = name) with
         | None -> unknown sink owner settings name span
-        | Some setting when values.ContainsKey setting.Name ->
+        | Some setting when not (given.Add setting.Name) ->
             report sink (Diagnostic.error span $"'{name}' has a value already")
-        | Some setting -> value setting |> Option.iter (fun v -> values[setting.Name] <- v)
+        | Some setting -> take setting
+
+    let keyword expression (setting: Setting) =
+        if setting.Kind = SettingKind.Ascending then
+            ascending sink setting expression |> Option.iter (fun row -> lists[setting.Name] <- row)
+        else
+            convert sink setting expression |> Option.iter (fun value -> values[setting.Name] <- value)
+
+    let flag span (setting: Setting) =
+        if setting.Kind = SettingKind.Flag then
+            values[setting.Name] <- 1.0
+        else
+            expected sink span $"'{setting.Name}' needs a value" $"{setting.Name}=…, {range setting}"
+            |> ignore
 
     for argument in arguments do
         match argument with
-        | Keyword(key, expression) -> give key.Text key.Span (fun setting -> convert sink setting expression)
-        | Positional({ Kind = Word word } as expression) ->
-            give word expression.Span (fun setting ->
-                if setting.Kind = SettingKind.Flag then
-                    Some 1.0
-                else
-                    expected sink expression.Span $"'{word}' needs a value" $"{word}=…, {range setting}")
+        | Keyword(key, expression) -> give key.Text key.Span (keyword expression)
+        | Positional({ Kind = Word word } as expression) -> give word expression.Span (flag expression.Span)
         | Positional expression when Seq.isEmpty settings ->
             report sink (Diagnostic.error expression.Span $"'{owner}' takes no values")
         | Positional expression ->
@@ -104,11 +134,11 @@ let bind (sink: Sink) owner (ownerSpan: Span) (settings: IReadOnlyList<Setting>)
         | Branch body -> report sink (Diagnostic.error body.Span $"'{owner}' takes no braces")
 
     for setting in settings do
-        if not (values.ContainsKey setting.Name) then
+        if not (given.Contains setting.Name) then
             if setting.Default.HasValue then
                 values[setting.Name] <- setting.Default.Value
             elif sink.Count = before then
                 expected sink ownerSpan $"'{owner}' needs '{setting.Name}'" (Suggestion.phrase setting.Doc)
                 |> ignore
 
-    if sink.Count > before then None else Some(SettingValues values)
+    if sink.Count > before then None else Some(SettingValues(values, lists))

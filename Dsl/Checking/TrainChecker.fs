@@ -34,13 +34,30 @@ let private required (sink: Sink) (part: Name) (body: Body) word example (found:
     | [] when List.exists unread body.Statements -> None
     | [] -> expected sink part.Span $"the train part '{part.Text}' has no '{word}'" example
 
-let private scheduleOf sink (found: Entry list) =
+let private constantSchedule =
+    lazy
+        (let definition = Schedules.All |> Seq.find (fun s -> s.Name = "constant")
+
+         let standard =
+             dict [ for setting in definition.Settings -> setting.Name, setting.Default.Value ]
+
+         { Definition = definition
+           Settings = SettingValues(Dictionary standard) })
+
+/// The schedule, and the figure that it follows if it is one that does.
+let private scheduleOf sink objectives (found: Entry list) =
+    let chosen = choose sink "schedule" Schedules.All _.Name
+
     match found with
-    | [] ->
-        Some
-            { Definition = Schedules.All |> Seq.find (fun s -> s.Name = "constant")
-              Settings = SettingValues(Dictionary()) }
-    | entry :: _ -> choose sink "schedule" Schedules.All _.Name _.Settings entry
+    | [] -> Some(constantSchedule.Value, None)
+    | { Arguments = Positional { Kind = Word name } :: _ } as entry :: _ when
+        Schedules.All |> Seq.exists (fun s -> s.Name = name && s.FollowsFigure)
+        ->
+        let followed, rest = EarlyStopChecker.followedBy sink objectives entry
+
+        chosen (fun schedule -> [| yield! schedule.Settings; yield! EarlyStopChecker.wordsOfFigure |]) rest
+        |> Option.map2 (fun followed schedule -> schedule, Some followed) followed
+    | entry :: _ -> chosen _.Settings entry |> Option.map (fun schedule -> schedule, None)
 
 /// The part's data set, which fills in what the network's input leaves open.
 let dataOf sink (catalogues: Catalogues) (name: Name) (body: Body) =
@@ -78,7 +95,7 @@ let check
         required sink name body "optimizer" "an optimizer, as in: optimizer sgd lr=0.01" (found "optimizer")
         |> Option.bind (choose sink "optimizer" UpdateRules.All _.Name _.Settings)
 
-    let schedule = scheduleOf sink (found "schedule")
+    let schedule = scheduleOf sink objectives (found "schedule")
     let clipping = clippingOf sink (found "clip")
     let accumulate = wholeOf sink 1 1 (found "accumulate")
     let precision = precisionOf sink (found "precision")
@@ -108,7 +125,7 @@ let check
     let wrong = sink |> Seq.skip before |> Report.hasErrors
 
     match network, data, sources, optimizer, schedule, clipping with
-    | Some network, Some data, Some sources, Some optimizer, Some schedule, Some clipping when not wrong ->
+    | Some network, Some data, Some sources, Some optimizer, Some(schedule, followed), Some clipping when not wrong ->
         Some
             { Name = name.Text
               Network = network
@@ -120,6 +137,7 @@ let check
               Augmentations = augmentations
               Optimizer = optimizer
               Schedule = schedule
+              Followed = followed |> Option.toObj
               Clipping = clipping |> Option.toObj
               Accumulate = accumulate.Value
               Precision = precision.Value

@@ -259,7 +259,11 @@ let entries (catalogues: Catalogues) : IReadOnlyList<Entry> =
           { chosen EntryKind.Optimizer "optimizer" rule.Name rule.Summary rule.Settings with
               Source = rule.Source }
       for schedule in Schedules.All do
-          { chosen EntryKind.Schedule "schedule" schedule.Name schedule.Summary schedule.Settings with
+          let entry =
+              chosen EntryKind.Schedule "schedule" schedule.Name schedule.Summary schedule.Settings
+
+          { entry with
+              Arguments = (if schedule.FollowsFigure then TrainStatements.figureWords else []) @ entry.Arguments
               Formula = schedule.Formula }
       yield! catalogues.DataSets |> Seq.map ofDataSet
       for augmentation in catalogues.Augmentations do

@@ -84,6 +84,14 @@ type EarlyStop =
         Restore: Restore
     }
 
+/// The figure of the epochs that a schedule follows.
+type FollowedFigure =
+    {
+        /// Such as `val_loss`.
+        FigureName: string
+        HigherIsBetter: bool
+    }
+
 /// A loss or a metric at work: what it compares, and what its mean is called.
 type Judge<'Definition> =
     {
@@ -136,6 +144,8 @@ type TrainPlan =
         Augmentations: IReadOnlyList<Chosen<AugmentationEntry>>
         Optimizer: Chosen<UpdateRuleDefinition>
         Schedule: Chosen<ScheduleDefinition>
+        /// What the schedule follows, if it is one that does.
+        Followed: FollowedFigure | null
         Clipping: GradientClipping | null
         /// Batches whose gradients make one step.
         Accumulate: int

@@ -33,16 +33,31 @@ module TrainStatements =
                 { statement.Entry with
                     Entry.Notes = notes } }
 
-    let private words (rows: (string * string * string * string) list) statement =
+    let private arguments (rows: (string * string * string * string) list) : EntryArgument list =
+        [ for name, takes, standard, doc in rows ->
+              { Name = name
+                Takes = takes
+                Default = standard
+                Doc = doc } ]
+
+    let private words rows statement =
         { statement with
             Entry =
                 { statement.Entry with
-                    Arguments =
-                        [ for name, takes, standard, doc in rows ->
-                              { Name = name
-                                Takes = takes
-                                Default = standard
-                                Doc = doc } ] } }
+                    Arguments = arguments rows } }
+
+    let private followedFigure =
+        [ "monitor",
+          "val_ or train_, and the figure of a loss or a metric",
+          "val_loss",
+          "The figure that is watched."
+          "mode",
+          "min, max or auto",
+          "auto",
+          "What is better: lower, higher, or higher for accuracies and lower for losses." ]
+
+    /// What says which figure of the epochs is followed, by early stopping and by schedules.
+    let figureWords = arguments followedFigure
 
     let private numbers settings (statement: TrainStatement) = { statement with Settings = settings }
 
@@ -169,20 +184,14 @@ module TrainStatements =
             "none: the run goes through all epochs and ends with the last weights"
             "Stops when a figure, measured over all workers at the end of each epoch, does not improve any more."
             "early-stop monitor=val_accuracy patience=3 restore=best"
-        |> words
-            [ "monitor",
-              "val_ or train_, and the figure of a loss or a metric",
-              "val_loss",
-              "The figure that is watched."
-              "restore", "best or last", "last", "Which weights the run ends with, also when all epochs are done."
-              "mode",
-              "min, max or auto",
-              "auto",
-              "What is better: lower, higher, or higher for accuracies and lower for losses."
-              "baseline",
-              "a number",
-              "none",
-              "While the figure is not better than this, improvements do not reset the count." ]
+        |> words (
+            followedFigure
+            @ [ "restore", "best or last", "last", "Which weights the run ends with, also when all epochs are done."
+                "baseline",
+                "a number",
+                "none",
+                "While the figure is not better than this, improvements do not reset the count." ]
+        )
         |> notes
             [ "The first figure that is looked at is an improvement; one that is not a number never is."
               "Without early-stop the best epoch by val_loss is still found and kept as a checkpoint." ]

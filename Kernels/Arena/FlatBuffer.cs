@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace CnnCluster.Kernels.Arena;
@@ -15,6 +18,10 @@ public sealed record ArenaSegment(string Name, IReadOnlyList<long> Shape, double
 /// <summary>One contiguous tensor and views into it, segment after segment, without padding.</summary>
 public sealed class FlatBuffer : IDisposable
 {
+    // The memory's address, where it is this process's: 0 on other devices.
+    private readonly nint address;
+    private readonly long elementSize;
+
     /// <param name="segments">What lies in it, in order.</param>
     /// <param name="type">float32 or float64.</param>
     /// <param name="device">Where it lies.</param>
@@ -36,6 +43,8 @@ public sealed class FlatBuffer : IDisposable
         }
 
         Views = views;
+        elementSize = Whole.ElementSize;
+        address = Whole.device_type == DeviceType.CPU && Whole.numel() > 0 ? AddressOf(Whole) : 0;
     }
 
     public IReadOnlyList<ArenaSegment> Segments { get; }
@@ -55,6 +64,22 @@ public sealed class FlatBuffer : IDisposable
     /// <summary>One view for each segment, in its shape.</summary>
     public IReadOnlyList<Tensor> Views { get; }
 
+    /// <summary>A stretch of the segments' elements where they lie, on the CPU; valid as long as the buffer lives.</summary>
+    /// <remarks>Without a call into libtorch: a step asks for it many times.</remarks>
+    internal Span<T> Elements<T>(long start, int length)
+        where T : unmanaged
+    {
+        if (Unsafe.SizeOf<T>() != elementSize || start < 0 || length < 0 || start + length > Length || (address == 0 && Length > 0))
+        {
+            throw new ArgumentOutOfRangeException(nameof(start), $"{length} elements of {typeof(T).Name} from {start} on: there are {Length} of {Whole.dtype} on {Whole.device}.");
+        }
+
+        unsafe
+        {
+            return new Span<T>((T*)address + start, length);
+        }
+    }
+
     public void Dispose()
     {
         foreach (var view in Views)
@@ -65,5 +90,15 @@ public sealed class FlatBuffer : IDisposable
         Extras.Dispose();
         Flat.Dispose();
         Whole.Dispose();
+    }
+
+    private static nint AddressOf(Tensor whole)
+    {
+        // One element is asked for: the memory of more than 2 GiB has no span.
+        using var first = whole.narrow(0, 0, 1);
+        unsafe
+        {
+            return (nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(first.bytes));
+        }
     }
 }

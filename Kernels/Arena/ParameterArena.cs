@@ -25,6 +25,7 @@ public sealed class ParameterArena : IDisposable
         gradients = new FlatBuffer(Segments, type, device, extras);
         StateNames = rule.StateNames;
         states = [.. StateNames.Select(name => NewState(rule.InitialState(name), type, device))];
+        States = [.. states.Select(static s => s.Flat)];
     }
 
     public IReadOnlyList<ArenaSegment> Segments { get; }
@@ -45,11 +46,17 @@ public sealed class ParameterArena : IDisposable
     public IReadOnlyList<string> StateNames { get; }
 
     /// <summary>One flat tensor for each of <see cref="StateNames"/>.</summary>
-    public IReadOnlyList<Tensor> States => [.. states.Select(static s => s.Flat)];
+    public IReadOnlyList<Tensor> States { get; }
 
     /// <summary>One view for each parameter of each state, state by state.</summary>
     public IEnumerable<(string State, IReadOnlyList<Tensor> Views)> StateViews =>
         StateNames.Zip(states, static (name, state) => (name, state.Views));
+
+    internal FlatBuffer ParameterBuffer => parameters;
+
+    internal FlatBuffer GradientBuffer => gradients;
+
+    internal IReadOnlyList<FlatBuffer> StateBuffers => states;
 
     /// <summary>Sets gradients and extras to zero.</summary>
     public void ZeroGradients() => ReductionBuffer.zero_();

@@ -1,34 +1,61 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using CnnCluster.Kernels.Arena;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace CnnCluster.Kernels.Optimization;
 
 /// <summary>A rule's numbers for one step, in an order of the rule's own.</summary>
-public readonly record struct Coefficients<TLane>(TLane A, TLane B, TLane C, TLane D);
+public readonly record struct Coefficients<TLane>(
+    TLane A, TLane B = default!, TLane C = default!, TLane D = default!, TLane E = default!, TLane F = default!)
+{
+    internal Coefficients<TOther> To<TOther>(Func<TLane, TOther> convert) =>
+        new(convert(A), convert(B), convert(C), convert(D), convert(E), convert(F));
+}
 
 /// <summary>A rule's arithmetic on one lane; states that the rule does not keep are left alone.</summary>
 public interface IElementwiseRule
 {
+    /// <summary>How many of the states it keeps: 0 to 3.</summary>
+    static abstract int States { get; }
+
+    /// <summary>Whether it takes the gradient, and with it what the gradient meets and the weights' decay.</summary>
+    static virtual bool TakesGradient => true;
+
     static abstract void Update<TLane>(
-        ref TLane parameter, TLane gradient, ref TLane first, ref TLane second, in Coefficients<TLane> k)
+        ref TLane p, TLane g, ref TLane first, ref TLane second, ref TLane third, in Coefficients<TLane> k)
         where TLane : struct, ILane<TLane>;
 }
 
-/// <summary>Runs a rule over whole tensors: in place on raw memory on the CPU, as tensor operations elsewhere.</summary>
+/// <summary>How the elements are walked; tests compare the ways with each other.</summary>
+internal enum UpdatePath
+{
+    /// <summary>By the widest vectors the machine has, or as tensors where the arena is not on the CPU.</summary>
+    Fastest,
+    Vector512,
+    Vector256,
+    Vector128,
+    Scalar,
+    Tensors,
+}
+
+/// <summary>Runs a rule over an arena: in place on its memory on the CPU, as tensor operations elsewhere.</summary>
 public static class Elementwise
 {
-    /// <param name="operands">The tensors, with at most two states.</param>
+    /// <param name="operands">The arena and its stretches.</param>
     /// <param name="k">The rule's numbers.</param>
     public static void Run<TRule>(in UpdateOperands operands, in Coefficients<double> k)
         where TRule : IElementwiseRule
     {
-        if (operands.AsTensors || operands.Parameters.device_type != DeviceType.CPU)
+        var arena = operands.Arena;
+        if (operands.Path == UpdatePath.Tensors || arena.Parameters.device_type != DeviceType.CPU)
         {
-            RunTensors<TRule>(operands, k);
+            ElementwiseTensors.Run<TRule>(operands, k);
         }
-        else if (operands.Parameters.dtype == ScalarType.Float64)
+        else if (arena.Parameters.dtype == ScalarType.Float64)
         {
             RunMemory<TRule, double>(operands, k);
         }
@@ -38,78 +65,132 @@ public static class Elementwise
         }
     }
 
-    /// <summary>The same on spans; a state's span is empty where the rule keeps fewer states.</summary>
-    public static void Run<TRule, T>(
-        Span<T> parameters, ReadOnlySpan<T> gradients, Span<T> first, Span<T> second, in Coefficients<double> k)
-        where TRule : IElementwiseRule
-        where T : unmanaged, IFloatingPointIeee754<T>
-    {
-        var i = 0;
-        var vectors = new Coefficients<VectorLane<T>>(Broadcast(k.A), Broadcast(k.B), Broadcast(k.C), Broadcast(k.D));
-        for (; i <= parameters.Length - Vector512<T>.Count; i += Vector512<T>.Count)
-        {
-            var (p, g) = (Load<T>(parameters, i), Load(gradients, i));
-            var (a, b) = (Load<T>(first, i), Load<T>(second, i));
-            TRule.Update(ref p, g, ref a, ref b, vectors);
-            Store(p, parameters, i);
-            Store(a, first, i);
-            Store(b, second, i);
-        }
-
-        var scalars = new Coefficients<ScalarLane<T>>(Convert(k.A), Convert(k.B), Convert(k.C), Convert(k.D));
-        for (; i < parameters.Length; i++)
-        {
-            var (p, g) = (new ScalarLane<T>(parameters[i]), new ScalarLane<T>(gradients[i]));
-            var a = new ScalarLane<T>(first.IsEmpty ? default : first[i]);
-            var b = new ScalarLane<T>(second.IsEmpty ? default : second[i]);
-            TRule.Update(ref p, g, ref a, ref b, scalars);
-            parameters[i] = p.Value;
-            if (!first.IsEmpty) first[i] = a.Value;
-            if (!second.IsEmpty) second[i] = b.Value;
-        }
-
-        static ScalarLane<T> Convert(double value) => new(T.CreateChecked(value));
-
-        static VectorLane<T> Broadcast(double value) => new(Vector512.Create(T.CreateChecked(value)));
-    }
-
-    private static VectorLane<T> Load<T>(ReadOnlySpan<T> source, int i) =>
-        source.IsEmpty ? default : new VectorLane<T>(Vector512.Create(source.Slice(i, Vector512<T>.Count)));
-
-    private static void Store<T>(VectorLane<T> value, Span<T> destination, int i)
-    {
-        if (!destination.IsEmpty)
-        {
-            value.Value.CopyTo(destination.Slice(i, Vector512<T>.Count));
-        }
-    }
-
     private static void RunMemory<TRule, T>(in UpdateOperands operands, in Coefficients<double> k)
         where TRule : IElementwiseRule
         where T : unmanaged, IFloatingPointIeee754<T>
     {
-        var states = operands.States;
-        Run<TRule, T>(
-            TensorMemory.Span<T>(operands.Parameters), TensorMemory.Span<T>(operands.Gradients),
-            states.Count > 0 ? TensorMemory.Span<T>(states[0]) : [],
-            states.Count > 1 ? TensorMemory.Span<T>(states[1]) : [], k);
+        switch (operands.Path)
+        {
+            case UpdatePath.Vector512 or UpdatePath.Fastest when Vector512.IsHardwareAccelerated || operands.Path != UpdatePath.Fastest:
+                RunStretches<TRule, T, Vector512Lane<T>>(operands, k);
+                break;
+            case UpdatePath.Vector256 or UpdatePath.Fastest when Vector256.IsHardwareAccelerated || operands.Path != UpdatePath.Fastest:
+                RunStretches<TRule, T, Vector256Lane<T>>(operands, k);
+                break;
+            case UpdatePath.Scalar:
+                RunStretches<TRule, T, ScalarLane<T>>(operands, k);
+                break;
+            default:
+                RunStretches<TRule, T, Vector128Lane<T>>(operands, k);
+                break;
+        }
     }
 
-    private static void RunTensors<TRule>(in UpdateOperands operands, in Coefficients<double> k)
+    private static void RunStretches<TRule, T, TLane>(in UpdateOperands operands, in Coefficients<double> k)
         where TRule : IElementwiseRule
+        where T : unmanaged, IFloatingPointIeee754<T>
+        where TLane : struct, IMemoryLane<TLane, T>
     {
-        using var scope = NewDisposeScope();
-        using var gradless = no_grad();
-        var (type, device) = (operands.Parameters.dtype, operands.Parameters.device);
-        var tensors = new Coefficients<TensorLane>(Constant(k.A), Constant(k.B), Constant(k.C), Constant(k.D));
-        var p = new TensorLane(operands.Parameters);
-        var a = new TensorLane(operands.States.Count > 0 ? operands.States[0] : Constant(0).Value);
-        var b = new TensorLane(operands.States.Count > 1 ? operands.States[1] : Constant(0).Value);
-        TRule.Update(ref p, new TensorLane(operands.Gradients), ref a, ref b, tensors);
-        operands.Parameters.copy_(p.Value);
-        if (operands.States.Count > 0) operands.States[0].copy_(a.Value);
-        if (operands.States.Count > 1) operands.States[1].copy_(b.Value);
-
-        TensorLane Constant(double value) => new(tensor(value, dtype: type, device: device));
+        foreach (ref readonly var stretch in operands.Stretches.Span)
+        {
+            var memory = new StretchMemory<T>(operands.Arena, stretch, TRule.States);
+            if (TRule.TakesGradient && stretch.Adjustment != GradientAdjustment.None)
+            {
+                RunStretch<TRule, Adjusted, T, TLane>(memory, stretch.Adjustment, k);
+            }
+            else
+            {
+                RunStretch<TRule, AsItIs, T, TLane>(memory, stretch.Adjustment, k);
+            }
+        }
     }
+
+    private static void RunStretch<TRule, TGradient, T, TLane>(
+        in StretchMemory<T> memory, in GradientAdjustment adjustment, in Coefficients<double> k)
+        where TRule : IElementwiseRule
+        where TGradient : IGradientWay
+        where T : unmanaged, IFloatingPointIeee754<T>
+        where TLane : struct, IMemoryLane<TLane, T>
+    {
+        var whole = memory.Length - (memory.Length % TLane.Count);
+        RunLanes<TRule, TGradient, T, TLane>(
+            memory, 0, whole, new AdjustmentLanes<TLane>(adjustment, TLane.Broadcast), k.To(TLane.Broadcast));
+        if (whole < memory.Length)
+        {
+            RunLanes<TRule, TGradient, T, ScalarLane<T>>(
+                memory, whole, memory.Length,
+                new AdjustmentLanes<ScalarLane<T>>(adjustment, ScalarLane<T>.Broadcast), k.To(ScalarLane<T>.Broadcast));
+        }
+    }
+
+    /// <remarks>Compiled in full at once: it is one long loop, and the first steps would else run without vectors.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void RunLanes<TRule, TGradient, T, TLane>(
+        in StretchMemory<T> memory, int from, int to, in AdjustmentLanes<TLane> adjustment, in Coefficients<TLane> k)
+        where TRule : IElementwiseRule
+        where TGradient : IGradientWay
+        where T : unmanaged, IFloatingPointIeee754<T>
+        where TLane : struct, IMemoryLane<TLane, T>
+    {
+        ref var parameters = ref MemoryMarshal.GetReference(memory.Parameters);
+        ref var gradients = ref MemoryMarshal.GetReference(memory.Gradients);
+        ref var first = ref MemoryMarshal.GetReference(memory.First);
+        ref var second = ref MemoryMarshal.GetReference(memory.Second);
+        ref var third = ref MemoryMarshal.GetReference(memory.Third);
+        var numbers = k;
+        for (var i = (nuint)from; i < (nuint)to; i += (nuint)TLane.Count)
+        {
+            var p = TLane.Load(in parameters, i);
+            var g = TRule.TakesGradient ? TGradient.Take(ref p, TLane.Load(in gradients, i), adjustment) : default;
+            var a = TRule.States > 0 ? TLane.Load(in first, i) : default;
+            var b = TRule.States > 1 ? TLane.Load(in second, i) : default;
+            var c = TRule.States > 2 ? TLane.Load(in third, i) : default;
+            TRule.Update(ref p, g, ref a, ref b, ref c, numbers);
+            p.Store(ref parameters, i);
+            if (TRule.States > 0) a.Store(ref first, i);
+            if (TRule.States > 1) b.Store(ref second, i);
+            if (TRule.States > 2) c.Store(ref third, i);
+        }
+    }
+
+    /// <summary>A gradient's way to its rule, chosen once for a stretch.</summary>
+    private interface IGradientWay
+    {
+        static abstract TLane Take<TLane>(ref TLane p, TLane g, in AdjustmentLanes<TLane> adjustment)
+            where TLane : struct, ILane<TLane>;
+    }
+
+    private readonly struct AsItIs : IGradientWay
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static TLane Take<TLane>(ref TLane p, TLane g, in AdjustmentLanes<TLane> adjustment)
+            where TLane : struct, ILane<TLane> => g;
+    }
+
+    private readonly struct Adjusted : IGradientWay
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static TLane Take<TLane>(ref TLane p, TLane g, in AdjustmentLanes<TLane> adjustment)
+            where TLane : struct, ILane<TLane> => adjustment.Apply(ref p, g);
+    }
+}
+
+/// <summary>Where a stretch's elements lie; a state's span is empty where the rule keeps fewer states.</summary>
+internal readonly ref struct StretchMemory<T>(ParameterArena arena, in Stretch stretch, int states)
+    where T : unmanaged
+{
+    public int Length { get; } = stretch.Length;
+
+    public Span<T> Parameters { get; } = arena.ParameterBuffer.Elements<T>(stretch.Start, stretch.Length);
+
+    public Span<T> Gradients { get; } = arena.GradientBuffer.Elements<T>(stretch.Start, stretch.Length);
+
+    public Span<T> First { get; } = State(arena, stretch, states, 0);
+
+    public Span<T> Second { get; } = State(arena, stretch, states, 1);
+
+    public Span<T> Third { get; } = State(arena, stretch, states, 2);
+
+    private static Span<T> State(ParameterArena arena, in Stretch stretch, int states, int place) =>
+        place < states ? arena.StateBuffers[place].Elements<T>(stretch.Start, stretch.Length) : [];
 }

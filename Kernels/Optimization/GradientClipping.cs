@@ -1,6 +1,4 @@
 using CnnCluster.Kernels.Arena;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace CnnCluster.Kernels.Optimization;
 
@@ -22,52 +20,68 @@ public enum ClippingKind
 /// <param name="Limit">The bound, above 0.</param>
 public sealed record GradientClipping(ClippingKind Kind, double Limit)
 {
-    /// <summary>Clips the arena's gradients in place.</summary>
-    public void Apply(ParameterArena arena)
+    // A power of two: it changes no digit of what it multiplies.
+    private static readonly double Tiny = Math.ScaleB(1, -600);
+
+    /// <summary>Adds the bound to what the gradient of each stretch meets.</summary>
+    /// <param name="arena">The arena, its gradient reduced.</param>
+    /// <param name="stretches">Its stretches, with all else that comes before clipping; for norms of parameters kept apart.</param>
+    internal void Prepare(ParameterArena arena, Span<Stretch> stretches)
     {
-        using var scope = NewDisposeScope();
-        using var gradless = no_grad();
         switch (Kind)
         {
             case ClippingKind.Value:
-                arena.Gradients.clamp_(-Limit, Limit);
+                foreach (ref var stretch in stretches)
+                {
+                    stretch = stretch with { Adjustment = stretch.Adjustment with { Limit = Limit } };
+                }
+
                 break;
             case ClippingKind.Norm:
-                foreach (var gradient in arena.GradientViews)
+                foreach (var part in Stretches.SegmentsOf(stretches))
                 {
-                    Shorten(gradient);
+                    Shorten(arena, stretches[part]);
                 }
 
                 break;
             case ClippingKind.GlobalNorm:
-                Shorten(arena.Gradients);
+                Shorten(arena, stretches);
                 break;
             default:
                 throw new ArgumentOutOfRangeException(nameof(arena), Kind, "No such clipping.");
         }
     }
 
-    private void Shorten(Tensor gradient)
+    private void Shorten(ParameterArena arena, Span<Stretch> stretches)
     {
-        var norm = Norm(gradient);
-        if (norm > Limit)
+        var norm = Norm(arena, stretches);
+        var shrink = norm > Limit ? Limit / norm : 1;
+        foreach (ref var stretch in stretches)
         {
-            gradient.mul_(Limit / norm);
+            stretch = stretch with { Adjustment = stretch.Adjustment with { Shrink = shrink } };
         }
     }
 
-    private static double Norm(Tensor gradient)
+    private static double Norm(ParameterArena arena, ReadOnlySpan<Stretch> stretches)
     {
-        var norm = RootOfSquares(gradient);
-        if (!double.IsPositiveInfinity(norm))
-        {
-            return norm;
-        }
+        var norm = Math.Sqrt(SumOfSquares(arena, stretches, 1));
 
-        // The squares of large elements overflow; those of their shares of the largest do not.
-        var largest = gradient.abs().max().to(ScalarType.Float64).item<double>();
-        return largest * RootOfSquares(gradient / largest);
+        // The squares of large doubles overflow; those of a share of them do not.
+        return double.IsPositiveInfinity(norm) ? Math.Sqrt(SumOfSquares(arena, stretches, Tiny)) / Tiny : norm;
     }
 
-    private static double RootOfSquares(Tensor values) => values.square().sum(ScalarType.Float64).sqrt().item<double>();
+    private static double SumOfSquares(ParameterArena arena, ReadOnlySpan<Stretch> stretches, double share)
+    {
+        var sum = 0.0;
+        foreach (ref readonly var stretch in stretches)
+        {
+            var (unscale, l1, l2) = (stretch.Adjustment.Unscale, stretch.Adjustment.L1, stretch.Adjustment.L2);
+            var k = new Coefficients<double>(share * unscale, share * l1, share * 2 * l2);
+            sum += l1 > 0 || l2 > 0
+                ? ArenaSums.Sum<RegularizedSquare>(arena.GradientBuffer, arena.ParameterBuffer, stretch, k)
+                : ArenaSums.Sum<ScaledSquare>(arena.GradientBuffer, arena.ParameterBuffer, stretch, k);
+        }
+
+        return sum;
+    }
 }

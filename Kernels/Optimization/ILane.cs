@@ -1,6 +1,5 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using static TorchSharp.torch;
 
 namespace CnnCluster.Kernels.Optimization;
@@ -17,12 +16,40 @@ public interface ILane<TSelf> :
     where TSelf : ILane<TSelf>
 {
     static abstract TSelf Sqrt(TSelf value);
+
+    /// <summary>−1, 0 or 1; a NaN stays one.</summary>
+    static abstract TSelf Sign(TSelf value);
+
+    static abstract TSelf Abs(TSelf value);
+
+    /// <summary>The greater of both; a NaN where either is one.</summary>
+    static abstract TSelf Max(TSelf a, TSelf b);
+
+    /// <summary>The lesser of both; a NaN where either is one.</summary>
+    static abstract TSelf Min(TSelf a, TSelf b);
+}
+
+/// <summary>A lane that lies in memory.</summary>
+public interface IMemoryLane<TSelf, T> : ILane<TSelf>
+    where TSelf : IMemoryLane<TSelf, T>
+{
+    /// <summary>Its elements.</summary>
+    static abstract int Count { get; }
+
+    static abstract TSelf Broadcast(double value);
+
+    /// <summary>The elements from a place on; the caller knows that they are there.</summary>
+    static abstract TSelf Load(ref readonly T first, nuint offset);
+
+    void Store(ref T first, nuint offset);
 }
 
 /// <summary>One element.</summary>
-public readonly record struct ScalarLane<T>(T Value) : ILane<ScalarLane<T>>
-    where T : IFloatingPointIeee754<T>
+public readonly record struct ScalarLane<T>(T Value) : IMemoryLane<ScalarLane<T>, T>
+    where T : unmanaged, IFloatingPointIeee754<T>
 {
+    public static int Count => 1;
+
     public static ScalarLane<T> operator +(ScalarLane<T> a, ScalarLane<T> b) => new(a.Value + b.Value);
 
     public static ScalarLane<T> operator -(ScalarLane<T> a, ScalarLane<T> b) => new(a.Value - b.Value);
@@ -32,25 +59,22 @@ public readonly record struct ScalarLane<T>(T Value) : ILane<ScalarLane<T>>
     public static ScalarLane<T> operator /(ScalarLane<T> a, ScalarLane<T> b) => new(a.Value / b.Value);
 
     public static ScalarLane<T> Sqrt(ScalarLane<T> value) => new(T.Sqrt(value.Value));
-}
 
-/// <summary>512 bits of elements; where the machine has narrower vectors, .NET uses two or four of them.</summary>
-public readonly record struct VectorLane<T>(Vector512<T> Value) : ILane<VectorLane<T>>
-{
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static VectorLane<T> operator +(VectorLane<T> a, VectorLane<T> b) => new(a.Value + b.Value);
+    public static ScalarLane<T> Sign(ScalarLane<T> value) =>
+        value.Value > T.Zero ? new(T.One) : value.Value < T.Zero ? new(-T.One) : value;
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static VectorLane<T> operator -(VectorLane<T> a, VectorLane<T> b) => new(a.Value - b.Value);
+    public static ScalarLane<T> Abs(ScalarLane<T> value) => new(T.Abs(value.Value));
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static VectorLane<T> operator *(VectorLane<T> a, VectorLane<T> b) => new(a.Value * b.Value);
+    public static ScalarLane<T> Max(ScalarLane<T> a, ScalarLane<T> b) => new(T.Max(a.Value, b.Value));
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static VectorLane<T> operator /(VectorLane<T> a, VectorLane<T> b) => new(a.Value / b.Value);
+    public static ScalarLane<T> Min(ScalarLane<T> a, ScalarLane<T> b) => new(T.Min(a.Value, b.Value));
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static VectorLane<T> Sqrt(VectorLane<T> value) => new(Vector512.Sqrt(value.Value));
+    public static ScalarLane<T> Broadcast(double value) => new(T.CreateChecked(value));
+
+    public static ScalarLane<T> Load(ref readonly T first, nuint offset) =>
+        new(Unsafe.Add(ref Unsafe.AsRef(in first), offset));
+
+    public void Store(ref T first, nuint offset) => Unsafe.Add(ref first, offset) = Value;
 }
 
 /// <summary>A whole tensor, on whatever device it lies.</summary>
@@ -65,4 +89,13 @@ public readonly record struct TensorLane(Tensor Value) : ILane<TensorLane>
     public static TensorLane operator /(TensorLane a, TensorLane b) => new(a.Value / b.Value);
 
     public static TensorLane Sqrt(TensorLane value) => new(value.Value.sqrt());
+
+    // libtorch's own sign of a NaN is 0.
+    public static TensorLane Sign(TensorLane value) => new(where(value.Value.isnan(), value.Value, value.Value.sign()));
+
+    public static TensorLane Abs(TensorLane value) => new(value.Value.abs());
+
+    public static TensorLane Max(TensorLane a, TensorLane b) => new(maximum(a.Value, b.Value));
+
+    public static TensorLane Min(TensorLane a, TensorLane b) => new(minimum(a.Value, b.Value));
 }

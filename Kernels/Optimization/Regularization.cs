@@ -1,40 +1,27 @@
 using CnnCluster.Kernels.Arena;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace CnnCluster.Kernels.Optimization;
 
-/// <summary>The regularization losses of an arena's segments: λ₁·Σ|P| and λ₂·ΣP², as Keras adds them to the loss.</summary>
+/// <summary>
+/// The regularization losses of an arena's segments: λ₁·Σ|P| and λ₂·ΣP², as Keras adds them to the loss. Their
+/// gradients, λ₁·sign(P) and 2·λ₂·P, are added on the way to the update (<see cref="GradientAdjustment"/>).
+/// </summary>
 /// <remarks>They belong to the weights, not to the samples, so each worker adds them once, after the reduction.</remarks>
 public static class Regularization
 {
     /// <summary>The sum of all regularization losses.</summary>
-    public static double Loss(ParameterArena arena)
+    public static double Loss(ParameterArena arena) => Loss(arena, Stretches.Of(arena.Segments, apart: false));
+
+    internal static double Loss(ParameterArena arena, ReadOnlySpan<Stretch> stretches)
     {
-        using var scope = NewDisposeScope();
-        using var gradless = no_grad();
-        var loss = 0.0;
-        foreach (var (segment, parameter) in Regularized(arena.Segments.Zip(arena.ParameterViews)))
+        var (loss, weights) = (0.0, arena.ParameterBuffer);
+        foreach (ref readonly var stretch in stretches)
         {
-            if (segment.L1 > 0) loss += segment.L1 * parameter.abs().sum(ScalarType.Float64).item<double>();
-            if (segment.L2 > 0) loss += segment.L2 * parameter.square().sum(ScalarType.Float64).item<double>();
+            var (l1, l2) = (stretch.Adjustment.L1, stretch.Adjustment.L2);
+            if (l1 > 0) loss += l1 * ArenaSums.Sum<Magnitude>(weights, weights, stretch, default);
+            if (l2 > 0) loss += l2 * ArenaSums.Sum<Square>(weights, weights, stretch, default);
         }
 
         return loss;
     }
-
-    /// <summary>Adds their gradients, λ₁·sign(P) and 2·λ₂·P, to the arena's.</summary>
-    public static void AddGradients(ParameterArena arena)
-    {
-        using var scope = NewDisposeScope();
-        using var gradless = no_grad();
-        foreach (var (segment, i) in arena.Segments.Select(static (s, i) => (s, i)))
-        {
-            if (segment.L1 > 0) arena.GradientViews[i].add_(arena.ParameterViews[i].sign(), segment.L1);
-            if (segment.L2 > 0) arena.GradientViews[i].add_(arena.ParameterViews[i], 2 * segment.L2);
-        }
-    }
-
-    private static IEnumerable<(ArenaSegment Segment, Tensor Parameter)> Regularized(IEnumerable<(ArenaSegment Segment, Tensor Parameter)> parts) =>
-        parts.Where(static part => part.Segment.L1 > 0 || part.Segment.L2 > 0);
 }

@@ -1,11 +1,15 @@
+using System.Runtime.CompilerServices;
+
 namespace CnnCluster.Kernels.Optimization;
 
 /// <summary>
 /// Gradient descent, with momentum μ: v ← μ·v − lr·g, p ← p + v; with Nesterov: p ← p + μ·v − lr·g.
 /// </summary>
 /// <remarks>
-/// Keras' convention: the learning rate is inside the velocity. With Nesterov the arena holds the look-ahead point
-/// P + μ·v at which the gradient is taken, so the update leads from one look-ahead point to the next.
+/// Keras' convention: the learning rate is inside the velocity. PyTorch's is outside: b ← μ·b + g, p ← p − lr·b, which
+/// is the same at a constant rate (v = −lr·b), and takes effect at once on all of the velocity when the rate changes.
+/// With Nesterov the arena holds the look-ahead point P + μ·v at which the gradient is taken, so the update leads from
+/// one look-ahead point to the next.
 /// </remarks>
 public sealed class Sgd(double learningRate, double momentum, bool nesterov) : UpdateRule
 {
@@ -17,16 +21,18 @@ public sealed class Sgd(double learningRate, double momentum, bool nesterov) : U
             Setting.Real("lr", 0.01, 0, double.MaxValue, "The learning rate."),
             Setting.Real("momentum", 0, 0, 1, "How much of the last step is kept."),
             Setting.Flag("nesterov", "Take the gradient where momentum leads."),
+            WeightDecay.RateSetting(0), WeightDecay.CoupledSetting,
         ],
-        static s => new Sgd(s["lr"], s["momentum"], s.IsSet("nesterov")));
+        static s => new Sgd(s["lr"], s["momentum"], s.IsSet("nesterov")) { Decay = WeightDecay.Of(s) },
+        "b ← μ·b + g, p ← p − lr·b, which is the same while lr is constant");
 
-    public override IReadOnlyList<string> StateNames => momentum == 0 ? [] : ["velocity"];
+    public override IReadOnlyList<string> StateNames { get; } = momentum == 0 ? [] : ["velocity"];
 
     public override double LearningRate => learningRate;
 
     public override void Apply(in UpdateOperands operands)
     {
-        var k = new Coefficients<double>(operands.LearningRate, momentum, 0, 0);
+        var k = new Coefficients<double>(operands.LearningRate, momentum);
         switch (momentum, nesterov)
         {
             case (0, _): Elementwise.Run<Plain>(operands, k); break;
@@ -37,13 +43,19 @@ public sealed class Sgd(double learningRate, double momentum, bool nesterov) : U
 
     private readonly struct Plain : IElementwiseRule
     {
-        public static void Update<TLane>(ref TLane p, TLane g, ref TLane first, ref TLane second, in Coefficients<TLane> k)
+        public static int States => 0;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Update<TLane>(ref TLane p, TLane g, ref TLane a, ref TLane b, ref TLane c, in Coefficients<TLane> k)
             where TLane : struct, ILane<TLane> => p -= k.A * g;
     }
 
     private readonly struct Momentum : IElementwiseRule
     {
-        public static void Update<TLane>(ref TLane p, TLane g, ref TLane v, ref TLane second, in Coefficients<TLane> k)
+        public static int States => 1;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Update<TLane>(ref TLane p, TLane g, ref TLane v, ref TLane b, ref TLane c, in Coefficients<TLane> k)
             where TLane : struct, ILane<TLane>
         {
             v = (k.B * v) - (k.A * g);
@@ -53,7 +65,10 @@ public sealed class Sgd(double learningRate, double momentum, bool nesterov) : U
 
     private readonly struct Nesterov : IElementwiseRule
     {
-        public static void Update<TLane>(ref TLane p, TLane g, ref TLane v, ref TLane second, in Coefficients<TLane> k)
+        public static int States => 1;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Update<TLane>(ref TLane p, TLane g, ref TLane v, ref TLane b, ref TLane c, in Coefficients<TLane> k)
             where TLane : struct, ILane<TLane>
         {
             v = (k.B * v) - (k.A * g);

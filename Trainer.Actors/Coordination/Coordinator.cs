@@ -35,6 +35,7 @@ public sealed partial class Coordinator : ReceiveActor, IWithTimers
     private long generation;
     private long step;
     private EarlyStoppingState best;
+    private PlateauState plateau;
     private EpochMetrics? metrics;
     private EpochMetrics? bestMetrics;
     private string? lastCheckpoint;
@@ -49,6 +50,7 @@ public sealed partial class Coordinator : ReceiveActor, IWithTimers
         this.hub = hub;
         this.conclude = conclude;
         best = settings.EarlyStoppingState;
+        plateau = settings.PlateauState;
         roster = new Roster(settings.World, settings.JoinToken);
         earlyStopping = Context.ActorOf(
             Props.Create(() => new EarlyStoppingSupervisor(settings.EarlyStopping, settings.EarlyStoppingState)), "early-stopping");
@@ -186,6 +188,7 @@ public sealed partial class Coordinator : ReceiveActor, IWithTimers
     {
         best = judged.Decision.State;
         bestMetrics = judged.Decision.KeepAsBest ? metrics : bestMetrics;
+        plateau = settings.Plateau is { } watched ? PlateauRule.Decide(watched, plateau, metrics![watched.Monitor]) : plateau;
         hub.Tell(new EpochEnded(metrics!, judged.Decision));
         TellAll(new EpochDecided
         {
@@ -193,6 +196,7 @@ public sealed partial class Coordinator : ReceiveActor, IWithTimers
             Epoch = judged.Epoch,
             KeepAsBest = judged.Decision.KeepAsBest,
             EarlyStopping = judged.Decision.State,
+            Plateau = plateau,
         });
         Request(StateNames.Checkpoint(step, judged.Decision.KeepAsBest), StateContent.Checkpoint);
         Request(StateNames.Histograms(judged.Epoch), StateContent.Histograms);

@@ -41,6 +41,10 @@ public sealed record RunSettings
     public required EarlyStoppingSettings EarlyStopping { get; init; }
     public EarlyStoppingState EarlyStoppingState { get; init; } = EarlyStoppingRule.Initial;
 
+    /// <summary>When the learning rate is reduced; null where its schedule follows no figure.</summary>
+    public PlateauSettings? Plateau { get; init; }
+    public PlateauState PlateauState { get; init; } = PlateauRule.Initial;
+
     /// <summary>Whether the run ends with the best epoch's weights rather than the last's.</summary>
     public required bool RestoreBest { get; init; }
 

@@ -46,6 +46,7 @@ public sealed record RunRequest
         Monitor = Plan.EarlyStop.Monitor,
         EarlyStopping = new EarlyStoppingSettings(
             Plan.EarlyStop.Higher, Plan.EarlyStop.Patience, Plan.EarlyStop.MinDelta, Plan.EarlyStop.Baseline, Plan.EarlyStop.StartFromEpoch),
+        Plateau = PlateauOf(Plan),
         RestoreBest = Plan.EarlyStop.Restore == Restore.Best,
         FigureNames = Plan.FigureNames,
         Parameters = Plan.Network.Parameters,
@@ -71,6 +72,22 @@ public sealed record RunRequest
         {
             _ = ReplicaState.Open(path, Plan.Network.Weights.Concat(Plan.Network.Buffers));
         }
+    }
+
+    private static PlateauSettings? PlateauOf(TrainPlan plan)
+    {
+        var schedule = plan.Schedule.Settings;
+        return plan.Followed is { } followed
+            ? new PlateauSettings(
+                followed.FigureName,
+                followed.HigherIsBetter,
+                (int)schedule["patience"],
+                schedule["min-delta"],
+                (int)schedule["cooldown"],
+                plan.CreateRule().LearningRate,
+                schedule["factor"],
+                schedule["min-lr"])
+            : null;
     }
 
     private Job Job() => new()

@@ -52,7 +52,7 @@ public sealed class WorkerSession : IDisposable
     }
 
     /// <summary>Where the run stands, as of the last committed step.</summary>
-    public Position Position { get; } = new() { Epoch = 1, Sums = new EpochSums(), EarlyStopping = EarlyStoppingRule.Initial };
+    public Position Position { get; } = new() { Epoch = 1, Sums = new EpochSums(), EarlyStopping = EarlyStoppingRule.Initial, Plateau = PlateauRule.Initial };
 
     /// <summary>The rate of the last step.</summary>
     public double LearningRate { get; private set; }
@@ -72,7 +72,8 @@ public sealed class WorkerSession : IDisposable
 
         foreach (var batches in training.TrainEpoch(epoch, (int)Position.StepInEpoch * plan.Accumulate).Chunk(plan.Accumulate))
         {
-            LearningRate = schedule(initialRate, new SchedulePoint(replica.Step, stepsPerEpoch, stepsPerEpoch * plan.Epochs));
+            LearningRate = schedule(
+                initialRate, new SchedulePoint(replica.Step, stepsPerEpoch, stepsPerEpoch * plan.Epochs, Position.Plateau.Reductions));
             var result = replica.Take(batches, LearningRate, stopRequested());
             foreach (var batch in batches)
             {
@@ -95,10 +96,11 @@ public sealed class WorkerSession : IDisposable
         return replica.Evaluate(validation.InOrder(), onBatch);
     }
 
-    /// <summary>Remembers what early stopping decided, and the weights if they are the best so far.</summary>
+    /// <summary>Remembers what was decided on an epoch, and the weights if they are the best so far.</summary>
     public void Decide(EpochDecided decision)
     {
         Position.EarlyStopping = decision.EarlyStopping;
+        Position.Plateau = decision.Plateau ?? PlateauRule.Initial;
         if (decision.KeepAsBest && plan.EarlyStop.Restore == Restore.Best)
         {
             Keep(ref bestParameters, replica.Arena.Parameters);

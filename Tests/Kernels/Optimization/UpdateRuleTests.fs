@@ -4,28 +4,12 @@ open System
 open Expecto
 open TorchSharp
 open CnnCluster.Kernels
+open CnnCluster.Kernels.Arena
 open CnnCluster.Kernels.Optimization
+open CnnCluster.Tests.Kernels.Optimization.Arenas
 open CnnCluster.Tests.Kernels.Optimization.RuleFormulas
 
-let private settingsOf (definition: UpdateRuleDefinition) overrides =
-    let chosen = Map overrides
-
-    SettingValues(
-        dict
-            [ for setting in definition.Settings ->
-                  setting.Name,
-                  chosen
-                  |> Map.tryFind setting.Name
-                  |> Option.defaultWith (fun () -> setting.Default.Value) ]
-        |> fun values -> Collections.Generic.Dictionary values
-    )
-
-let private definition name =
-    UpdateRules.All |> Seq.find (fun definition -> definition.Name = name)
-
-let private ruleOf name overrides =
-    let definition = definition name
-    definition.Create.Invoke(settingsOf definition overrides)
+let private single, double = torch.ScalarType.Float32, torch.ScalarType.Float64
 
 /// A number that float32 holds exactly, so that both types walk from the same start along the same gradients.
 let private exact (value: float) = float (float32 value)
@@ -36,96 +20,180 @@ let private gradientOf i step =
     exact (sin (float (i * 7 + step * 3)) * 10.0 ** float (i % 5 - 3))
 
 let private rateAt (rule: UpdateRule) step =
-    rule.LearningRate * (1.0 - float step / 100.0)
+    rule.LearningRate * (1.0 - float step / 400.0)
 
-/// The elements, each an index into starts and gradients, after some steps; as tensors or in memory.
-let private walk (rule: UpdateRule) (dtype: torch.ScalarType) asTensors steps (elements: int[]) =
-    use _ = torch.NewDisposeScope()
-    let tensor (values: float[]) = (torch.tensor values).``to``(dtype)
-    let parameters = tensor (Array.map startOf elements)
+let private segmentsOf lengths =
+    [| for place, length: int in List.indexed lengths -> ArenaSegment($"w{place}", [| int64 length |]) |]
 
+/// Parameters and states after some steps, element i from its start along its gradients.
+let private walk (rule: UpdateRule) (dtype: torch.ScalarType) path steps (lengths: int list) (elements: int[]) =
+    use arena =
+        new ParameterArena(segmentsOf lengths, rule, dtype, torch.CPU, 0)
+
+    fill arena.Parameters (Array.map startOf elements)
+    let step = OptimizerStep(arena, rule, null, Path = path)
+
+    for number in 1..steps do
+        fill arena.Gradients (elements |> Array.map (fun i -> gradientOf i number))
+        step.Apply(int64 number, rateAt rule number) |> ignore
+
+    contents arena
+
+/// The same by the formula.
+let private walkFormula (rule: UpdateRule) formula settings steps (elements: int[]) =
     let states =
-        [| for name in rule.StateNames -> tensor (Array.create elements.Length (rule.InitialState name)) |]
+        [ for name in rule.StateNames -> Array.create elements.Length (rule.InitialState name) ]
 
-    for step in 1..steps do
-        let gradients = tensor (elements |> Array.map (fun i -> gradientOf i step))
-
-        let operands =
-            UpdateOperands(parameters, gradients, states, step, rateAt rule step, AsTensors = asTensors)
-
-        rule.Apply &operands
-
-    [ for result in Array.append [| parameters |] states ->
-          result.``to``(torch.ScalarType.Float64).data<float>().ToArray() ]
-
-/// The same by the formula: parameters, then each state.
-let private walkFormula (rule: UpdateRule) formula settings steps elements =
-    let follow i =
-        let states = [ for name in rule.StateNames -> rule.InitialState name ]
-
+    let ends, states =
         Seq.fold
-            (fun element step -> formula settings step (rateAt rule step) (gradientOf i step) element)
-            (startOf i, states)
+            (fun parameter step ->
+                let gradients = elements |> Array.map (fun i -> gradientOf i step)
+                withDecay formula settings step (rateAt rule step) gradients parameter)
+            (Array.map startOf elements, states)
             (seq { 1..steps })
 
-    let ends = Array.map follow elements
+    ends :: states
 
-    Array.map fst ends
-    :: [ for state in 0 .. rule.StateNames.Count - 1 -> ends |> Array.map (fun (_, states) -> states[state]) ]
+let private norm values =
+    values |> Array.sumBy (fun value -> value * value) |> sqrt
 
-let private agree accuracy expected actual =
+/// The norm of the differences over the norm of what is expected.
+let private agree accuracy (expected: float[] list) (actual: float[] list) =
     for part, (right, found) in List.indexed (List.zip expected actual) do
-        for i, (r, f) in Array.indexed (Array.zip right found) do
-            Expect.floatClose
-                { absolute = accuracy
-                  relative = accuracy }
-                f
-                r
-                $"part {part}, element {i}"
-
-let private single, double = torch.ScalarType.Float32, torch.ScalarType.Float64
+        let difference = norm (Array.map2 (-) right found)
+        Expect.isLessThanOrEqual (difference / norm right) accuracy $"part {part}"
 
 let private bits (values: float[]) =
     values |> Array.map BitConverter.DoubleToInt64Bits
+
+let private sameBits expected actual message =
+    Expect.equal (List.map bits actual) (List.map bits expected) message
 
 let private ofRule (definition: UpdateRuleDefinition) entry overrides =
     let settings = settingsOf definition overrides
     let rule = definition.Create.Invoke settings
     let elements = [| 0..40 |]
     let name = $"{definition.Name} %A{overrides}"
+    let walkAll dtype path steps = walk rule dtype path steps [ 41 ] elements
 
-    [ for dtype, accuracy in [ double, 1e-12; single, 1e-5 ] do
-          test $"{name}: 50 steps of {dtype} follow the formula" {
-              agree accuracy (walkFormula rule entry.Formula settings 50 elements) (walk rule dtype false 50 elements)
+    [ for dtype, accuracy in [ double, 1e-12; single, 1e-6 ] do
+          test $"{name}: 200 steps of {dtype} follow the formula" {
+              agree
+                  accuracy
+                  (walkFormula rule entry.Formula settings 200 elements)
+                  (walkAll dtype UpdatePath.Fastest 200)
           }
 
           test $"{name}: tensors of {dtype} and memory agree" {
-              agree (min accuracy 1e-6) (walk rule dtype false 10 elements) (walk rule dtype true 10 elements)
+              agree (min accuracy 1e-6) (walkAll dtype UpdatePath.Fastest 10) (walkAll dtype UpdatePath.Tensors 10)
           }
 
-          test $"{name}: an element of {dtype} has the same bits wherever it lies" {
-              let alone = [| for i in 0..69 -> walk rule dtype false 3 [| i |] |]
+          test $"{name}: vectors of all widths give the bits that scalars of {dtype} give" {
+              let expected = walkAll dtype UpdatePath.Scalar 5
 
-              for length in 1..70 do
-                  let together = walk rule dtype false 3 [| 0 .. length - 1 |]
-
-                  for part in 0 .. together.Length - 1 do
-                      let expected = [| for i in 0 .. length - 1 -> alone.[i].[part].[0] |]
-                      Expect.equal (bits together[part]) (bits expected) $"{length} elements"
+              for path in [ UpdatePath.Vector128; UpdatePath.Vector256; UpdatePath.Vector512; UpdatePath.Fastest ] do
+                  sameBits expected (walkAll dtype path 5) $"{path}"
           } ]
+
+/// An element's bits do not depend on where it lies: alone, among others, in one parameter or another.
+let private wherever (definition: UpdateRuleDefinition) =
+    let rule =
+        definition.Create.Invoke(settingsOf definition [ "weight-decay", 0.1 ])
+
+    let expected = [| for i in 0..69 -> walk rule single UpdatePath.Fastest 3 [ 1 ] [| i |] |]
+
+    let together lengths elements =
+        let found = walk rule single UpdatePath.Fastest 3 lengths elements
+
+        for part in 0 .. found.Length - 1 do
+            let alone = elements |> Array.map (fun i -> Array.head expected[i].[part])
+            Expect.equal (bits found[part]) (bits alone) $"%A{lengths}"
+
+    for length in 1..70 do
+        let elements = [| 0 .. length - 1 |]
+
+        if rule.IsLayerwise then
+            together (List.replicate length 1) elements
+        else
+            together [ length ] elements
+            together [ length / 3; 0; length - length / 3 ] elements
+
+/// What one step makes of such gradients, by the formula's arithmetic and by the rule's.
+let private ofOddGradients (definition: UpdateRuleDefinition) dtype path =
+    let settings = settingsOf definition []
+    let rule = definition.Create.Invoke settings
+
+    let gradients =
+        [| for i in 0..36 ->
+               match i % 9 with
+               | 2 -> nan
+               | 4 -> infinity
+               | 7 -> -infinity
+               | _ -> 0.5 |]
+
+    use arena =
+        new ParameterArena(segmentsOf [ 37 ], rule, dtype, torch.CPU, 0)
+
+    fill arena.Parameters (Array.map startOf [| 0..36 |])
+    fill arena.Gradients gradients
+    let stretches = Stretches.Of(arena.Segments, rule.IsLayerwise)
+
+    let operands =
+        UpdateOperands(arena, stretches, 1L, rule.LearningRate, Path = path)
+
+    rule.Apply &operands
+    let kept = [ for name in rule.StateNames -> Array.create 37 (rule.InitialState name) ]
+
+    let expected, states =
+        byName[definition.Name].Formula
+            settings
+            1
+            rule.LearningRate
+            gradients
+            (Array.map startOf [| 0..36 |], kept)
+
+    let kind value =
+        if Double.IsNaN value then "NaN"
+        elif Double.IsInfinity value then $"{value}"
+        else "finite"
+
+    for right, found in List.zip (expected :: states) (contents arena) do
+        Expect.equal (Array.map kind found) (Array.map kind right) $"{dtype} {path}"
+
+let private paths =
+    [ UpdatePath.Scalar
+      UpdatePath.Vector128
+      UpdatePath.Vector256
+      UpdatePath.Vector512
+      UpdatePath.Tensors ]
+
+let private hardCases (definition: UpdateRuleDefinition) =
+    [ test $"{definition.Name}: an element's bits are the same wherever it lies" { wherever definition }
+      test $"{definition.Name}: a gradient's NaN and infinities pass as in the formula, to their own element alone" {
+          for dtype in [ single; double ] do
+              for path in paths do
+                  ofOddGradients definition dtype path
+      }
+      test $"{definition.Name}: nothing is done to no elements" {
+          let rule = definition.Create.Invoke(settingsOf definition [])
+
+          for lengths in [ []; [ 0 ]; [ 0; 0 ] ] do
+              for path in paths do
+                  Expect.equal
+                      (walk rule single path 2 lengths [||])
+                      (List.replicate (1 + rule.StateNames.Count) [||])
+                      $"{path}"
+      } ]
 
 /// Walks one element from 0 along a constant gradient.
 let private constantly (rule: UpdateRule) (gradient: float) steps =
-    use _ = torch.NewDisposeScope()
-    let parameter = torch.zeros ([| 1L |], double)
-    let states = [| for _ in rule.StateNames -> torch.zeros ([| 1L |], double) |]
-    let gradient = torch.tensor [| gradient |]
+    use arena = arenaOf double rule (segmentsOf [ 1 ]) [ 0.0 ] [ gradient ]
+    let step = OptimizerStep(arena, rule, null)
 
-    for step in 1..steps do
-        let operands = UpdateOperands(parameter, gradient, states, step, rule.LearningRate)
-        rule.Apply &operands
+    for number in 1..steps do
+        step.Apply(int64 number, rule.LearningRate) |> ignore
 
-    parameter[0].item<float>()
+    arena.Parameters[0].item<float>()
 
 let private exactly = { absolute = 1e-12; relative = 1e-12 }
 
@@ -159,6 +227,41 @@ let private closedForms =
               let rule = ruleOf "adam" [ "lr", 0.01; "epsilon", 0.0 ]
               let expected = -0.01 * 40.0 * float (sign gradient)
               Expect.floatClose { absolute = 1e-10; relative = 0.0 } (constantly rule gradient 40) expected "scale-free"
+      }
+      test "Lion goes the learning rate a step, and rests where there is no gradient" {
+          Expect.floatClose exactly (constantly (ruleOf "lion" [ "lr", 0.25 ]) -3e-9 8) 2.0 "8·0.25"
+          Expect.equal (constantly (ruleOf "lion" [ "lr", 0.25 ]) 0.0 8) 0.0 "sign(0) = 0"
+      }
+      test "LAMB's first step is as long as the learning rate's share of the weights, whatever the gradient's size" {
+          for size in [ 1e-3; 1e3 ] do
+              let rule = ruleOf "lamb" [ "lr", 0.1; "epsilon", 0.0 ]
+
+              use arena =
+                  arenaOf double rule (segmentsOf [ 2; 2 ]) [ 3.0; 4.0; 0.0; 0.0 ] [ size; -size; size; size ]
+
+              OptimizerStep(arena, rule, null).Apply(1L, 0.1) |> ignore
+              // ‖P‖ = 5 and ‖U‖ = √2; weights of norm 0 go lr·u.
+              let share = 0.1 * 5.0 / sqrt 2.0
+
+              for found, right in List.zip (values arena.Parameters) [ 3.0 - share; 4.0 + share; -0.1; -0.1 ] do
+                  Expect.floatClose exactly found right $"{size}"
+      }
+      test "a variance that rounding makes negative counts as none" {
+          // 1000² is far beyond float32's digits beside ε: s − m² comes out below −ε sooner or later.
+          let rule = ruleOf "rmsprop" [ "centered", 1.0; "rho", 0.5 ]
+          use arena = arenaOf single rule (segmentsOf [ 1 ]) [ 0.0 ] [ 1000.1 ]
+          let step = OptimizerStep(arena, rule, null)
+
+          for number in 1..60 do
+              step.Apply(int64 number, 1e-6) |> ignore
+
+          Expect.isTrue (Double.IsFinite (values arena.Parameters).Head) "no NaN"
+      }
+      test "denormals are not flushed to zero" {
+          for path in paths do
+              use arena = arenaOf single plain (segmentsOf [ 17 ]) (List.replicate 17 0.0) (List.replicate 17 1e-40)
+              OptimizerStep(arena, plain, null, Path = path).Apply(1L, 1.0) |> ignore
+              Expect.equal (values arena.Parameters) (List.replicate 17 (exact -1e-40)) $"{path}"
       } ]
 
 [<Tests>]
@@ -170,6 +273,8 @@ let tests =
               | Some entry ->
                   for overrides in [] :: entry.Variants do
                       yield! ofRule definition entry overrides
+
+                  yield! hardCases definition
               | None ->
                   test $"{definition.Name} has a formula to be checked against" {
                       failtest $"add {definition.Name} to RuleFormulas.byName"

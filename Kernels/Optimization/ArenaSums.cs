@@ -1,0 +1,110 @@
+using System.Runtime.CompilerServices;
+using CnnCluster.Kernels.Arena;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace CnnCluster.Kernels.Optimization;
+
+/// <summary>Sums over stretches of an arena: in double precision on the CPU, by tensor operations elsewhere.</summary>
+internal static class ArenaSums
+{
+    /// <summary>Whether every element of the reduced gradient is a finite number.</summary>
+    public static bool GradientIsFinite(ParameterArena arena, ReadOnlySpan<Stretch> stretches)
+    {
+        if (!IsInMemory(arena))
+        {
+            // Any NaN or infinity makes the sum of all elements one, unless infinities of both signs make it a NaN.
+            using var sum = arena.Gradients.sum(ScalarType.Float64);
+            return double.IsFinite(sum.item<double>());
+        }
+
+        foreach (ref readonly var stretch in stretches)
+        {
+            var finite = arena.Parameters.dtype == ScalarType.Float64
+                ? Reductions.AreFinite<double>(arena.GradientBuffer.Elements<double>(stretch.Start, stretch.Length))
+                : Reductions.AreFinite<float>(arena.GradientBuffer.Elements<float>(stretch.Start, stretch.Length));
+            if (!finite) return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>Σ over one stretch of what is made of an element of each buffer.</summary>
+    public static double Sum<TSummand>(FlatBuffer x, FlatBuffer y, in Stretch stretch, in Coefficients<double> k)
+        where TSummand : ISummand
+    {
+        var (start, length) = (stretch.Start, stretch.Length);
+        if (x.Flat.device_type != DeviceType.CPU)
+        {
+            return TensorSum<TSummand>(x.Flat.narrow(0, start, length), y.Flat.narrow(0, start, length), k);
+        }
+
+        return x.Flat.dtype == ScalarType.Float64
+            ? Reductions.Sum<TSummand, double>(x.Elements<double>(start, length), y.Elements<double>(start, length), k)
+            : Reductions.Sum<TSummand, float>(x.Elements<float>(start, length), y.Elements<float>(start, length), k);
+    }
+
+    private static bool IsInMemory(ParameterArena arena) => arena.Parameters.device_type == DeviceType.CPU;
+
+    private static double TensorSum<TSummand>(Tensor x, Tensor y, in Coefficients<double> k)
+        where TSummand : ISummand
+    {
+        using var scope = NewDisposeScope();
+        using var gradless = no_grad();
+        scope.Attach(x);
+        scope.Attach(y);
+        var device = x.device;
+        var wide = TSummand.Of(Wide(x), Wide(y), k.To(value => new TensorLane(tensor(value, dtype: ScalarType.Float64, device: device))));
+        return wide.Value.sum().item<double>();
+
+        static TensorLane Wide(Tensor values) => new(values.to(ScalarType.Float64));
+    }
+}
+
+/// <summary>x².</summary>
+internal readonly struct Square : ISummand
+{
+    public static bool TakesBoth => false;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLane Of<TLane>(TLane x, TLane y, in Coefficients<TLane> k)
+        where TLane : struct, ILane<TLane> => x * x;
+}
+
+/// <summary>|x|.</summary>
+internal readonly struct Magnitude : ISummand
+{
+    public static bool TakesBoth => false;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLane Of<TLane>(TLane x, TLane y, in Coefficients<TLane> k)
+        where TLane : struct, ILane<TLane> => TLane.Abs(x);
+}
+
+/// <summary>(A·x)².</summary>
+internal readonly struct ScaledSquare : ISummand
+{
+    public static bool TakesBoth => false;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLane Of<TLane>(TLane x, TLane y, in Coefficients<TLane> k)
+        where TLane : struct, ILane<TLane>
+    {
+        var scaled = k.A * x;
+        return scaled * scaled;
+    }
+}
+
+/// <summary>The square of a gradient x with its regularizers' for a weight y: (A·x + B·sign(y) + C·y)².</summary>
+internal readonly struct RegularizedSquare : ISummand
+{
+    public static bool TakesBoth => true;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TLane Of<TLane>(TLane x, TLane y, in Coefficients<TLane> k)
+        where TLane : struct, ILane<TLane>
+    {
+        var whole = (k.A * x) + (k.B * TLane.Sign(y)) + (k.C * y);
+        return whole * whole;
+    }
+}
