@@ -14,7 +14,8 @@ let range (setting: Setting) =
 
     match setting.Kind with
     | SettingKind.Flag -> "yes or no"
-    | SettingKind.Ascending -> $"a list of whole numbers from {Printer.number setting.Minimum} on, as in [1 2 3], each greater than the last"
+    | SettingKind.Ascending ->
+        $"a list of whole numbers from {Printer.number setting.Minimum} on, as in [1 2 3], each greater than the last"
     | SettingKind.Whole when below ->
         $"a whole number from {Printer.number setting.Minimum} to {Printer.number setting.Maximum}"
     | SettingKind.Whole -> $"a whole number of at least {Printer.number setting.Minimum}"
@@ -109,9 +110,11 @@ let bind (sink: Sink) owner (ownerSpan: Span) (settings: IReadOnlyList<Setting>)
 
     let keyword expression (setting: Setting) =
         if setting.Kind = SettingKind.Ascending then
-            ascending sink setting expression |> Option.iter (fun row -> lists[setting.Name] <- row)
+            ascending sink setting expression
+            |> Option.iter (fun row -> lists[setting.Name] <- row)
         else
-            convert sink setting expression |> Option.iter (fun value -> values[setting.Name] <- value)
+            convert sink setting expression
+            |> Option.iter (fun value -> values[setting.Name] <- value)
 
     let flag span (setting: Setting) =
         if setting.Kind = SettingKind.Flag then

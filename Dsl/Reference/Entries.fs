@@ -263,7 +263,9 @@ let entries (catalogues: Catalogues) : IReadOnlyList<Entry> =
               chosen EntryKind.Schedule "schedule" schedule.Name schedule.Summary schedule.Settings
 
           { entry with
-              Arguments = (if schedule.FollowsFigure then TrainStatements.figureWords else []) @ entry.Arguments
+              Arguments =
+                  (if schedule.FollowsFigure then TrainStatements.figureWords else [])
+                  @ entry.Arguments
               Formula = schedule.Formula }
       yield! catalogues.DataSets |> Seq.map ofDataSet
       for augmentation in catalogues.Augmentations do

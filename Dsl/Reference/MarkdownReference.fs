@@ -3,6 +3,7 @@ module CnnCluster.Dsl.MarkdownReference
 
 open System
 open System.Text.RegularExpressions
+open CnnCluster.Kernels.Optimization
 
 /// Prose of the catalogues quotes what is written as messages do, which are no Markdown.
 let private prose (text: string) =
@@ -121,6 +122,26 @@ let private formulaTable title (entries: Entry list) =
                 joined " " [ entry.Formula; inParentheses entry.Source ]
                 settingsOf entry ] ]
 
+/// What is Keras 3's of each optimizer and of batch normalisation, and where PyTorch differs.
+let private conventions (entries: Entry list) =
+    let defaults kind word names =
+        let entry =
+            entries |> List.find (fun entry -> entry.Kind = kind && entry.Word = word)
+
+        { entry with
+            Arguments = entry.Arguments |> List.filter (fun argument -> names argument.Name) }
+        |> defaultsOf
+
+    table
+        [ "word"; "defaults, as Keras 3's"; "where ε stands"; "PyTorch, where it differs" ]
+        [ for rule in UpdateRules.All do
+              [ code rule.Name; defaults EntryKind.Optimizer rule.Name (fun _ -> true); rule.Epsilon; rule.PyTorch ]
+          [ code "batchnorm"
+            defaults EntryKind.Layer "batchnorm" (fun name -> name = "momentum" || name = "epsilon")
+            + "; the running variance is the biased one"
+            "under the root: √(σ² + ε)"
+            "momentum 0.1, the share that is new; ε 1e-5; the running variance is unbiased" ] ]
+
 let private dataTable (entries: Entry list) =
     table
         [ "data set"; "samples"; "shape"; "settings" ]
@@ -170,6 +191,7 @@ let sections (catalogues: Catalogues) : (string * string list) list =
       "losses", formulaTable "loss" (all EntryKind.Loss)
       "metrics", settingsTable "metric" (all EntryKind.Metric)
       "optimizers", settingsTable "optimizer" (all EntryKind.Optimizer)
+      "conventions", conventions entries
       "schedules", formulaTable "schedule" (all EntryKind.Schedule)
       "data-sets", dataTable (all EntryKind.DataSet)
       "augmentations", settingsTable "augmentation" (all EntryKind.Augmentation) ]

@@ -47,10 +47,7 @@ module TrainStatements =
                     Arguments = arguments rows } }
 
     let private followedFigure =
-        [ "monitor",
-          "val_ or train_, and the figure of a loss or a metric",
-          "val_loss",
-          "The figure that is watched."
+        [ "monitor", "val_ or train_, and the figure of a loss or a metric", "val_loss", "The figure that is watched."
           "mode",
           "min, max or auto",
           "auto",

@@ -17,7 +17,8 @@ public sealed class Adadelta(double learningRate, double rho, double epsilon) : 
             WeightDecay.RateSetting(0), WeightDecay.CoupledSetting,
         ],
         static s => new Adadelta(s["lr"], s["rho"], s["epsilon"]) { Decay = WeightDecay.Of(s) },
-        "the same rule; lr 1, ρ 0.9, ε 1e-6");
+        "under both roots",
+        "the same place. lr 1, ρ 0.9, ε 1e-6");
 
     public override IReadOnlyList<string> StateNames { get; } = ["squares", "updates"];
 

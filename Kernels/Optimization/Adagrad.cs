@@ -17,7 +17,8 @@ public sealed class Adagrad(double learningRate, double initialAccumulator, doub
             WeightDecay.RateSetting(0), WeightDecay.CoupledSetting,
         ],
         static s => new Adagrad(s["lr"], s["initial-accumulator-value"], s["epsilon"]) { Decay = WeightDecay.Of(s) },
-        "√s + ε; lr 0.01, s starts with 0, ε 1e-10");
+        "under the root: √(s + ε)",
+        "behind the root: √s + ε. lr 0.01, s from 0, ε 1e-10");
 
     public override IReadOnlyList<string> StateNames { get; } = ["squares"];
 

@@ -15,7 +15,8 @@ public sealed class Adam(double learningRate, double beta1, double beta2, double
         "Kingma, Ba: Adam, a method for stochastic optimization, ICLR 2015; Reddi, Kale, Kumar: On the convergence of Adam and beyond, ICLR 2018.",
         [.. Settings, WeightDecay.RateSetting(0), WeightDecay.CoupledSetting],
         static s => Of(s, WeightDecay.Of(s)),
-        "√v/√(1−β₂ᵗ) + ε, which is the larger ε; ε 1e-8");
+        "behind the uncorrected root: √v + ε",
+        "behind the corrected root: √(v/(1−β₂ᵗ)) + ε. ε 1e-8");
 
     /// <summary>Adam with decoupled weight decay, whose words cannot couple it.</summary>
     public static readonly UpdateRuleDefinition WithDecoupledDecay = new(
@@ -24,7 +25,8 @@ public sealed class Adam(double learningRate, double beta1, double beta2, double
         "Loshchilov, Hutter: Decoupled weight decay regularization, ICLR 2019.",
         [.. Settings, WeightDecay.RateSetting(0.004)],
         static s => Of(s, new WeightDecay(s["weight-decay"], false)),
-        "ε as for adam; w 0.01");
+        "as adam",
+        "as for adam. ε 1e-8, w 0.01");
 
     private static IReadOnlyList<Setting> Settings =>
     [

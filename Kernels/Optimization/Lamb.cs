@@ -25,7 +25,8 @@ public sealed class Lamb(double learningRate, double beta1, double beta2, double
             WeightDecay.RateSetting(0), WeightDecay.CoupledSetting,
         ],
         static s => new Lamb(s["lr"], s["beta_1"], s["beta_2"], s["epsilon"]) { Decay = WeightDecay.Of(s) },
-        "none");
+        "behind the corrected root: √(v/(1−β₂ᵗ)) + ε",
+        "not there");
 
     public override IReadOnlyList<string> StateNames { get; } = ["mean", "variance"];
 

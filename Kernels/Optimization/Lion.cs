@@ -17,7 +17,8 @@ public sealed class Lion(double learningRate, double beta1, double beta2) : Upda
             WeightDecay.RateSetting(0), WeightDecay.CoupledSetting,
         ],
         static s => new Lion(s["lr"], s["beta_1"], s["beta_2"]) { Decay = WeightDecay.Of(s) },
-        "none");
+        "",
+        "not there");
 
     public override IReadOnlyList<string> StateNames { get; } = ["mean"];
 

@@ -21,7 +21,8 @@ public sealed class Nadam(double learningRate, double beta1, double beta2, doubl
             WeightDecay.RateSetting(0), WeightDecay.CoupledSetting,
         ],
         static s => new Nadam(s["lr"], s["beta_1"], s["beta_2"], s["epsilon"]) { Decay = WeightDecay.Of(s) },
-        "0.96 to the power t·ψ, ψ (`momentum_decay`) 0.004, so that μ grows for longer: ψ 1 is Keras'; lr 0.002, ε 1e-8");
+        "behind the corrected root: √(v/(1−β₂ᵗ)) + ε",
+        "0.96 to the power t·ψ, ψ (`momentum_decay`) 0.004, where Keras has 0.96ᵗ; in 1.13 also one μ too many in Πₜ₊₁. lr 0.002, ε 1e-8");
 
     // A pure function of the step, kept so that the next step need not multiply from the first one on.
     private (long Step, double Value) product = (0, 1);

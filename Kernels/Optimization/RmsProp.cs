@@ -25,7 +25,8 @@ public sealed class RmsProp(double learningRate, double rho, double momentum, do
             WeightDecay.RateSetting(0), WeightDecay.CoupledSetting,
         ],
         static s => new RmsProp(s["lr"], s["rho"], s["momentum"], s["epsilon"], s.IsSet("centered")) { Decay = WeightDecay.Of(s) },
-        "√s + ε; lr 0.01, ρ (`alpha`) 0.99, ε 1e-8; with momentum lr is outside of v");
+        "under the root: √(s + ε)",
+        "behind the root: √s + ε; lr outside of v. lr 0.01, ρ (`alpha`) 0.99, ε 1e-8");
 
     public override IReadOnlyList<string> StateNames { get; } =
         [.. (string[])["squares"], .. centered ? (string[])["mean"] : [], .. momentum == 0 ? [] : (string[])["velocity"]];

@@ -24,6 +24,7 @@ public sealed class Sgd(double learningRate, double momentum, bool nesterov) : U
             WeightDecay.RateSetting(0), WeightDecay.CoupledSetting,
         ],
         static s => new Sgd(s["lr"], s["momentum"], s.IsSet("nesterov")) { Decay = WeightDecay.Of(s) },
+        "",
         "b ← μ·b + g, p ← p − lr·b, which is the same while lr is constant");
 
     public override IReadOnlyList<string> StateNames { get; } = momentum == 0 ? [] : ["velocity"];

@@ -59,6 +59,13 @@ public abstract class UpdateRule
 /// <param name="Source">The paper it is from.</param>
 /// <param name="Settings">Its settings with Keras 3's names (hyphenated) and defaults; <c>lr</c> comes first.</param>
 /// <param name="Create">Makes the rule from checked values.</param>
-/// <param name="PyTorch">Where PyTorch's rule of that name differs, for those who come from there.</param>
+/// <param name="Epsilon">Where ε stands; empty without one.</param>
+/// <param name="PyTorch">Where PyTorch's rule differs, and its defaults, for those who come from there.</param>
 public sealed record UpdateRuleDefinition(
-    string Name, string Summary, string Source, IReadOnlyList<Setting> Settings, Func<SettingValues, UpdateRule> Create, string PyTorch);
+    string Name,
+    string Summary,
+    string Source,
+    IReadOnlyList<Setting> Settings,
+    Func<SettingValues, UpdateRule> Create,
+    string Epsilon,
+    string PyTorch);

@@ -16,7 +16,10 @@ let private step arena clipping path =
 /// The gradients that the rule takes: at a rate of 1, what zeros are moved by.
 let private clippedBy (unscale: float) path dtype kind limit gradients =
     use arena = arenaOf dtype plain segments [ 0.0; 0.0; 0.0; 0.0 ] gradients
-    let applied, _ = (step arena (GradientClipping(kind, limit)) path).TryApply(1L, 1.0, unscale)
+
+    let applied, _ =
+        (step arena (GradientClipping(kind, limit)) path).TryApply(1L, 1.0, unscale)
+
     Expect.isTrue applied "all are finite"
     values arena.Parameters |> List.map (~-)
 

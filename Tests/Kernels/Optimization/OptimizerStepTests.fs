@@ -10,8 +10,7 @@ open CnnCluster.Tests.Kernels.Optimization.Arenas
 let private segments =
     [ ArenaSegment("kernel", [| 2L |], L2 = 0.5); ArenaSegment("bias", [| 1L |]) ]
 
-let private everything (arena: ParameterArena) =
-    values arena.Gradients, contents arena
+let private everything (arena: ParameterArena) = values arena.Gradients, contents arena
 
 /// A step of a rule that reads the gradient alone, at a rate of 1, from weights and gradients.
 let private stepWith (rule: UpdateRule) clipping (rate: float) parameters gradients =
@@ -98,8 +97,7 @@ let tests =
                   use arena =
                       arenaOf torch.ScalarType.Float64 plain segments [ 1.0; 2.0; 3.0 ] gradients
 
-                  let step =
-                      OptimizerStep(arena, plain, GradientClipping(ClippingKind.Value, 1.5))
+                  let step = OptimizerStep(arena, plain, GradientClipping(ClippingKind.Value, 1.5))
 
                   let applied, penalty = step.TryApply(1L, 0.1, unscale)
                   applied, penalty, values arena.Parameters
@@ -127,16 +125,14 @@ let tests =
               Expect.equal (run [ 0.5 ]) ([ true ], after) "the same bits"
           }
           test "decoupled decay takes its share of the weights first, and does not see the clipping" {
-              let rule =
-                  Sgd(0.1, 0.0, false, Decay = WeightDecay(0.5, false))
+              let rule = Sgd(0.1, 0.0, false, Decay = WeightDecay(0.5, false))
 
               close
                   [ 2.0 - 0.1 * 0.5 * 2.0 - 0.1 * 1.0; -4.0 + 0.1 * 0.5 * 4.0 + 0.1 * 1.0 ]
                   (stepWith rule (GradientClipping(ClippingKind.Value, 1.0)) 0.1 [ 2.0; -4.0 ] [ 8.0; -8.0 ])
           }
           test "coupled decay joins the gradient behind the clipping" {
-              let rule =
-                  Sgd(0.1, 0.0, false, Decay = WeightDecay(0.5, true))
+              let rule = Sgd(0.1, 0.0, false, Decay = WeightDecay(0.5, true))
 
               close
                   [ 2.0 - 0.1 * (1.0 + 0.5 * 2.0); -4.0 - 0.1 * (-1.0 - 0.5 * 4.0) ]
@@ -152,8 +148,7 @@ let tests =
               let numbers phase =
                   [ for i in 1..size -> float (float32 (sin (float i + phase))) ]
 
-              let rule =
-                  Adam(0.1, 0.9, 0.999, 1e-7, true, Decay = WeightDecay(0.1, true))
+              let rule = Adam(0.1, 0.9, 0.999, 1e-7, true, Decay = WeightDecay(0.1, true))
 
               let after path kind =
                   use arena =
@@ -175,14 +170,12 @@ let tests =
           }
           for definition in UpdateRules.All do
               test $"{definition.Name}: a step allocates nothing" {
-                  let rule =
-                      definition.Create.Invoke(settingsOf definition [ "weight-decay", 0.01 ])
+                  let rule = definition.Create.Invoke(settingsOf definition [ "weight-decay", 0.01 ])
 
                   use arena =
                       arenaOf torch.ScalarType.Float32 rule segments [ 1.0; 2.0; 3.0 ] [ 1.0; -1.0; 0.5 ]
 
-                  let step =
-                      OptimizerStep(arena, rule, GradientClipping(ClippingKind.Norm, 0.5))
+                  let step = OptimizerStep(arena, rule, GradientClipping(ClippingKind.Norm, 0.5))
 
                   let allocatedBy number =
                       let before = GC.GetAllocatedBytesForCurrentThread()

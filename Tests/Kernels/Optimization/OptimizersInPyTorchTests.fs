@@ -46,7 +46,10 @@ let private walk (case: JsonElement) (dtype: torch.ScalarType) =
 
     for t in 1..200 do
         let p = Array.ofList (values arena.Parameters)
-        let slope i = h[i] * (p[i] - c[i]) + a[i] * sin (float t / 10.0 + f[i])
+
+        let slope i =
+            h[i] * (p[i] - c[i]) + a[i] * sin (float t / 10.0 + f[i])
+
         fill arena.Gradients (Array.init p.Length slope)
         step.Apply(int64 t, rule.LearningRate) |> ignore
 

@@ -24,8 +24,7 @@ let private lossAt parameters =
 
 /// The gradients that the rule takes: at a rate of 1, what the weights are moved by.
 let private gradientsAt path parameters gradients =
-    use arena =
-        arenaOf torch.ScalarType.Float64 plain segments parameters gradients
+    use arena = arenaOf torch.ScalarType.Float64 plain segments parameters gradients
 
     OptimizerStep(arena, plain, null, Path = path).Apply(1L, 1.0) |> ignore
     List.map2 (-) parameters (values arena.Parameters)

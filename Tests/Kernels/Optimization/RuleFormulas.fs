@@ -55,11 +55,7 @@ let private rmsprop (settings: SettingValues) (_: int) rate gradient (parameter,
     let kept old value = rho * old + (1.0 - rho) * value
     let squares = kept states[0] (gradient ** 2.0)
 
-    let means =
-        if settings.IsSet "centered" then
-            [ kept states[1] gradient ]
-        else
-            []
+    let means = if settings.IsSet "centered" then [ kept states[1] gradient ] else []
 
     let variance = squares - List.sumBy (fun mean -> mean ** 2.0) means
     let move = rate * gradient / sqrt (variance + settings["epsilon"])
@@ -82,11 +78,7 @@ let private adam (settings: SettingValues) step rate gradient (parameter, states
     let (mean, correction1), (variance, correction2) =
         moments settings step gradient states[0] states[1]
 
-    let largest =
-        if settings.IsSet "amsgrad" then
-            [ max states[2] variance ]
-        else
-            []
+    let largest = if settings.IsSet "amsgrad" then [ max states[2] variance ] else []
 
     let root =
         (sqrt (List.tryHead largest |> Option.defaultValue variance)
@@ -108,9 +100,7 @@ let private nadam (settings: SettingValues) step rate gradient (parameter, state
         mu (step + 1) * mean / (1.0 - product * mu (step + 1))
         + (1.0 - mu step) * gradient / (1.0 - product)
 
-    parameter
-    - rate * ahead / (sqrt (variance / correction2) + settings["epsilon"]),
-    [ mean; variance ]
+    parameter - rate * ahead / (sqrt (variance / correction2) + settings["epsilon"]), [ mean; variance ]
 
 let private sign value =
     if value > 0.0 then 1.0
@@ -129,8 +119,7 @@ let private norm values =
 
 let private lamb: Formula =
     fun settings step rate gradients (parameters, states) ->
-        let moved =
-            Array.map3 (moments settings step) gradients states[0] states[1]
+        let moved = Array.map3 (moments settings step) gradients states[0] states[1]
 
         let updates =
             [| for (mean, correction1), (variance, correction2) in moved ->
@@ -143,8 +132,7 @@ let private lamb: Formula =
                 1.0
 
         Array.map2 (fun p u -> p - rate * ratio * u) parameters updates,
-        [ [| for (mean, _), _ in moved -> mean |]
-          [| for _, (variance, _) in moved -> variance |] ]
+        [ [| for (mean, _), _ in moved -> mean |]; [| for _, (variance, _) in moved -> variance |] ]
 
 let private decays =
     [ [ "weight-decay", 0.1 ]; [ "weight-decay", 0.1; "coupled", 1.0 ] ]
@@ -161,9 +149,7 @@ let byName: Map<string, Entry> =
                 [ "momentum", 0.9; "weight-decay", 0.1; "coupled", 1.0 ] ] }
           "adagrad",
           { Formula = each adagrad
-            Variants =
-              [ [ "initial-accumulator-value", 0.0; "epsilon", 1e-3 ]
-                [ "weight-decay", 0.1 ] ] }
+            Variants = [ [ "initial-accumulator-value", 0.0; "epsilon", 1e-3 ]; [ "weight-decay", 0.1 ] ] }
           "adadelta",
           { Formula = each adadelta
             Variants = [ [ "lr", 1.0; "rho", 0.8; "epsilon", 1e-3 ]; [ "lr", 0.5; "weight-decay", 0.1 ] ] }
@@ -177,8 +163,7 @@ let byName: Map<string, Entry> =
           "adam",
           { Formula = each adam
             Variants =
-              [ [ "beta_1", 0.5; "beta_2", 0.9; "epsilon", 1e-3 ]
-                [ "amsgrad", 1.0; "beta_2", 0.9 ] ]
+              [ [ "beta_1", 0.5; "beta_2", 0.9; "epsilon", 1e-3 ]; [ "amsgrad", 1.0; "beta_2", 0.9 ] ]
               @ decays }
           "adamw",
           { Formula = each adam
@@ -198,8 +183,7 @@ let withDecay (formula: Formula) : Formula =
     fun settings step rate gradients (parameters, states) ->
         let decay = settings["weight-decay"]
 
-        let coupled =
-            settings.Values.ContainsKey "coupled" && settings.IsSet "coupled"
+        let coupled = settings.Values.ContainsKey "coupled" && settings.IsSet "coupled"
 
         if coupled then
             let gradients = Array.map2 (fun g p -> g + decay * p) gradients parameters

@@ -166,15 +166,22 @@ let tests =
           test "a run of one step has a rate, by any schedule" {
               for definition in Schedules.All do
                   let settings = byName[definition.Name].Settings.Head @ [ "warmup", [ 0.0 ] ]
-                  let rate = (scheduleOf definition.Name settings).Invoke(initial, SchedulePoint(0L, 1L, 1L))
+
+                  let rate =
+                      (scheduleOf definition.Name settings).Invoke(initial, SchedulePoint(0L, 1L, 1L))
+
                   Expect.isTrue (Double.IsFinite rate) definition.Name
           }
           test "reductions multiply the rate down to the least, and leave a lower one alone" {
               let schedule least =
                   scheduleOf
                       "reduce-on-plateau"
-                      [ "factor", [ 0.5 ]; "patience", [ 1.0 ]; "min-delta", [ 0.0 ]; "cooldown", [ 0.0 ]
-                        "min-lr", [ least ]; "warmup", [ 0.0 ] ]
+                      [ "factor", [ 0.5 ]
+                        "patience", [ 1.0 ]
+                        "min-delta", [ 0.0 ]
+                        "cooldown", [ 0.0 ]
+                        "min-lr", [ least ]
+                        "warmup", [ 0.0 ] ]
 
               let rates least =
                   [ for reductions in 0..4 ->

@@ -27,8 +27,7 @@ let private segmentsOf lengths =
 
 /// Parameters and states after some steps, element i from its start along its gradients.
 let private walk (rule: UpdateRule) (dtype: torch.ScalarType) path steps (lengths: int list) (elements: int[]) =
-    use arena =
-        new ParameterArena(segmentsOf lengths, rule, dtype, torch.CPU, 0)
+    use arena = new ParameterArena(segmentsOf lengths, rule, dtype, torch.CPU, 0)
 
     fill arena.Parameters (Array.map startOf elements)
     let step = OptimizerStep(arena, rule, null, Path = path)
@@ -74,7 +73,9 @@ let private ofRule (definition: UpdateRuleDefinition) entry overrides =
     let rule = definition.Create.Invoke settings
     let elements = [| 0..40 |]
     let name = $"{definition.Name} %A{overrides}"
-    let walkAll dtype path steps = walk rule dtype path steps [ 41 ] elements
+
+    let walkAll dtype path steps =
+        walk rule dtype path steps [ 41 ] elements
 
     [ for dtype, accuracy in [ double, 1e-12; single, 1e-6 ] do
           test $"{name}: 200 steps of {dtype} follow the formula" {
@@ -97,10 +98,10 @@ let private ofRule (definition: UpdateRuleDefinition) entry overrides =
 
 /// An element's bits do not depend on where it lies: alone, among others, in one parameter or another.
 let private wherever (definition: UpdateRuleDefinition) =
-    let rule =
-        definition.Create.Invoke(settingsOf definition [ "weight-decay", 0.1 ])
+    let rule = definition.Create.Invoke(settingsOf definition [ "weight-decay", 0.1 ])
 
-    let expected = [| for i in 0..69 -> walk rule single UpdatePath.Fastest 3 [ 1 ] [| i |] |]
+    let expected =
+        [| for i in 0..69 -> walk rule single UpdatePath.Fastest 3 [ 1 ] [| i |] |]
 
     let together lengths elements =
         let found = walk rule single UpdatePath.Fastest 3 lengths elements
@@ -131,26 +132,21 @@ let private ofOddGradients (definition: UpdateRuleDefinition) dtype path =
                | 7 -> -infinity
                | _ -> 0.5 |]
 
-    use arena =
-        new ParameterArena(segmentsOf [ 37 ], rule, dtype, torch.CPU, 0)
+    use arena = new ParameterArena(segmentsOf [ 37 ], rule, dtype, torch.CPU, 0)
 
     fill arena.Parameters (Array.map startOf [| 0..36 |])
     fill arena.Gradients gradients
     let stretches = Stretches.Of(arena.Segments, rule.IsLayerwise)
 
-    let operands =
-        UpdateOperands(arena, stretches, 1L, rule.LearningRate, Path = path)
+    let operands = UpdateOperands(arena, stretches, 1L, rule.LearningRate, Path = path)
 
     rule.Apply &operands
-    let kept = [ for name in rule.StateNames -> Array.create 37 (rule.InitialState name) ]
+
+    let kept =
+        [ for name in rule.StateNames -> Array.create 37 (rule.InitialState name) ]
 
     let expected, states =
-        byName[definition.Name].Formula
-            settings
-            1
-            rule.LearningRate
-            gradients
-            (Array.map startOf [| 0..36 |], kept)
+        byName[definition.Name].Formula settings 1 rule.LearningRate gradients (Array.map startOf [| 0..36 |], kept)
 
     let kind value =
         if Double.IsNaN value then "NaN"
@@ -161,11 +157,7 @@ let private ofOddGradients (definition: UpdateRuleDefinition) dtype path =
         Expect.equal (Array.map kind found) (Array.map kind right) $"{dtype} {path}"
 
 let private paths =
-    [ UpdatePath.Scalar
-      UpdatePath.Vector128
-      UpdatePath.Vector256
-      UpdatePath.Vector512
-      UpdatePath.Tensors ]
+    [ UpdatePath.Scalar; UpdatePath.Vector128; UpdatePath.Vector256; UpdatePath.Vector512; UpdatePath.Tensors ]
 
 let private hardCases (definition: UpdateRuleDefinition) =
     [ test $"{definition.Name}: an element's bits are the same wherever it lies" { wherever definition }
@@ -259,7 +251,9 @@ let private closedForms =
       }
       test "denormals are not flushed to zero" {
           for path in paths do
-              use arena = arenaOf single plain (segmentsOf [ 17 ]) (List.replicate 17 0.0) (List.replicate 17 1e-40)
+              use arena =
+                  arenaOf single plain (segmentsOf [ 17 ]) (List.replicate 17 0.0) (List.replicate 17 1e-40)
+
               OptimizerStep(arena, plain, null, Path = path).Apply(1L, 1.0) |> ignore
               Expect.equal (values arena.Parameters) (List.replicate 17 (exact -1e-40)) $"{path}"
       } ]

@@ -11,8 +11,10 @@ open CnnCluster.Trainer.Protocol
 let private patience = TimeSpan.FromSeconds 10.0
 let private token = Array.init 16 byte
 
-let private settingsWith forming world epochs =
+let private settingsOf plateau plateauState forming world epochs =
     RunSettings(
+        Plateau = plateau,
+        PlateauState = plateauState,
         World = world,
         Job = Job(),
         JoinToken = token,
@@ -35,6 +37,7 @@ let private settingsWith forming world epochs =
         HaltPatience = TimeSpan.FromSeconds 1.0
     )
 
+let private settingsWith = settingsOf null PlateauRule.Initial
 let private settings = settingsWith patience
 
 /// A coordinator, its workers played by inboxes, and what it concludes.
@@ -227,6 +230,38 @@ let tests =
                       outcome.Final["val_loss"]
                       0.3
                       "the figures of the restored weights")
+          }
+          test "a plateau is one decision, which every worker hears with the epoch" {
+              let settings =
+                  let plateau =
+                      PlateauSettings(
+                          Monitor = "val_loss",
+                          Higher = false,
+                          Patience = 1,
+                          MinDelta = 0.0,
+                          Cooldown = 1,
+                          Rate = 0.1,
+                          Factor = 0.5,
+                          LeastRate = 0.0
+                      )
+
+                  settingsOf plateau (PlateauState(HasBest = true, Best = 0.5, Reductions = 2)) patience 2 5
+
+              onStage settings (fun stage ->
+                  form stage |> ignore
+
+                  let decided number loss =
+                      train stage number (int64 number * 10L) StopCause.NotStopped
+                      stage.AllHeard<Validate>() |> ignore
+
+                      stage.SayAll(fun rank ->
+                          Validated(Generation = 1L, Rank = rank, Epoch = number, Sums = sums loss))
+
+                      stage.AllHeard<EpochDecided>() |> List.map _.Plateau
+
+                  for number, loss, best, reductions in [ 1, 0.4, 0.4, 2; 2, 0.4, 0.4, 3 ] do
+                      for plateau in decided number loss do
+                          Expect.equal (plateau.Best, plateau.Reductions) (best, reductions) $"epoch {number}")
           }
           test "weights that differ between workers fail the run" {
               onStage (settings 2 1) (fun stage ->
