@@ -53,28 +53,25 @@ internal static class ArenaSums
         using var gradless = no_grad();
         scope.Attach(x);
         scope.Attach(y);
-        var device = x.device;
-        var wide = TSummand.Of(Wide(x), Wide(y), k.To(value => new TensorLane(tensor(value, dtype: ScalarType.Float64, device: device))));
-        return wide.Value.sum().item<double>();
-
-        static TensorLane Wide(Tensor values) => new(values.to(ScalarType.Float64));
+        var (type, device) = (x.dtype, x.device);
+        var made = TSummand.Of(new TensorLane(x), new TensorLane(y), k.To(value => new TensorLane(tensor(value, dtype: type, device: device))));
+        var wide = made.Value.to(ScalarType.Float64);
+        return (TSummand.IsSquared ? wide.square() : wide).sum().item<double>();
     }
 }
 
-/// <summary>x².</summary>
+/// <summary>x², of elements as they are.</summary>
 internal readonly struct Square : ISummand
 {
-    public static bool TakesBoth => false;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TLane Of<TLane>(TLane x, TLane y, in Coefficients<TLane> k)
-        where TLane : struct, ILane<TLane> => x * x;
+        where TLane : struct, ILane<TLane> => x;
 }
 
 /// <summary>|x|.</summary>
 internal readonly struct Magnitude : ISummand
 {
-    public static bool TakesBoth => false;
+    public static bool IsSquared => false;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TLane Of<TLane>(TLane x, TLane y, in Coefficients<TLane> k)
@@ -84,15 +81,9 @@ internal readonly struct Magnitude : ISummand
 /// <summary>(A·x)².</summary>
 internal readonly struct ScaledSquare : ISummand
 {
-    public static bool TakesBoth => false;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TLane Of<TLane>(TLane x, TLane y, in Coefficients<TLane> k)
-        where TLane : struct, ILane<TLane>
-    {
-        var scaled = k.A * x;
-        return scaled * scaled;
-    }
+        where TLane : struct, ILane<TLane> => k.A * x;
 }
 
 /// <summary>The square of a gradient x with its regularizers' for a weight y: (A·x + B·sign(y) + C·y)².</summary>
@@ -102,9 +93,5 @@ internal readonly struct RegularizedSquare : ISummand
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TLane Of<TLane>(TLane x, TLane y, in Coefficients<TLane> k)
-        where TLane : struct, ILane<TLane>
-    {
-        var whole = (k.A * x) + (k.B * TLane.Sign(y)) + (k.C * y);
-        return whole * whole;
-    }
+        where TLane : struct, ILane<TLane> => (k.A * x) + (k.B * TLane.Sign(y)) + (k.C * y);
 }

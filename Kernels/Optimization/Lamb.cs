@@ -93,10 +93,6 @@ public sealed class Lamb(double learningRate, double beta1, double beta2, double
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static TLane Of<TLane>(TLane m, TLane v, in Coefficients<TLane> k)
-            where TLane : struct, ILane<TLane>
-        {
-            var u = Direction(m, v, k);
-            return u * u;
-        }
+            where TLane : struct, ILane<TLane> => Direction(m, v, k);
     }
 }
