@@ -11,11 +11,9 @@ internal static class ArenaSums
     /// <summary>Whether every element of the reduced gradient is a finite number.</summary>
     public static bool GradientIsFinite(ParameterArena arena, ReadOnlySpan<Stretch> stretches)
     {
-        if (!IsInMemory(arena))
+        if (arena.Parameters.device_type != DeviceType.CPU)
         {
-            // Any NaN or infinity makes the sum of all elements one, unless infinities of both signs make it a NaN.
-            using var sum = arena.Gradients.sum(ScalarType.Float64);
-            return double.IsFinite(sum.item<double>());
+            return IsFinite(arena.Gradients);
         }
 
         foreach (ref readonly var stretch in stretches)
@@ -36,7 +34,9 @@ internal static class ArenaSums
         var (start, length) = (stretch.Start, stretch.Length);
         if (x.Flat.device_type != DeviceType.CPU)
         {
-            return TensorSum<TSummand>(x.Flat.narrow(0, start, length), y.Flat.narrow(0, start, length), k);
+            using var stretchX = x.Flat.narrow(0, start, length);
+            using var stretchY = y.Flat.narrow(0, start, length);
+            return TensorSum<TSummand>(stretchX, stretchY, k);
         }
 
         return x.Flat.dtype == ScalarType.Float64
@@ -44,15 +44,20 @@ internal static class ArenaSums
             : Reductions.Sum<TSummand, float>(x.Elements<float>(start, length), y.Elements<float>(start, length), k);
     }
 
-    private static bool IsInMemory(ParameterArena arena) => arena.Parameters.device_type == DeviceType.CPU;
+    /// <summary>Whether a tensor's elements are all finite, wherever it lies.</summary>
+    internal static bool IsFinite(Tensor values)
+    {
+        // Any NaN or infinity makes the sum of all elements one, unless infinities of both signs make it a NaN.
+        using var sum = values.sum(ScalarType.Float64);
+        return double.IsFinite(sum.item<double>());
+    }
 
-    private static double TensorSum<TSummand>(Tensor x, Tensor y, in Coefficients<double> k)
+    /// <summary>The same sum by tensor operations.</summary>
+    internal static double TensorSum<TSummand>(Tensor x, Tensor y, in Coefficients<double> k)
         where TSummand : ISummand
     {
         using var scope = NewDisposeScope();
         using var gradless = no_grad();
-        scope.Attach(x);
-        scope.Attach(y);
         var (type, device) = (x.dtype, x.device);
         var made = TSummand.Of(new TensorLane(x), new TensorLane(y), k.To(value => new TensorLane(tensor(value, dtype: type, device: device))));
         var wide = made.Value.to(ScalarType.Float64);

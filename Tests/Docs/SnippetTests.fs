@@ -172,24 +172,21 @@ let answered (document: string list) =
         @ text
         @ List.skipWhile (fun (line: string) -> not (line.StartsWith "```")) rest)
 
-/// The last cells of tables that set other frameworks beside scripts, as statements behind an image.
-let private besides =
+/// The last cells of tables that set other frameworks beside scripts, by the title of their column.
+let private besides title =
     let rec scan inside (rows: string list list) =
         match rows with
         | [] -> []
-        | row :: rest when List.last row = "cnn" -> scan true rest
+        | row :: rest when List.last row = title -> scan true rest
         | row :: rest when inside && not (row.Head.StartsWith "-") -> List.last row :: scan true rest
         | _ :: rest -> scan inside rest
 
-    lazy
-        ([ "docs/language.md" ]
-         |> List.collect (fun path ->
-             Markdown.lines path
-             |> List.map (fun line -> if line.StartsWith '|' then line else "")
-             |> String.concat "\n"
-             |> fun text -> text.Split "\n\n"
-             |> Array.map (fun table -> table.Split '\n' |> List.ofArray |> Markdown.rows |> scan false)
-             |> List.concat))
+    Markdown.lines "docs/language.md"
+    |> List.map (fun line -> if line.StartsWith '|' then line else "")
+    |> String.concat "\n"
+    |> fun text -> text.Split "\n\n"
+    |> Array.map (fun table -> table.Split '\n' |> List.ofArray |> Markdown.rows |> scan false)
+    |> List.concat
 
 [<Tests>]
 let tests =
@@ -246,8 +243,11 @@ let tests =
                       Expect.equal (Some snippet.Text) (answer snippet) $"line {snippet.Line}"
               }
           test "what stands beside Keras and PyTorch is right" {
-              Expect.isNonEmpty besides.Value "there are tables"
+              for title, script in
+                  [ "cnn", (fun statements -> $"network Beside {{ input 28x28x16\n{statements}\n}}")
+                    "cnn, in a train part", trainPart ] do
+                  Expect.isNonEmpty (besides title) $"there are tables of '{title}'"
 
-              for statements in besides.Value do
-                  isRight statements $"network Beside {{ input 28x28x16\n{statements}\n}}"
+                  for statements in besides title do
+                      isRight statements (script statements)
           } ]

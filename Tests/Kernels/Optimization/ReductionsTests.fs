@@ -1,8 +1,8 @@
 module CnnCluster.Tests.Kernels.Optimization.ReductionsTests
 
 open System
-open System.Numerics
 open Expecto
+open TorchSharp
 open CnnCluster.Kernels.Optimization
 
 let private factors = Coefficients<float>(0.75, 0.5, -1.25, 0.0, 0.0, 0.0)
@@ -67,6 +67,25 @@ let tests =
                       (Seq.sumBy abs (Seq.truncate length x))
                       "magnitudes"
               }
+          test "tensor operations come to the same, in either type" {
+              for dtype in [ torch.ScalarType.Float32; torch.ScalarType.Float64 ] do
+                  let factors = factors
+                  use x' = (torch.tensor x).``to``(dtype)
+                  use y' = (torch.tensor y).``to``(dtype)
+                  let squares = Seq.sumBy (fun i -> term i * term i) (seq { 0..999 })
+                  let close = { absolute = 0.0; relative = 1e-5 }
+                  Expect.floatClose close (ArenaSums.TensorSum<RegularizedSquare>(x', y', &factors)) squares "squares"
+                  Expect.floatClose close (ArenaSums.TensorSum<Magnitude>(x', y', &factors)) (Seq.sumBy abs x) "|x|"
+          }
+          test "tensor operations find what is not finite" {
+              for odd in [ [ nan; 1.0 ]; [ infinity; 0.0 ]; [ infinity; -infinity ]; [ -infinity; 3.0 ] ] do
+                  for dtype in [ torch.ScalarType.Float32; torch.ScalarType.Float64 ] do
+                      use values = (torch.tensor (List.toArray odd)).``to``(dtype)
+                      Expect.isFalse (ArenaSums.IsFinite values) $"%A{odd}"
+
+              use greatest = torch.tensor [| Single.MaxValue; Single.MaxValue |]
+              Expect.isTrue (ArenaSums.IsFinite greatest) "summed in double precision"
+          }
           test "a NaN or an infinity is found wherever it is, and the greatest numbers are finite" {
               finds Double.MaxValue [ nan; infinity; -infinity ]
               finds Single.MaxValue [ nanf; infinityf; -infinityf ]
