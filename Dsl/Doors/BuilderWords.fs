@@ -608,7 +608,7 @@ type TrainMethods =
     static member Accumulate(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
         train.Setting("accumulate", arguments)
 
-    /// What is computed with: float32 or float64.
+    /// What is computed with: float32 or float64; bfloat16 or float16 for the products of convolutions and dense layers, and float32 for all else.
     [<Extension>]
     static member Precision(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
         train.Setting("precision", arguments)

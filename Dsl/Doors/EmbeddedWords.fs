@@ -438,7 +438,7 @@ type TrainWords =
     static member accumulate([<ParamArray>] arguments: obj[]) =
         Writing.useOf "accumulate" arguments
 
-    /// What is computed with: float32 or float64.
+    /// What is computed with: float32 or float64; bfloat16 or float16 for the products of convolutions and dense layers, and float32 for all else.
     static member precision([<ParamArray>] arguments: obj[]) =
         Writing.useOf "precision" arguments
 
