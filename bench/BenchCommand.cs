@@ -1,7 +1,9 @@
 using System.CommandLine;
+using CnnCluster.Bench.Kernels;
 using CnnCluster.Bench.Report;
 using CnnCluster.Bench.Rows;
 using CnnCluster.Bench.Sides;
+using CnnCluster.Kernels;
 using CnnCluster.Kernels.Native;
 using CnnCluster.Trainer;
 using CnnCluster.Trainer.Data;
@@ -14,7 +16,7 @@ namespace CnnCluster.Bench;
 internal sealed class BenchCommand
 {
     private const int DefaultPairs = 5;
-    private const double DefaultSeconds = 2.5;
+    private const double DefaultSeconds = 2;
     private const int QuickPairs = 1;
     private const double QuickSeconds = 1;
     private readonly Argument<string[]> names = new("NAME") { Description = $"Which rows: {string.Join(", ", AllRows.List.Select(static row => row.Name))} (default: all)", Arity = ArgumentArity.ZeroOrMore };
@@ -44,6 +46,7 @@ internal sealed class BenchCommand
     {
         if (parse.GetValue(page)) return WritePage();
         TorchLibrary.EnsureLoaded();
+        if (parse.GetResult(kernels) is not null) return TimeKernels(parse);
         var interpreter = Python.Find(parse.GetValue(python));
         if (interpreter is null)
         {
@@ -80,7 +83,7 @@ internal sealed class BenchCommand
     /// <summary>MNIST, or drawn digits of its size.</summary>
     private static DataSet Grey(string? folder) => folder is null
         ? DigitSet.Generate(60_000, 10_000, seed: 1)
-        : DataSets.All.Single(static set => set.Name == "mnist").Load(new DataRequest(folder, new Kernels.SettingValues(new Dictionary<string, double>())));
+        : DataSets.All.Single(static set => set.Name == "mnist").Load(new DataRequest(folder, new SettingValues(new Dictionary<string, double>())));
 
     private static List<Row> Chosen(string[] names)
     {
@@ -92,6 +95,15 @@ internal sealed class BenchCommand
 
     private static int AtLeastOne(int value, string option) =>
         value >= 1 ? value : throw new UserException($"{option} must be at least 1; it is {value}.");
+
+    private int TimeKernels(ParseResult parse)
+    {
+        TorchSharp.torch.set_num_threads(AtLeastOne(parse.GetValue(threads), "--threads"));
+        var filter = parse.GetValue(kernels) ?? "";
+        return KernelBench.Run(filter)
+            ? 0
+            : throw new UserException($"No kernel was timed: no benchmark's name has '{filter}', or one of them failed.");
+    }
 
     private static int WritePage()
     {

@@ -12,7 +12,10 @@ namespace CnnCluster.Bench.Sides;
 internal static class UpdateLoops
 {
     private const double Gradient = 1e-3;
-    private const int WarmUp = 30;
+
+    // The runtime compiles a method for good after 30 calls, in the background.
+    private const int WarmUp = 40;
+    private static readonly TimeSpan Compilation = TimeSpan.FromMilliseconds(300);
     private const int LeastUpdates = 10;
 
     /// <summary>What a step pays behind the reduction: the finite check and the rule, over the arena.</summary>
@@ -46,14 +49,15 @@ internal static class UpdateLoops
     /// <summary>The median of many calls: single ones are disturbed by whatever else the machine does.</summary>
     private static double MedianOf(double seconds, Action update)
     {
-        var started = Stopwatch.StartNew();
-        for (var i = 0; i < WarmUp && (i < 2 || started.Elapsed.TotalSeconds < seconds); i++)
+        for (var i = 0; i < WarmUp; i++)
         {
             update();
         }
 
+        Thread.Sleep(Compilation);
+        update();
         var times = new List<double>();
-        started.Restart();
+        var started = Stopwatch.StartNew();
         while (times.Count < LeastUpdates || started.Elapsed.TotalSeconds < seconds)
         {
             var before = Stopwatch.GetTimestamp();
