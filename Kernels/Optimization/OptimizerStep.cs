@@ -1,4 +1,5 @@
 using CnnCluster.Kernels.Arena;
+using CnnCluster.Kernels.Tracing;
 
 namespace CnnCluster.Kernels.Optimization;
 
@@ -29,11 +30,13 @@ public sealed class OptimizerStep(ParameterArena arena, UpdateRule rule, Gradien
         var penalty = 0.0;
         if (regularized)
         {
+            using var regularizing = Trace.Span("regularization");
             penalty = Regularization.Loss(arena);
             Regularization.AddGradients(arena);
         }
 
-        clipping?.Apply(arena);
+        Clip();
+        using var applying = Trace.Span("rule");
         rule.Apply(new UpdateOperands(arena.Parameters, arena.Gradients, arena.States, step, learningRate));
         return penalty;
     }
@@ -41,9 +44,17 @@ public sealed class OptimizerStep(ParameterArena arena, UpdateRule rule, Gradien
     /// <summary>The regularization losses of the parameters as they are.</summary>
     public double Penalty() => regularized ? Regularization.Loss(arena) : 0;
 
+    private void Clip()
+    {
+        if (clipping is null) return;
+        using var bounding = Trace.Span("clip");
+        clipping.Apply(arena);
+    }
+
     // Any NaN or infinity makes the sum of all elements one, unless infinities of both signs make it a NaN.
     private bool IsFinite()
     {
+        using var checking = Trace.Span("finite check");
         using var sum = arena.Gradients.sum(TorchSharp.torch.ScalarType.Float64);
         return double.IsFinite(sum.item<double>());
     }

@@ -2,6 +2,7 @@ using CnnCluster.Dsl;
 using CnnCluster.Kernels;
 using CnnCluster.Kernels.Arena;
 using CnnCluster.Kernels.Optimization;
+using CnnCluster.Kernels.Tracing;
 using CnnCluster.Trainer.Data;
 using CnnCluster.Trainer.Protocol;
 using TorchSharp;
@@ -87,6 +88,7 @@ public sealed class Replica : IDisposable
     /// <exception cref="NonFiniteGradientException">The loss has diverged; nothing has changed.</exception>
     public StepResult Take(IReadOnlyList<Batch> batches, double learningRate, bool stopRequested)
     {
+        using var step = Trace.Span("step");
         using var scope = NewDisposeScope();
         Arena.ZeroGradients();
         Buffers.BeginStep();
@@ -102,11 +104,10 @@ public sealed class Replica : IDisposable
 
         context.ThrowIfFailed();
         if (stopRequested) Arena.Extras[StopExtra].fill_(1);
-        Collective.AllReduceSum(Arena.ReductionBuffer);
+        using (Trace.Span("all-reduce")) Collective.AllReduceSum(Arena.ReductionBuffer);
         Reduced?.Invoke(this);
         var extras = ToHost(Arena.Extras);
-        var penalty = optimizer.Apply(Step + 1, learningRate);
-        Buffers.Commit();
+        var penalty = Update(learningRate);
         Step++;
         return new StepResult(samples, extras[LossExtra], penalty, extras[FirstFigureExtra..], extras[StopExtra] > 0);
     }
@@ -164,6 +165,15 @@ public sealed class Replica : IDisposable
     private static IEnumerable<ArenaSegment> Segments(IEnumerable<NamedTensor> tensors) =>
         tensors.Select(static t => new ArenaSegment(t.Name, t.Shape, t.L1, t.L2));
 
+    /// <returns>The regularization losses of the parameters before.</returns>
+    private double Update(double learningRate)
+    {
+        using var update = Trace.Span("update");
+        var penalty = optimizer.Apply(Step + 1, learningRate);
+        Buffers.Commit();
+        return penalty;
+    }
+
     /// <summary>Forward, loss and backward for one of the step's batches.</summary>
     private void BackPropagate(Batch batch, long samplesBefore, long samples)
     {
@@ -171,9 +181,9 @@ public sealed class Replica : IDisposable
         context.FirstSample = samplesBefore + batch.FirstSample;
         context.GlobalBatch = batch.GlobalCount;
         var tensors = Run(batch);
-        var losses = plan.SampleLosses(tensors);
-        var loss = plan.TotalLoss(losses).sum() / (double)samples;
-        loss.backward();
+        var (losses, loss) = Loss(tensors, samples);
+        using (Trace.Span("backward")) loss.backward();
+        using var metrics = Trace.Span("metrics");
         using var gradless = no_grad();
         Arena.Extras[LossExtra].add_(loss.detach());
         foreach (var (i, values) in plan.SampleFigures(tensors, losses).Index())
@@ -182,8 +192,17 @@ public sealed class Replica : IDisposable
         }
     }
 
+    /// <summary>Each loss of each sample, and what is back-propagated.</summary>
+    private (IReadOnlyList<Tensor> Losses, Tensor Total) Loss(BatchTensors tensors, long samples)
+    {
+        using var span = Trace.Span("loss");
+        var losses = plan.SampleLosses(tensors);
+        return (losses, plan.TotalLoss(losses).sum() / (double)samples);
+    }
+
     private (double Loss, IReadOnlyList<double> Figures) EvaluateOne(Batch batch)
     {
+        using var evaluating = Trace.Span("evaluate");
         using var scope = NewDisposeScope();
         using var gradless = no_grad();
         var tensors = Run(batch);
@@ -195,6 +214,7 @@ public sealed class Replica : IDisposable
 
     private BatchTensors Run(Batch batch)
     {
+        using var forward = Trace.Span("forward");
         var inputs = batch.Inputs.Zip(plan.Network.Inputs, (pixels, input) => Input(pixels, input.Shape)).ToArray();
         return new BatchTensors(inputs, module.Run(inputs), [.. batch.Targets.Select(Target)]);
     }

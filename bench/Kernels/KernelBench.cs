@@ -14,7 +14,10 @@ namespace CnnCluster.Bench.Kernels;
 /// <summary>Single kernels, timed by BenchmarkDotNet: <c>./cnn bench --kernels [FILTER]</c>.</summary>
 internal static class KernelBench
 {
-    private static readonly Type[] Benches = [typeof(UpdateBench), typeof(ArenaBench), typeof(LayerBench), typeof(ReductionBench), typeof(LoadingBench)];
+    private static readonly Type[] Benches =
+    [
+        typeof(UpdateBench), typeof(ArenaBench), typeof(LayerBench), typeof(ReductionBench), typeof(LoadingBench), typeof(TraceBench),
+    ];
 
     /// <param name="filter">Part of a benchmark's name, such as <c>LayerBench</c> or <c>Clip</c>; empty for all.</param>
     /// <returns>Whether any was run, and all of them were well.</returns>
@@ -27,12 +30,13 @@ internal static class KernelBench
 
     /// <remarks>
     /// In this process: TorchSharp's native library was made loadable for it, and nothing is built. Short iterations: a
-    /// kernel's time hardly varies on a quiet machine, and on a busy one more iterations do not help.
+    /// kernel's time hardly varies on a quiet machine, and on a busy one more iterations do not help. Enough warm-up that the
+    /// runtime has compiled for good, which it does in the background.
     /// </remarks>
     private static ManualConfig Config() => ManualConfig.CreateEmpty()
         .AddJob(Job.Default
             .WithToolchain(InProcessEmitToolchain.Instance)
-            .WithWarmupCount(3)
+            .WithWarmupCount(6)
             .WithIterationCount(9)
             .WithIterationTime(TimeInterval.FromMilliseconds(80)))
         .AddColumnProvider(DefaultColumnProviders.Instance)
