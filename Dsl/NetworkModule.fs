@@ -6,6 +6,7 @@ open TorchSharp
 open CnnCluster.Kernels
 open CnnCluster.Kernels.Collectives
 open CnnCluster.Kernels.Layers.Lanes
+open CnnCluster.Kernels.Tracing
 
 /// The tensors a network computes with, in the plan's order: views into arenas, or tensors of their own.
 type NetworkTensors =
@@ -135,7 +136,7 @@ type NetworkModule
             [| for stage in run.Stages -> laneLayer stage |]
         )
 
-    // In the order of the nodes, each with its place among them: that of the last, for several.
+    // In the order of the nodes, each with its place among them, that of the last for several, and its name in a trace.
     let steps =
         let runs = if kernels = LayerKernels.Lanes then LaneRuns.ofPlan plan else []
         let nodes = Array.ofList plan.Nodes
@@ -144,9 +145,9 @@ type NetworkModule
                match runs |> List.tryFind (fun run -> run.First <= i && i <= run.Last) with
                | Some run when run.Last = i ->
                    let first = nodes[run.First]
-                   i, ModuleStep.Lanes(laneNetwork run first, first, node)
+                   i, $"{first.Path} to {node.Path}", ModuleStep.Lanes(laneNetwork run first, first, node)
                | Some _ -> ()
-               | None -> i, ModuleStep.Node(node, weightsOf node, buffersOf node current, buffersOf node next) |]
+               | None -> i, node.Path, ModuleStep.Node(node, weightsOf node, buffersOf node current, buffersOf node next) |]
 
     do
         for weight, parameter in Seq.zip plan.Weights trained do
@@ -195,7 +196,9 @@ type NetworkModule
             | FromInput i -> inputs[i]
             | FromNode i -> values[i]
 
-        for place, step in steps do
+        for place, name, step in steps do
+            use _ = Trace.Span(name, TraceCategory.Layer)
+
             values[place] <-
                 match step with
                 | ModuleStep.Lanes(network, first, last) ->
@@ -228,7 +231,6 @@ type NetworkModule
                    ReducedPrecision.full (take output.Source)
                else
                    take output.Source |]
-
 
     /// The first output of a network with one input.
     override module'.forward(input: Tensor) = module'.Run([| input |])[0]
@@ -263,7 +265,7 @@ type NetworkModule
         base.Dispose disposing
 
         if disposing then
-            for _, step in steps do
+            for _, _, step in steps do
                 match step with
                 | ModuleStep.Lanes(network, _, _) -> network.Dispose()
                 | ModuleStep.Node _ -> ()

@@ -31,6 +31,7 @@ fi
 mkdir -p "$2/bin/Release/net10.0"
 : >"$2/bin/Release/net10.0/cnn.dll"
 : >"$2/bin/Release/net10.0/CnnCluster.Tests.dll"
+: >"$2/bin/Release/net10.0/CnnCluster.Bench.dll"
 """
 
 let private executable =
@@ -60,7 +61,7 @@ type private Checkout() =
         for name in [ "cnn"; "global.json"; "nuget.config"; ".editorconfig"; "Directory.Build.props" ] do
             File.Copy(Repository.file name, Path.Combine(home, name))
 
-        for room in [ "Kernels"; "Dsl"; "Trainer.Actors"; "Cli"; "Tests" ] do
+        for room in [ "Kernels"; "Dsl"; "Trainer.Actors"; "Cli"; "bench"; "Tests" ] do
             Directory.CreateDirectory(Path.Combine(home, room)) |> ignore
             File.WriteAllText(Path.Combine(home, room, "Room.cs"), "")
 
@@ -202,6 +203,12 @@ let private building =
           let result = launch [ "test"; "--long" ] checkout
           Expect.equal result.Output $"ran in {checkout.Root}: --long\n" "the rest of the arguments"
           Expect.stringContains checkout.Builds[0] (checkout.Path "Tests") "the tests' project"
+      }
+      test "bench builds and runs the measuring program" {
+          use checkout = new Checkout()
+          let result = launch [ "bench"; "--quick" ] checkout
+          Expect.equal result.Output $"ran in {checkout.Root}: --quick\n" "the rest of the arguments"
+          Expect.stringContains checkout.Builds[0] (checkout.Path "bench") "the measuring project"
       }
       test "the tests' sources do not matter to the program" {
           Expect.equal (buildsAfter [ fun c -> c.Write "Tests/Room.cs" "//" ]) 1 "only to `cnn test`"

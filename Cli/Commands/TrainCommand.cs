@@ -7,6 +7,7 @@ using CnnCluster.Trainer.Coordination;
 using CnnCluster.Trainer.Hosting;
 using CnnCluster.Trainer.Metrics;
 using CnnCluster.Trainer.Storage;
+using CnnCluster.Trainer.Tracing;
 using CnnCluster.Trainer.Training;
 
 namespace CnnCluster.Cli.Commands;
@@ -26,6 +27,8 @@ internal sealed class TrainCommand
     private readonly Option<string?> initial = new("--init") { Description = "Start from the weights of a safetensors file", HelpName = "FILE" };
     private readonly Option<string?> output = new("--out") { Description = "The run's folder (default: runs/NAME-TIME)", HelpName = "DIR" };
     private readonly Option<bool> json = CommonOptions.Json();
+    private readonly Option<string?> traceFile = new("--trace") { Description = "Write where each step's time goes, for chrome://tracing and Perfetto", HelpName = "FILE" };
+    private readonly Option<long> traceSteps = new("--trace-steps") { Description = "Trace the parts of so many steps, from the first", DefaultValueFactory = _ => 1000, HelpName = "N" };
     private readonly Option<string?> record = new("--record-steps") { Description = "Write each step's weights and reduced gradient to a folder", Hidden = true };
 
     public static Command Create()
@@ -34,7 +37,7 @@ internal sealed class TrainCommand
         var command = new Command("train", "Train a network, on one worker or many")
         {
             train.script, train.data, train.workers, train.processes, train.devices, train.threads, train.epochs,
-            train.steps, train.changes, train.initial, train.output, train.json, train.record,
+            train.steps, train.changes, train.initial, train.output, train.json, train.traceFile, train.traceSteps, train.record,
         };
         command.SetAction((parse, _) => train.RunAsync(parse));
         return command;
@@ -48,13 +51,15 @@ internal sealed class TrainCommand
         request.CheckInitialState();
         TorchLibrary.EnsureLoaded();
         Devices.Check(request.Layout.Devices);
+        using var trace = OpenTrace(parse);
+        request = request with { Trace = trace };
         var folder = RunFolder.Create(parse.GetValue(output), request.Plan.Name, DateTimeOffset.Now);
         folder.WriteScript(request.Training.Canonical);
         folder.WriteSettings(RunDescriptions.Of(request, DateTimeOffset.Now));
         var reader = parse.GetValue(json)
             ? (IRunReader)new JsonLinesReader(Console.Out, folder.Location)
             : new ConsoleProgress(Terminal.Error(), request.StepsPerEpoch(samples), request.Plan.Epochs);
-        using var keeper = new RunKeeper(folder, [reader]);
+        using var keeper = new RunKeeper(folder, [reader], trace);
         var outcome = await Interruption.RunAsync(stop => TrainingRun.RunAsync(request, keeper, cache, Console.Error.WriteLine, stop));
         return Conclude(outcome, folder, parse.GetValue(json));
     }
@@ -92,6 +97,15 @@ internal sealed class TrainCommand
 
         var each = (int)CommonOptions.AtLeast(1, parse.GetValue(threads) ?? RunLayout.ThreadsFor(world), "--threads");
         return new RunLayout(perProcess, started, CommonOptions.SplitDevices(parse.GetValue(devices)), each);
+    }
+
+    private TraceFile? OpenTrace(ParseResult parse)
+    {
+        var most = CommonOptions.AtLeast(1, parse.GetValue(traceSteps), "--trace-steps");
+        if (parse.GetValue(traceFile) is { } path) return new TraceFile(path, "cnn train", most);
+        return parse.GetResult(traceSteps) is not { Implicit: false }
+            ? null
+            : throw new UserException("--trace-steps needs --trace FILE.");
     }
 
     private static int Conclude(RunOutcome outcome, RunFolder folder, bool json)

@@ -42,7 +42,7 @@ internal sealed class ConsoleProgress : IRunReader
 
     private void Show(RunStarted started)
     {
-        console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"{started.Parameters:N0} parameters, {started.Workers.Count} {(started.Workers.Count == 1 ? "worker" : "workers")}: {Places(started.Workers)}");
+        console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"{started.Parameters:N0} parameters, {started.Workers.Count} {(started.Workers.Count == 1 ? "worker" : "workers")} of {started.Threads} {(started.Threads == 1 ? "thread" : "threads")}: {Places(started.Workers)}");
         console.MarkupLine("[grey] epoch    train loss   val loss   val acc.   images/s   lr[/]");
     }
 

@@ -1,4 +1,5 @@
 using CnnCluster.Kernels.Arena;
+using CnnCluster.Kernels.Tracing;
 
 namespace CnnCluster.Kernels.Optimization;
 
@@ -49,7 +50,7 @@ public sealed class OptimizerStep
     public bool TryApply(long step, double learningRate, double unscale, out double penalty)
     {
         penalty = 0;
-        if (!ArenaSums.GradientIsFinite(arena, stretches))
+        if (!IsFinite())
         {
             return false;
         }
@@ -60,13 +61,32 @@ public sealed class OptimizerStep
             stretch = stretch with { Adjustment = Adjustment(stretch.Adjustment, learningRate, unscale) };
         }
 
-        clipping?.Prepare(arena, stretches);
+        Prepare();
+        using var applying = Trace.Span("rule");
         rule.Apply(new UpdateOperands(arena, stretches, step, learningRate) { Path = Path });
         return true;
     }
 
     /// <summary>The regularization losses of the parameters as they are.</summary>
-    public double Penalty() => Regularization.Loss(arena, stretches);
+    public double Penalty()
+    {
+        using var regularizing = Trace.Span("regularization");
+        return Regularization.Loss(arena, stretches);
+    }
+
+    private bool IsFinite()
+    {
+        using var checking = Trace.Span("finite check");
+        return ArenaSums.GradientIsFinite(arena, stretches);
+    }
+
+    /// <summary>Finds what clipping multiplies by.</summary>
+    private void Prepare()
+    {
+        if (clipping is null) return;
+        using var bounding = Trace.Span("clip");
+        clipping.Prepare(arena, stretches);
+    }
 
     /// <summary>What comes before clipping, for the stretch that has these regularizers.</summary>
     private GradientAdjustment Adjustment(in GradientAdjustment regularizers, double learningRate, double unscale)

@@ -91,7 +91,7 @@ public sealed partial class Coordinator : ReceiveActor, IWithTimers
             if (ready.Answer(message.Rank, message.Position))
             {
                 step = message.Position.Step;
-                hub.Tell(new RunStarted(settings.Parameters, roster.InRankOrder));
+                hub.Tell(new RunStarted(settings.Parameters, roster.InRankOrder, settings.Job.Threads));
                 Train(settings.FirstEpoch);
             }
         });

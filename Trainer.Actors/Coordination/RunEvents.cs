@@ -4,7 +4,10 @@ namespace CnnCluster.Trainer.Coordination;
 public interface IRunEvent;
 
 /// <summary>All workers are ready.</summary>
-public sealed record RunStarted(long Parameters, IReadOnlyList<RosterEntry> Workers) : IRunEvent;
+/// <param name="Parameters">Trained numbers.</param>
+/// <param name="Workers">In the order of their ranks.</param>
+/// <param name="Threads">Intra-op threads of each worker.</param>
+public sealed record RunStarted(long Parameters, IReadOnlyList<RosterEntry> Workers, int Threads) : IRunEvent;
 
 /// <summary>Where training is within an epoch; several a second at most.</summary>
 public sealed record StepProgress(int Epoch, long Step, double ImagesPerSecond, double Loss) : IRunEvent;

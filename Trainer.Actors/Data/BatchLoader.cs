@@ -1,5 +1,6 @@
 using System.Buffers;
 using CnnCluster.Kernels;
+using CnnCluster.Kernels.Tracing;
 
 namespace CnnCluster.Trainer.Data;
 
@@ -55,6 +56,7 @@ public sealed class BatchLoader(
 
     private Batch Gather(ReadOnlySpan<int> samples, int? epoch, int globalCount, int start)
     {
+        using var gathering = Trace.Span("gather");
         var gathered = memory.Rent(globalCount, start, samples.Length);
         for (var input = 0; input < set.Inputs.Count; input++)
         {

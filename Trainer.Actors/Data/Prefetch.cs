@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.ExceptionServices;
+using CnnCluster.Kernels.Tracing;
 
 namespace CnnCluster.Trainer.Data;
 
@@ -15,11 +17,12 @@ internal static class Prefetch
         using var ready = new BlockingCollection<T>(ahead);
         using var left = new CancellationTokenSource();
         ExceptionDispatchInfo? failure = null;
-        var thread = new Thread(() => failure = Produce(source, ready, left.Token)) { IsBackground = true, Name = threadName };
+        var track = Trace.Current?.Loader;
+        var thread = new Thread(() => failure = Produce(source, ready, track, left.Token)) { IsBackground = true, Name = threadName };
         thread.Start();
         try
         {
-            foreach (var item in ready.GetConsumingEnumerable())
+            while (TryTake(ready, out var item))
             {
                 yield return item;
             }
@@ -34,8 +37,17 @@ internal static class Prefetch
         failure?.Throw();
     }
 
-    private static ExceptionDispatchInfo? Produce<T>(IEnumerable<T> source, BlockingCollection<T> ready, CancellationToken left)
+    /// <summary>The next item, when it is ready; false when there is none any more.</summary>
+    private static bool TryTake<T>(BlockingCollection<T> ready, [MaybeNullWhen(false)] out T item)
     {
+        using var waiting = Trace.Span("wait for data");
+        return ready.TryTake(out item, Timeout.Infinite);
+    }
+
+    private static ExceptionDispatchInfo? Produce<T>(
+        IEnumerable<T> source, BlockingCollection<T> ready, TraceTrack? track, CancellationToken left)
+    {
+        Trace.Attach(track);
         try
         {
             foreach (var item in source)
@@ -56,6 +68,7 @@ internal static class Prefetch
         finally
         {
             ready.CompleteAdding();
+            track?.Flush();
         }
     }
 }

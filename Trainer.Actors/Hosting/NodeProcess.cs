@@ -17,8 +17,8 @@ public static class NodeProcess
         Kernels.Native.TorchLibrary.EnsureLoaded();
         var address = new Address("akka.tcp", ClusterNode.SystemName, home.Host, home.Port);
         await using var node = await ClusterNode.JoinAsync(IPAddress.Loopback, address, leave);
-        var work = WorkerHost.RunAsync(
-            node.System, $"{address}/user/{TrainingRun.CoordinatorName}", offer, new WorkerServices(new DataCache()));
+        using var services = new WorkerServices(new DataCache());
+        var work = WorkerHost.RunAsync(node.System, $"{address}/user/{TrainingRun.CoordinatorName}", offer, services);
         var left = Task.Delay(Timeout.Infinite, leave);
         return await Task.WhenAny(work, left) == work ? await work : "asked to leave";
     }

@@ -1,9 +1,11 @@
 using System.Globalization;
 using System.Net;
+using CnnCluster.Kernels.Tracing;
 using CnnCluster.Trainer.Coordination;
 using CnnCluster.Trainer.Metrics;
 using CnnCluster.Trainer.StateChannel;
 using CnnCluster.Trainer.Storage;
+using CnnCluster.Trainer.Tracing;
 
 namespace CnnCluster.Trainer.Hosting;
 
@@ -12,11 +14,14 @@ public sealed class RunKeeper : IDisposable
 {
     private readonly CheckpointStore checkpoints;
     private readonly TensorBoardReader tensorBoard;
+    private readonly TraceTrack? track;
 
     /// <param name="folder">The run's folder.</param>
     /// <param name="others">Further readers of the run's events, such as the console.</param>
-    public RunKeeper(RunFolder folder, IEnumerable<IRunReader> others)
+    /// <param name="trace">Where the run's time is written down; null for nowhere.</param>
+    public RunKeeper(RunFolder folder, IEnumerable<IRunReader> others, TraceFile? trace = null)
     {
+        track = trace?.Track("keeper");
         Folder = folder;
         checkpoints = new CheckpointStore(folder.Checkpoints);
         tensorBoard = new TensorBoardReader(folder.TensorBoard);
@@ -40,15 +45,19 @@ public sealed class RunKeeper : IDisposable
         }
     }
 
+    /// <summary>On the receiver's thread.</summary>
     private void Keep(string name, Stream content)
     {
+        Trace.Attach(track);
         if (name.StartsWith(StateNames.HistogramsPrefix, StringComparison.Ordinal))
         {
+            using var adding = Trace.Phase("histograms write");
             var epoch = long.Parse(name.AsSpan(StateNames.HistogramsPrefix.Length), NumberStyles.None, CultureInfo.InvariantCulture);
             tensorBoard.AddHistograms(SafetensorsFile.Parse(content, name), epoch);
             return;
         }
 
+        using var writing = Trace.Phase("checkpoint write");
         checkpoints.Receive(name, content);
     }
 }

@@ -1,6 +1,7 @@
 using CnnCluster.Dsl;
 using CnnCluster.Trainer.Coordination;
 using CnnCluster.Trainer.Protocol;
+using CnnCluster.Trainer.Tracing;
 using CnnCluster.Trainer.Training;
 using DslTraining = CnnCluster.Dsl.Training;
 
@@ -36,6 +37,9 @@ public sealed record RunRequest
 
     /// <summary>A safetensors file of the weights to start from; null for fresh ones.</summary>
     public string? InitialState { get; init; }
+
+    /// <summary>Where the run's time is written down; the caller disposes it when the run has ended. Null for nowhere.</summary>
+    public TraceFile? Trace { get; init; }
 
     public TrainPlan Plan => Training.Plan;
 
@@ -125,5 +129,7 @@ public sealed record RunRequest
         StepLimit = StepLimit,
         RecordFolder = RecordFolder ?? "",
         InitialState = InitialState ?? "",
+        TraceFile = Trace?.Location ?? "",
+        TraceSteps = Trace?.Steps ?? 0,
     };
 }

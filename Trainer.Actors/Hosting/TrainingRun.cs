@@ -40,7 +40,7 @@ public static class TrainingRun
                 home.System,
                 coordinator.Path.ToString(),
                 new WorkerOffer(joinToken, 0, layout.DevicesFrom(0)),
-                new WorkerServices(data) { Catalogues = request.Catalogues, OwnStep = request.OwnStep })
+                new WorkerServices(data) { Catalogues = request.Catalogues, OwnStep = request.OwnStep, HomeTrace = request.Trace })
             : Task.FromResult("");
         using var processes = new LocalProcesses(
             Enumerable.Range(0, layout.Processes).Select(p => Process(p * layout.Workers)),

@@ -54,6 +54,7 @@ public static class RunJson
     {
         json.WriteNumber("world", started.Workers.Count);
         json.WriteNumber("parameters", started.Parameters);
+        json.WriteNumber("threads", started.Threads);
         json.WriteStartArray("workers");
         foreach (var (rank, worker) in started.Workers.Index())
         {

@@ -2,6 +2,7 @@ using CnnCluster.Dsl;
 using CnnCluster.Kernels;
 using CnnCluster.Kernels.Arena;
 using CnnCluster.Kernels.Optimization;
+using CnnCluster.Kernels.Tracing;
 using CnnCluster.Trainer.Data;
 using CnnCluster.Trainer.Protocol;
 using TorchSharp;
@@ -109,6 +110,7 @@ public sealed class Replica : IDisposable
     /// <exception cref="NonFiniteGradientException">The loss has diverged; nothing has changed.</exception>
     public StepResult Take(IReadOnlyList<Batch> batches, double learningRate, bool stopRequested)
     {
+        using var step = Trace.Span("step");
         using var scope = NewDisposeScope();
         GradientScale = scaling?.Scale ?? 1;
         Arena.ZeroGradients();
@@ -125,20 +127,16 @@ public sealed class Replica : IDisposable
 
         context.ThrowIfFailed();
         if (stopRequested) Arena.Extras[StopExtra].fill_(1);
-        Collective.AllReduceSum(Arena.ReductionBuffer);
+        using (Trace.Span("all-reduce")) Collective.AllReduceSum(Arena.ReductionBuffer);
         own?.Reduced();
         Reduced?.Invoke(this);
         var extras = ToHost(Arena.Extras);
         var stop = extras[StopExtra] > 0;
-        if (!optimizer.TryApply(Step + 1 - SkippedSteps, learningRate, 1 / GradientScale, out var penalty))
+        if (!Update(learningRate, out var penalty))
         {
-            Skip();
             return new StepResult(samples, 0, 0, [.. figureNames.Select(static _ => 0.0)], stop, Skipped: true);
         }
 
-        scaling?.Succeeded();
-        Buffers.Commit();
-        Step++;
         return new StepResult(samples, extras[LossExtra], penalty, extras[FirstFigureExtra..], stop, Skipped: false);
     }
 
@@ -213,12 +211,27 @@ public sealed class Replica : IDisposable
     private static IEnumerable<ArenaSegment> Segments(IEnumerable<NamedTensor> tensors) =>
         tensors.Select(static t => new ArenaSegment(t.Name, t.Shape, t.L1, t.L2));
 
-    /// <summary>Passes over a step whose scaled gradient is not finite; every rank has the same one, and does the same.</summary>
-    private void Skip()
+    /// <summary>Updates everything together, or passes over a step whose scaled gradient is not finite, as every rank does.</summary>
+    private bool Update(double learningRate, out double penalty)
     {
-        if (scaling is null || !scaling.Failed()) throw new NonFiniteGradientException(Step + 1);
-        SkippedSteps++;
+        using var update = Trace.Span("update");
+        var updated = optimizer.TryApply(Step + 1 - SkippedSteps, learningRate, 1 / GradientScale, out penalty);
+        if (updated)
+        {
+            scaling?.Succeeded();
+            Buffers.Commit();
+        }
+        else if (scaling is null || !scaling.Failed())
+        {
+            throw new NonFiniteGradientException(Step + 1);
+        }
+        else
+        {
+            SkippedSteps++;
+        }
+
         Step++;
+        return updated;
     }
 
     /// <summary>Forward, loss and backward for one of the step's batches.</summary>
@@ -234,15 +247,23 @@ public sealed class Replica : IDisposable
         }
 
         var tensors = Run(batch);
-        var losses = plan.SampleLosses(tensors);
-        var loss = plan.TotalLoss(losses).sum() / (double)samples;
-        (scaling is null ? loss : loss * GradientScale).backward();
+        var (losses, loss) = Loss(tensors, samples);
+        using (Trace.Span("backward")) (scaling is null ? loss : loss * GradientScale).backward();
+        using var metrics = Trace.Span("metrics");
         using var gradless = no_grad();
         Arena.Extras[LossExtra].add_(loss.detach());
         foreach (var (i, values) in plan.SampleFigures(tensors, losses).Index())
         {
             Arena.Extras[FirstFigureExtra + i].add_(values.sum());
         }
+    }
+
+    /// <summary>Each loss of each sample, and what is back-propagated.</summary>
+    private (IReadOnlyList<Tensor> Losses, Tensor Total) Loss(BatchTensors tensors, long samples)
+    {
+        using var span = Trace.Span("loss");
+        var losses = plan.SampleLosses(tensors);
+        return (losses, plan.TotalLoss(losses).sum() / (double)samples);
     }
 
     /// <summary>The same by a step of one's own.</summary>
@@ -259,6 +280,7 @@ public sealed class Replica : IDisposable
 
     private (double Loss, IReadOnlyList<double> Figures) EvaluateOne(Batch batch)
     {
+        using var evaluating = Trace.Span("evaluate");
         using var scope = NewDisposeScope();
         using var gradless = no_grad();
         if (own is not null)
@@ -277,6 +299,7 @@ public sealed class Replica : IDisposable
 
     private BatchTensors Run(Batch batch)
     {
+        using var forward = Trace.Span("forward");
         var inputs = Inputs(batch);
         return new BatchTensors(inputs, module.Run(inputs), Targets(batch));
     }

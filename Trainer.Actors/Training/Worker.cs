@@ -3,6 +3,7 @@ using CnnCluster.Dsl;
 using CnnCluster.Kernels;
 using CnnCluster.Kernels.Collectives;
 using CnnCluster.Kernels.Optimization;
+using CnnCluster.Kernels.Tracing;
 using CnnCluster.Trainer.Protocol;
 using CnnCluster.Trainer.StateChannel;
 using Google.Protobuf;
@@ -14,6 +15,7 @@ namespace CnnCluster.Trainer.Training;
 public sealed class Worker : IWorker
 {
     private static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(250);
+    private readonly int slot;
     private readonly string device;
     private readonly WorkerServices services;
     private readonly Action<IMessage> report;
@@ -34,6 +36,7 @@ public sealed class Worker : IWorker
     /// <param name="report">Takes its answers, from any of its threads.</param>
     public Worker(int slot, string device, WorkerServices services, Action<IMessage> report)
     {
+        this.slot = slot;
         this.device = device;
         this.services = services;
         this.report = report;
@@ -48,6 +51,7 @@ public sealed class Worker : IWorker
     public void Prepare(Prepare message) => commands.Post(() =>
     {
         prepared = message;
+        if (Trace.Current is null) Trace.Attach(services.TraceFor(message.Job)?.WorkerTrack(slot));
         if (message.Job.Threads > 0) set_num_threads(message.Job.Threads);
         plan = PlanOf(message.Job);
         data = services.Data.Load(plan, message.Job.DataFolder);

@@ -2,11 +2,13 @@ using System.Collections.Concurrent;
 using CnnCluster.Dsl;
 using CnnCluster.Kernels;
 using CnnCluster.Kernels.Collectives;
+using CnnCluster.Trainer.Protocol;
+using CnnCluster.Trainer.Tracing;
 
 namespace CnnCluster.Trainer.Training;
 
 /// <summary>What the workers of one process share.</summary>
-public sealed class WorkerServices(DataCache data)
+public sealed class WorkerServices(DataCache data) : IDisposable
 {
     /// <summary>How long a rank waits for the others to come, and in one operation. A lost process is noticed at once.</summary>
     public static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(30);
@@ -14,6 +16,8 @@ public sealed class WorkerServices(DataCache data)
     public static readonly TimeSpan OperationPatience = TimeSpan.FromSeconds(60);
 
     private readonly ConcurrentDictionary<string, IReadOnlyList<ICollective>> groups = new(StringComparer.Ordinal);
+    private readonly Lock gate = new();
+    private TraceFile? part;
 
     public DataCache Data { get; } = data;
 
@@ -22,6 +26,22 @@ public sealed class WorkerServices(DataCache data)
 
     /// <summary>Makes a worker's step of one's own; null for the script's losses.</summary>
     public Func<OwnStep>? OwnStep { get; init; }
+
+    /// <summary>The trace of the run's home, where the workers are threads of it; null in worker processes, and without a trace.</summary>
+    public TraceFile? HomeTrace { get; init; }
+
+    /// <summary>Where this process's workers are traced: into the home's file, or a part of their own; null for nowhere.</summary>
+    public TraceFile? TraceFor(Job job)
+    {
+        if (HomeTrace is not null || job.TraceFile.Length == 0) return HomeTrace;
+        lock (gate)
+        {
+            return part ??= new TraceFile(TraceFile.PartOf(job.TraceFile), "cnn node", job.TraceSteps);
+        }
+    }
+
+    /// <summary>Ends this process's part of the trace, when its workers have ended.</summary>
+    public void Dispose() => part?.Dispose();
 
     /// <summary>A rank's collective in the group of a generation, which its token names.</summary>
     public ICollective InProcess(Rank rank, WorldSize world, ReadOnlySpan<byte> token) =>

@@ -1,6 +1,7 @@
 using CnnCluster.Dsl;
 using CnnCluster.Kernels;
 using CnnCluster.Kernels.Optimization;
+using CnnCluster.Kernels.Tracing;
 using CnnCluster.Trainer.Coordination;
 using CnnCluster.Trainer.Data;
 using CnnCluster.Trainer.Protocol;
@@ -64,6 +65,7 @@ public sealed class WorkerSession : IDisposable
     /// <param name="onStep">Called after each step.</param>
     public StopCause TrainEpoch(int epoch, Func<bool> stopRequested, Action<StepResult> onStep)
     {
+        using var tracing = Trace.Phase("epoch");
         if (Position.Epoch != epoch)
         {
             Position.Epoch = epoch;
@@ -71,6 +73,7 @@ public sealed class WorkerSession : IDisposable
             Position.Sums = new EpochSums();
         }
 
+        Trace.At(epoch, replica.Step + 1);
         foreach (var batches in training.TrainEpoch(epoch, (int)Position.StepInEpoch * plan.Accumulate).Chunk(plan.Accumulate))
         {
             LearningRate = schedule(
@@ -82,6 +85,7 @@ public sealed class WorkerSession : IDisposable
             }
 
             Commit(result);
+            Trace.At(epoch, replica.Step + 1);
             onStep(result);
             if (result.StopRequested) return StopCause.StopRequested;
             if (job.StepLimit > 0 && replica.Step >= job.StepLimit) return StopCause.StepLimit;
@@ -93,6 +97,7 @@ public sealed class WorkerSession : IDisposable
     /// <summary>This rank's sums over its part of the validation samples.</summary>
     public EpochSums Validate(Action onBatch)
     {
+        using var validating = Trace.Phase("validation");
         replica.ShareBuffers();
         return replica.Evaluate(validation.InOrder(), onBatch);
     }
@@ -110,12 +115,16 @@ public sealed class WorkerSession : IDisposable
     }
 
     /// <summary>Copies a state, so that training can go on while it is written.</summary>
-    public Action<Stream> Capture(StateContent content) => content switch
+    public Action<Stream> Capture(StateContent content)
     {
-        StateContent.Histograms => ReplicaState.Histograms(replica),
-        StateContent.Checkpoint => ReplicaState.Checkpoint(replica, Position, plan.Network.Name),
-        _ => throw new ArgumentOutOfRangeException(nameof(content), content, "No such content."),
-    };
+        using var capturing = Trace.Phase("copy state");
+        return content switch
+        {
+            StateContent.Histograms => ReplicaState.Histograms(replica),
+            StateContent.Checkpoint => ReplicaState.Checkpoint(replica, Position, plan.Network.Name),
+            _ => throw new ArgumentOutOfRangeException(nameof(content), content, "No such content."),
+        };
+    }
 
     /// <summary>Takes the best weights back if asked to, and returns the hash of what the run ends with.</summary>
     public string Finish(bool restoreBest)

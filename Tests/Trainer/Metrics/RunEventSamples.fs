@@ -10,7 +10,8 @@ let started =
     RunStarted(
         61706L,
         [| RosterEntry(ActorRefs.Nobody, 0, "alpha", 4711, "cpu")
-           RosterEntry(ActorRefs.Nobody, 2, "beta", 4712, "cuda:0") |]
+           RosterEntry(ActorRefs.Nobody, 2, "beta", 4712, "cuda:0") |],
+        4
     )
 
 let regularizedMetrics epoch values losses =

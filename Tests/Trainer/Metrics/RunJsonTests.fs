@@ -28,7 +28,7 @@ let tests =
                   (lines started)
                   [ "{\"event\":\"start\","
                     + at
-                    + ",\"world\":2,\"parameters\":61706,\"workers\":["
+                    + ",\"world\":2,\"parameters\":61706,\"threads\":4,\"workers\":["
                     + "{\"rank\":0,\"pid\":4711,\"host\":\"alpha\",\"device\":\"cpu\"},"
                     + "{\"rank\":1,\"pid\":4712,\"host\":\"beta\",\"device\":\"cuda:0\"}]}" ]
                   "one line"

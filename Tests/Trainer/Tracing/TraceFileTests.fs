@@ -1,0 +1,67 @@
+module CnnCluster.Tests.Trainer.Tracing.TraceFileTests
+
+open System.IO
+open Expecto
+open CnnCluster.Kernels.Tracing
+open CnnCluster.Tests.Trainer.Storage.TemporaryFolder
+open CnnCluster.Tests.Trainer.Tracing
+open CnnCluster.Trainer
+open CnnCluster.Trainer.Tracing
+
+/// A trace with one span of this name on a track of its own.
+let private write path (name: string) =
+    use trace = new TraceFile(path, "a process", 10L)
+    Trace.Attach(trace.Track("a thread", null))
+    (Trace.Span(name, TraceCategory.Step)).Dispose()
+    Trace.Attach null
+
+let private names path =
+    [ for span in Traces.spans path -> span.Name ]
+
+[<Tests>]
+let tests =
+    testList
+        "Trainer.TraceFile"
+        [ test "is JSON, whatever a layer is called" {
+              inFolder (fun folder ->
+                  let path = Path.Combine(folder, "trace.json")
+                  write path "a \"layer\"\n\\"
+                  Expect.equal (names path) [ "a \"layer\"\n\\" ] "the name"
+                  Expect.equal [ for _, name in Traces.threads path -> name ] [ "a thread" ] "its thread")
+          }
+          test "takes in the parts of worker processes, and removes them" {
+              inFolder (fun folder ->
+                  let path = Path.Combine(folder, "trace.json")
+
+                  do
+                      use home = new TraceFile(path, "home", 10L)
+                      write (TraceFile.PartOf home.Location) "of a worker"
+
+                  Expect.equal (names path) [ "of a worker" ] "merged"
+                  Expect.equal (Directory.GetFiles folder) [| path |] "one file")
+          }
+          test "a part that ends in the middle of a line gives its whole lines" {
+              inFolder (fun folder ->
+                  let path = Path.Combine(folder, "trace.json")
+
+                  do
+                      use home = new TraceFile(path, "home", 10L)
+                      let part = TraceFile.PartOf home.Location
+                      write part "whole"
+                      let text = File.ReadAllText part
+                      File.WriteAllText(part, text.Replace("\n]\n", ",\n{\"name\":\"cut"))
+
+                  Expect.equal (names path) [ "whole" ] "the cut line is lost")
+          }
+          test "the parts of a run that was killed are not taken for the next one's" {
+              inFolder (fun folder ->
+                  let path = Path.Combine(folder, "trace.json")
+                  write $"{path}.part-1" "stale"
+                  write path "fresh"
+                  Expect.equal (names path) [ "fresh" ] "only this run's")
+          }
+          test "a file that cannot be written is the user's mistake" {
+              inFolder (fun folder ->
+                  for path in [ folder; Path.Combine(folder, "none", "trace.json") ] do
+                      Expect.throwsT<UserException> (fun () -> (new TraceFile(path, "home", 10L)).Dispose()) path)
+          } ]

@@ -1,0 +1,120 @@
+using System.CommandLine;
+using CnnCluster.Bench.Kernels;
+using CnnCluster.Bench.Report;
+using CnnCluster.Bench.Rows;
+using CnnCluster.Bench.Sides;
+using CnnCluster.Kernels;
+using CnnCluster.Kernels.Native;
+using CnnCluster.Trainer;
+using CnnCluster.Trainer.Data;
+using CnnCluster.Trainer.Data.Digits;
+using Spectre.Console;
+
+namespace CnnCluster.Bench;
+
+/// <summary><c>./cnn bench</c>: the figures of <c>docs/performance.md</c>, with the peers that are installed.</summary>
+internal sealed class BenchCommand
+{
+    private const int DefaultPairs = 5;
+    private const double DefaultSeconds = 2;
+    private const int QuickPairs = 1;
+    private const double QuickSeconds = 1;
+    private readonly Argument<string[]> names = new("NAME") { Description = $"Which rows: {string.Join(", ", AllRows.List.Select(static row => row.Name))} (default: all)", Arity = ArgumentArity.ZeroOrMore };
+    private readonly Option<int?> pairs = new("--pairs") { Description = $"How often each side is measured, in turn (default: {DefaultPairs}; half as often where it takes long)", HelpName = "N" };
+    private readonly Option<int> threads = new("--threads") { Description = "Threads of each side", DefaultValueFactory = _ => 1, HelpName = "N" };
+    private readonly Option<bool> quick = new("--quick") { Description = "One short pair of each row: to see that all runs, not how fast" };
+    private readonly Option<string?> data = new("--data") { Description = "The folder of MNIST, to train LeNet-5 on it instead of drawn digits", HelpName = "DIR" };
+    private readonly Option<string?> python = new("--python") { Description = "The interpreter that has PyTorch (default: PYTHON, then python3)", HelpName = "PROGRAM" };
+    private readonly Option<bool> json = new("--json") { Description = "Print the figures as JSON on standard output" };
+    private readonly Option<string?> output = new("--out") { Description = "Write the figures as JSON to a file", HelpName = "FILE" };
+    private readonly Option<string?> kernels = new("--kernels") { Description = "Time single kernels instead, those whose name matches the filter (default: all)", Arity = ArgumentArity.ZeroOrOne, HelpName = "FILTER" };
+    private readonly Option<bool> page = new("--page") { Description = $"Write {PerformancePage.Page} anew from {PerformancePage.Figures}, and measure nothing" };
+
+    public static RootCommand Create()
+    {
+        var bench = new BenchCommand();
+        var command = new RootCommand("Measure cnn beside a hand-written TorchSharp loop and, where an interpreter has it, PyTorch.")
+        {
+            bench.names, bench.pairs, bench.threads, bench.quick, bench.data, bench.python, bench.json, bench.output, bench.kernels, bench.page,
+            MeasureCommand.Create(),
+        };
+        command.SetAction(bench.Run);
+        return command;
+    }
+
+    private int Run(ParseResult parse)
+    {
+        if (parse.GetValue(page)) return WritePage();
+        TorchLibrary.EnsureLoaded();
+        if (parse.GetResult(kernels) is not null) return TimeKernels(parse);
+        var interpreter = Python.Find(parse.GetValue(python));
+        if (interpreter is null)
+        {
+            Console.Error.WriteLine("cnn bench: no interpreter with PyTorch: its sides are left out. --python or PYTHON names one.");
+        }
+
+        var rows = Chosen(parse.GetValue(names) ?? []);
+        var machine = Machine.Describe(interpreter?.Version);
+        var figures = new BenchFigures(DateTimeOffset.UtcNow, machine, AtLeastOne(parse.GetValue(threads), "--threads"), Measure(parse, rows, interpreter));
+        if (parse.GetValue(output) is { } file) File.WriteAllText(file, figures.ToJson() + "\n");
+        if (parse.GetValue(json)) Console.WriteLine(figures.ToJson());
+        else BenchTable.Show(Terminal(), figures);
+        return 0;
+    }
+
+    private List<RowFigures> Measure(ParseResult parse, IReadOnlyList<Row> rows, Python? interpreter)
+    {
+        var samples = Directory.CreateTempSubdirectory("cnn-bench-").FullName;
+        try
+        {
+            var isQuick = parse.GetValue(quick);
+            var at = new Conditions(parse.GetValue(threads), isQuick ? QuickSeconds : DefaultSeconds, samples);
+            SampleFiles.Write(at.Grey, Grey(parse.GetValue(data)));
+            SampleFiles.Write(at.Colour, SampleFiles.Noise(2_048, 256, new SampleShape(3, 32, 32), seed: 1));
+            var often = AtLeastOne(parse.GetValue(pairs) ?? (isQuick ? QuickPairs : DefaultPairs), "--pairs");
+            return [.. rows.Select(new Measuring(often, at, interpreter, Console.Error.WriteLine).Measure)];
+        }
+        finally
+        {
+            Directory.Delete(samples, recursive: true);
+        }
+    }
+
+    /// <summary>MNIST, or drawn digits of its size.</summary>
+    private static DataSet Grey(string? folder) => folder is null
+        ? DigitSet.Generate(60_000, 10_000, seed: 1)
+        : DataSets.All.Single(static set => set.Name == "mnist").Load(new DataRequest(folder, new SettingValues(new Dictionary<string, double>())));
+
+    private static List<Row> Chosen(string[] names)
+    {
+        var unknown = names.Except(AllRows.List.Select(static row => row.Name)).ToList();
+        return unknown.Count == 0
+            ? [.. AllRows.List.Where(row => names.Length == 0 || names.Contains(row.Name))]
+            : throw new UserException($"There is no row '{unknown[0]}': {string.Join(", ", AllRows.List.Select(static row => row.Name))}.");
+    }
+
+    private static int AtLeastOne(int value, string option) =>
+        value >= 1 ? value : throw new UserException($"{option} must be at least 1; it is {value}.");
+
+    private int TimeKernels(ParseResult parse)
+    {
+        TorchSharp.torch.set_num_threads(AtLeastOne(parse.GetValue(threads), "--threads"));
+        var filter = parse.GetValue(kernels) ?? "";
+        return KernelBench.Run(filter)
+            ? 0
+            : throw new UserException($"No kernel was timed: no benchmark's name has '{filter}', or one of them failed.");
+    }
+
+    private static int WritePage()
+    {
+        var (file, figures) = (Path.Combine(Repository.Root, PerformancePage.Page), Path.Combine(Repository.Root, PerformancePage.Figures));
+        File.WriteAllText(file, PerformancePage.With(File.ReadAllText(file), BenchFigures.FromJson(File.ReadAllText(figures))));
+        return 0;
+    }
+
+    private static IAnsiConsole Terminal()
+    {
+        if (Console.IsOutputRedirected) AnsiConsole.Profile.Width = 220;
+        return AnsiConsole.Console;
+    }
+}

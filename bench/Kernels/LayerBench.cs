@@ -1,0 +1,63 @@
+using BenchmarkDotNet.Attributes;
+using CnnCluster.Dsl;
+using CnnCluster.Kernels;
+using CnnCluster.Kernels.Collectives;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace CnnCluster.Bench.Kernels;
+
+/// <summary>
+/// Layers, forward and backward: as cnn's module runs them, kernels of its own included, beside libtorch's operators.
+/// </summary>
+public class LayerBench
+{
+    private Tensor? input;
+    private Tensor? outputGradient;
+    private NetworkModule? own;
+    private nn.Module<Tensor, Tensor>? libtorch;
+
+    public static IEnumerable<LayerCase> Cases => LayerCases.All;
+
+    [ParamsSource(nameof(Cases))]
+    public LayerCase Case { get; set; } = LayerCases.All[0];
+
+    [Params(32, 256)]
+    public int Batch { get; set; }
+
+    [GlobalSetup]
+    public void Setup()
+    {
+        var script = $"network Case {{\n    input {Case.Input}\n    {Case.Layers}\n}}\n";
+        var result = Script.Network(new Source("case.cnn", script), null, [], Catalogues.LayersOnly);
+        var plan = result.Value ?? throw new InvalidOperationException(result.Text);
+        own = NetworkModule.Create(plan, 1, ScalarType.Float32, CPU);
+        own.Step = new StepContext(1, new SoloCollective()) { Training = true, GlobalBatch = Batch };
+        libtorch = Case.LibTorch();
+        var sides = Case.Input.Split('x').Select(static side => long.Parse(side, System.Globalization.CultureInfo.InvariantCulture)).ToArray();
+        input = rand([Batch, sides[2], sides[0], sides[1]]).requires_grad_(Case.NeedsInputGradient).DetachFromDisposeScope();
+        using var gradless = no_grad();
+        outputGradient = rand(libtorch.call(input).shape);
+    }
+
+    [Benchmark(Baseline = true)]
+    public void LibTorch() => Run(libtorch!);
+
+    [Benchmark]
+    public void Cnn() => Run(own!);
+
+    [GlobalCleanup]
+    public void Cleanup()
+    {
+        own?.Dispose();
+        libtorch?.Dispose();
+        input?.Dispose();
+        outputGradient?.Dispose();
+    }
+
+    private void Run(nn.Module<Tensor, Tensor> module)
+    {
+        using var scope = NewDisposeScope();
+        module.call(input!).backward([outputGradient!]);
+    }
+}

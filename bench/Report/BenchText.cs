@@ -1,0 +1,45 @@
+using System.Globalization;
+
+namespace CnnCluster.Bench.Report;
+
+/// <summary>How figures are worded, on the terminal and on the page alike.</summary>
+internal static class BenchText
+{
+    public static string Median(RowFigures row, SideFigures side) => Value(row, Bench.Median.Of(side.Values));
+
+    public static string Ratio(Ratios ratios) => string.Create(
+        CultureInfo.InvariantCulture, $"{ratios.Median:F2} ({ratios.Least:F2} to {ratios.Greatest:F2})");
+
+    /// <summary>As in <c>must be ≥ 3.00 × TorchSharp: 3.10, met</c>.</summary>
+    public static string Goal(RowFigures row, GoalFigures goal)
+    {
+        var limit = goal.Against is { } side
+            ? string.Create(CultureInfo.InvariantCulture, $"≥ {goal.Limit:0.##} × {side}")
+            : $"{(row.LessIsBetter ? "≤" : "≥")} {Value(row, goal.Limit)}";
+        return $"{goal.Kind} {limit}: {Reached(row, goal)}";
+    }
+
+    public static IEnumerable<string> Machine(BenchFigures figures)
+    {
+        var machine = figures.Machine;
+        yield return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{machine.Processor}, {machine.Cores} cores, {machine.InstructionSet}, {machine.System}; load {machine.Load:F2} when it began");
+        yield return string.Join(", ", machine.Versions.Select(static v => $"{v.Key} {v.Value}"));
+        yield return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{figures.Taken:yyyy-MM-dd}, {figures.Threads} {(figures.Threads == 1 ? "thread" : "threads")} a side");
+    }
+
+    private static string Reached(RowFigures row, GoalFigures goal) => goal switch
+    {
+        { Reached: null } => "not measured",
+        { Against: null, Reached: { } value } => $"{Value(row, value)}, {Verdict(goal)}",
+        { Reached: { } ratio } => $"{ratio.ToString("F2", CultureInfo.InvariantCulture)}, {Verdict(goal)}",
+    };
+
+    private static string Verdict(GoalFigures goal) => goal.Met == true ? "met" : "missed";
+
+    private static string Value(RowFigures row, double value) =>
+        $"{value.ToString(Math.Abs(value) < 1000 ? "#,0.0" : "N0", CultureInfo.InvariantCulture)} {row.Unit}";
+}

@@ -1,0 +1,67 @@
+using System.Text;
+
+namespace CnnCluster.Bench.Report;
+
+/// <summary>The part of <c>docs/performance.md</c> that is made of <c>docs/performance.json</c>.</summary>
+public static class PerformancePage
+{
+    public const string Page = "docs/performance.md";
+    public const string Figures = "docs/performance.json";
+    private const string Begin = "<!-- figures -->\n";
+    private const string End = "<!-- end of figures -->\n";
+
+    /// <summary>The page with its figures replaced by these.</summary>
+    /// <exception cref="FormatException">The page has no place for them.</exception>
+    public static string With(string page, BenchFigures figures)
+    {
+        var begin = page.IndexOf(Begin, StringComparison.Ordinal);
+        var end = page.IndexOf(End, StringComparison.Ordinal);
+        return begin >= 0 && end > begin
+            ? $"{page[..(begin + Begin.Length)]}{Markdown(figures)}{page[end..]}"
+            : throw new FormatException($"The page has no '{Begin.Trim()}' with '{End.Trim()}' behind it.");
+    }
+
+    private static string Markdown(BenchFigures figures)
+    {
+        var text = new StringBuilder("\n");
+        foreach (var line in BenchText.Machine(figures))
+        {
+            text.Append("- ").Append(line).Append('\n');
+        }
+
+        text.Append("\n| | side | median | cnn's ratio, median (least to greatest) |\n|---|---|---|---|\n");
+        foreach (var row in figures.Rows)
+        {
+            AppendRow(text, row);
+        }
+
+        text.Append("\n| goal | reached |\n|---|---|\n");
+        foreach (var (row, goal) in figures.Rows.SelectMany(static row => row.Goals.Select(goal => (row, goal))))
+        {
+            var (asked, reached) = Split(BenchText.Goal(row, goal));
+            text.Append("| ").Append(row.Title).Append(": ").Append(asked).Append(" | ").Append(reached).Append(" |\n");
+        }
+
+        return text.Append('\n').ToString();
+    }
+
+    private static void AppendRow(StringBuilder text, RowFigures row)
+    {
+        var ratios = Ratios.Of(row).ToDictionary(static r => r.Against, BenchText.Ratio);
+        foreach (var (i, side) in row.Sides.Index())
+        {
+            text.Append("| ").AppendJoin(
+                " | ",
+                i == 0 ? row.Title : "",
+                side.Side,
+                BenchText.Median(row, side),
+                ratios.GetValueOrDefault(side.Side, "")).Append(" |\n");
+        }
+    }
+
+    private static (string Asked, string Reached) Split(string goal)
+    {
+        var colon = goal.LastIndexOf(": ", StringComparison.Ordinal);
+        return (goal[..colon], goal[(colon + 2)..]);
+    }
+}

@@ -1,0 +1,20 @@
+namespace CnnCluster.Bench.Rows;
+
+/// <summary>What <c>cnn bench</c> measures, in this order.</summary>
+internal static class AllRows
+{
+    private static readonly IReadOnlyList<Goal> LeNet = [new(Row.TorchSharp, 3, "must"), new(Row.PyTorch, 2.5, "must")];
+    private static readonly IReadOnlyList<Goal> Colour = [new(Row.TorchSharp, 1.15, "must")];
+
+    public static IReadOnlyList<Row> List { get; } =
+    [
+        TrainingRows.Steps("lenet-32", "LeNet-5, training, batch 32", "lenet5", 32, colour: false, LeNet),
+        TrainingRows.Steps("lenet-256", "LeNet-5, training, batch 256", "lenet5", 256, colour: false, LeNet),
+        TrainingRows.Epoch("epoch", "LeNet-5, an epoch of 60,000 and validation of 10,000, batch 64", "lenet5", 64, LeNet),
+        TrainingRows.Steps("vgg", "VGG-like on 32×32 colour, training, batch 32", "vgg", 32, colour: true, Colour),
+        TrainingRows.Steps("resnet18", "ResNet-18 on 32×32 colour, training, batch 16", "resnet18", 16, colour: true, Colour),
+        UpdateRows.Momentum("momentum", "Momentum's update of LeNet-5, 61,706 parameters", "lenet5", [new(null, 10, "must")]),
+        UpdateRows.Adam("adam", "Adam's update of ResNet-50, 25,557,032 parameters", [new("copy", 0.8, "must"), new(Row.TorchSharp, 4, "must")]),
+        TrainingRows.Roof("roof", "LeNet-5, training, batch 256, beside a product of 1024×1024 matrices", "lenet5", 256, [new("SGEMM", 0.7, "aim")]),
+    ];
+}
