@@ -3,6 +3,7 @@ module internal CnnCluster.Dsl.Layers.Window
 
 open TorchSharp
 open CnnCluster.Dsl
+open CnnCluster.Kernels.Layers
 open CnnCluster.Kernels.Layers.Lanes
 
 type Window =
@@ -121,12 +122,41 @@ let padWithin (window: Window) (value: float) (x: torch.Tensor) =
     |> padBy [ for p in places -> p.Before, p.After ] value
     |> padBy [ for p in places -> 0L, p.Beyond ] 0.0
 
+/// The windows as the pooling kernels take them: a row is an image of height 1, an image has a depth of 1.
+let poolWindow (window: Window) (x: torch.Tensor) =
+    let axes =
+        [ for kernel, stride, place, side in
+              List.zip3 window.Kernel window.Stride (placesOn window x)
+              |> List.mapi (fun axis (kernel, stride, place) -> kernel, stride, place, x.size (2 + axis)) ->
+              PoolAxis(int side, int place.Count, kernel, stride, int place.Before) ]
+
+    match List.replicate (3 - axes.Length) PoolAxis.Single @ axes with
+    | [ depth; height; width ] -> PoolWindow(depth, height, width)
+    | _ -> invalidArg (nameof x) $"Pooling takes one, two or three sides; this has {axes.Length}."
+
 /// Symmetric padding that a convolution can do itself, without a padded copy; `None` where it cannot.
 let symmetric (window: Window) (x: torch.Tensor) =
     let places = placesOn window x
 
     if places |> List.forall (fun p -> p.Before = p.After && p.Beyond = 0L) then
         Some [| for p in places -> p.Before |]
+    else
+        None
+
+/// Where an image of one pixel has an output of one: the element of a larger kernel, an axis each, that meets the pixel.
+/// All others meet padding.
+let onlyElement (window: Window) (x: torch.Tensor) =
+    let places = placesOn window x
+    let isOne (place: Places) = place.Count = 1L
+    let meets (place: Places) dilation = place.Before % int64 dilation = 0L
+
+    if
+        area window > 1L
+        && x.shape |> Array.skip 2 |> Array.forall (fun side -> side = 1L)
+        && List.forall isOne places
+        && List.forall2 meets places window.Dilation
+    then
+        Some(List.map2 (fun place dilation -> place.Before / int64 dilation) places window.Dilation)
     else
         None
 
