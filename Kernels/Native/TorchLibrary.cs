@@ -10,13 +10,26 @@ public static partial class TorchLibrary
 {
     private const string FileName = "libLibTorchSharp.so";
     private static readonly Lazy<bool> Loaded = new(Load);
+    private static readonly Lazy<bool> Tuned = new(Tune);
 
     /// <summary>
     /// Call before the first use of TorchSharp. On Linux whose libstdc++ is older than GCC 13's, the copy of
     /// <c>libLibTorchSharp.so</c> in the program's own folder is rewritten once (<see cref="LibTorchSharpRewrite"/>).
     /// </summary>
+    /// <param name="tuned">Whether the process waits and keeps memory as training wants it; false leaves both as they come.</param>
     /// <exception cref="TorchLibraryException">The library is unknown, cannot be rewritten, or does not load.</exception>
-    public static void EnsureLoaded() => _ = Loaded.Value;
+    public static void EnsureLoaded(bool tuned = true)
+    {
+        if (tuned) _ = Tuned.Value;
+        _ = Loaded.Value;
+    }
+
+    private static bool Tune()
+    {
+        WaitWithoutSpinning();
+        NativeHeap.KeepMemory();
+        return true;
+    }
 
     private static bool Load()
     {
@@ -25,8 +38,6 @@ public static partial class TorchLibrary
             Rewrite(Find(AppContext.BaseDirectory));
         }
 
-        WaitWithoutSpinning();
-        NativeHeap.KeepMemory();
         try
         {
             TorchSharp.torch.InitializeDeviceType(TorchSharp.DeviceType.CPU);
