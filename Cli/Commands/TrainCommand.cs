@@ -51,6 +51,7 @@ internal sealed class TrainCommand
         request.CheckInitialState();
         TorchLibrary.EnsureLoaded();
         Devices.Check(request.Layout.Devices);
+        WarnOfSlowFloats(request);
         using var trace = OpenTrace(parse);
         request = request with { Trace = trace };
         var folder = RunFolder.Create(parse.GetValue(output), request.Plan.Name, DateTimeOffset.Now);
@@ -62,6 +63,14 @@ internal sealed class TrainCommand
         using var keeper = new RunKeeper(folder, [reader], trace);
         var outcome = await Interruption.RunAsync(stop => TrainingRun.RunAsync(request, keeper, cache, Console.Error.WriteLine, stop));
         return Conclude(outcome, folder, parse.GetValue(json));
+    }
+
+    private static void WarnOfSlowFloats(RunRequest request)
+    {
+        if (request.Plan.Precision == Precision.Float16 && request.Layout.Devices.Any(static device => device == "cpu"))
+        {
+            Console.Error.WriteLine("cnn: warning: libtorch computes float16 on a CPU some 40 times as slowly as float32; bfloat16 is fast where the processor has it");
+        }
     }
 
     private RunRequest Request(ParseResult parse)

@@ -54,6 +54,33 @@ let tests =
                   Expect.equal (string (result.Field("stop", "reason"))) "epochs" "why it stopped"
                   Expect.equal (hash result).Length 64 "a SHA-256")
           }
+          test "warns of float16 on a CPU, and says in a checkpoint how the loss is scaled" {
+              Cnn.inFolder (fun folder ->
+                  let file = Cnn.write folder "net.cnn" (Cnn.lenet small)
+
+                  let result =
+                      Cnn.run
+                          folder
+                          [ "train"; file; "--json"; "--steps"; "1"; "--out"; "run"; "--set"; "precision=float16" ]
+
+                  Expect.equal result.ExitCode 0 result.Error
+                  Expect.stringContains result.Error "bfloat16 is fast where the processor has it" "a warning"
+
+                  let checkpoint =
+                      Directory.GetFiles(Path.Combine(folder, "run", "checkpoints")) |> Array.head
+
+                  let position =
+                      CnnCluster.Trainer.Protocol.Position.Parser.ParseJson(
+                          (CnnCluster.Trainer.Storage.SafetensorsFile.Open checkpoint).Metadata[CnnCluster.Trainer
+                                                                                                    .Training
+                                                                                                    .ReplicaState
+                                                                                                    .PositionKey]
+                      )
+
+                  Expect.isGreaterThan position.LossScaling.Scale 0.0 "the scale"
+                  let counted = position.LossScaling.GoodSteps + int position.LossScaling.SkippedSteps
+                  Expect.equal counted 1 "one step, good or skipped")
+          }
           test "leaves a run folder that says what was run" {
               Cnn.inFolder (fun folder ->
                   trained folder (Cnn.lenet small) [ "--set"; "optimizer.lr=0.02" ] |> ignore
