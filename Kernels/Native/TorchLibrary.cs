@@ -26,6 +26,7 @@ public static partial class TorchLibrary
         }
 
         WaitWithoutSpinning();
+        NativeHeap.KeepMemory();
         try
         {
             TorchSharp.torch.InitializeDeviceType(TorchSharp.DeviceType.CPU);
