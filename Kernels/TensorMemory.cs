@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -19,4 +20,9 @@ public static class TensorMemory
 
         return tensor.numel() == 0 ? [] : MemoryMarshal.Cast<byte, T>(tensor.bytes);
     }
+
+    /// <summary>Where those elements begin: libtorch's memory does not move.</summary>
+    /// <exception cref="ArgumentException">As for <see cref="Span{T}"/>.</exception>
+    internal static unsafe T* Pointer<T>(Tensor tensor)
+        where T : unmanaged => (T*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(Span<T>(tensor)));
 }

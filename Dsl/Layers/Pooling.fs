@@ -5,6 +5,7 @@ open System
 open TorchSharp
 open CnnCluster.Dsl
 open CnnCluster.Dsl.Layers.Window
+open CnnCluster.Kernels.Layers
 open CnnCluster.Kernels.Layers.Lanes
 
 let private arguments =
@@ -19,7 +20,7 @@ let private arguments =
           "same, valid, a number, one for each axis, or [begin end; begin end]."
       Arguments.keyword "ceil" YesNo (FlagValue false) "Whether a last window that reaches over the edge counts." ]
 
-let private maximum (window: Window) (x: torch.Tensor) =
+let private maximumInLibtorch (window: Window) (x: torch.Tensor) =
     // Padding must never win.
     let padded = pad window Double.NegativeInfinity x
     let kernel, stride = imageAxes window.Kernel, imageAxes window.Stride
@@ -27,6 +28,14 @@ let private maximum (window: Window) (x: torch.Tensor) =
     match window.Kernel.Length with
     | 3 -> torch.nn.functional.max_pool3d (padded, kernel, stride)
     | rank -> onImage rank padded (fun image -> torch.nn.functional.max_pool2d (image, kernel, stride))
+
+let private maximum (window: Window) (x: torch.Tensor) =
+    let windows = poolWindow window x
+
+    if MaxPool.Takes(x, &windows) then
+        MaxPool.Of(x, &windows)
+    else
+        maximumInLibtorch window x
 
 let private meanOf (window: Window) (x: torch.Tensor) =
     let kernel, stride = imageAxes window.Kernel, imageAxes window.Stride

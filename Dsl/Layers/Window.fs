@@ -3,6 +3,7 @@ module internal CnnCluster.Dsl.Layers.Window
 
 open TorchSharp
 open CnnCluster.Dsl
+open CnnCluster.Kernels.Layers
 open CnnCluster.Kernels.Layers.Lanes
 
 type Window =
@@ -120,6 +121,18 @@ let padWithin (window: Window) (value: float) (x: torch.Tensor) =
     x
     |> padBy [ for p in places -> p.Before, p.After ] value
     |> padBy [ for p in places -> 0L, p.Beyond ] 0.0
+
+/// The windows as the pooling kernels take them: a row is an image of height 1, an image has a depth of 1.
+let poolWindow (window: Window) (x: torch.Tensor) =
+    let axes =
+        [ for kernel, stride, place, side in
+              List.zip3 window.Kernel window.Stride (placesOn window x)
+              |> List.mapi (fun axis (kernel, stride, place) -> kernel, stride, place, x.size (2 + axis)) ->
+              PoolAxis(int side, int place.Count, kernel, stride, int place.Before) ]
+
+    match List.replicate (3 - axes.Length) PoolAxis.Single @ axes with
+    | [ depth; height; width ] -> PoolWindow(depth, height, width)
+    | _ -> invalidArg (nameof x) $"Pooling takes one, two or three sides; this has {axes.Length}."
 
 /// Symmetric padding that a convolution can do itself, without a padded copy; `None` where it cannot.
 let symmetric (window: Window) (x: torch.Tensor) =
