@@ -137,6 +137,9 @@ module Activation =
               let bend = x.clamp (scalar -1.0, scalar 1.0) + scalar 1.0
               bend * bend / scalar 4.0 + (x - scalar 1.0).relu()) ]
 
+    /// Whether it is max(0, x).
+    let isRelu (activation: Activation) = activation.Definition.Name = "relu"
+
     /// The names of those that give one of these.
     let thatGive kinds =
         [ for definition in all do

@@ -88,6 +88,8 @@ type LayerPlan =
         Forward: LayerCall -> Tensor
         /// The same in lanes, if there are kernels for it.
         Lanes: LaneForm option
+        /// The layer and the activation behind it in one, where it can do both faster than one after the other.
+        ForwardWith: Activation -> (LayerCall -> Tensor) option
     }
 
 /// A value that comes into a layer.
@@ -191,6 +193,7 @@ module LayerPlan =
           UsesBatch = false
           Arithmetic = Arithmetic.Full
           Forward = forward
+          ForwardWith = fun _ -> None
           Lanes = None }
 
     let keeping plan =
@@ -204,6 +207,16 @@ module LayerPlan =
             Arithmetic = Arithmetic.Products }
 
     let averaging plan = { plan with Effect = Effect.Averages }
+
+    /// A ReLU behind it changes the layer's output in place: one that no gradient needs, nor anything else.
+    let rectifiedInPlace (plan: LayerPlan) =
+        { plan with
+            ForwardWith =
+                fun activation ->
+                    if Activation.isRelu activation then
+                        Some(fun call -> (plan.Forward call).relu_())
+                    else
+                        None }
 
     /// A layer without weights that keeps its input's shape.
     let pointwise (site: LayerSite) forward = stateless site.Input site.Field forward

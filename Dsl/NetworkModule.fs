@@ -38,9 +38,9 @@ module private Initial =
 
 /// What computes the layers of a network.
 type LayerKernels =
-    /// libtorch, one layer at a time; on every device, in every type.
+    /// One layer at a time; on every device, in every type.
     | Library = 0
-    /// Kernels of our own where they are faster: float32 on the CPU, with gradients in memory that stays.
+    /// Chains of small layers in lanes where that is faster: float32 on the CPU, with gradients in memory that stays.
     | Lanes = 1
 
 module private ReducedPrecision =
@@ -64,7 +64,12 @@ module private ReducedPrecision =
 /// One step of a forward pass: a node, or several in lanes.
 [<RequireQualifiedAccess>]
 type private ModuleStep =
-    | Node of PlanNode * weights: Tensor list * current: Tensor list * next: Tensor list
+    | Node of
+        PlanNode *
+        forward: (LayerCall -> Tensor) *
+        weights: Tensor list *
+        current: Tensor list *
+        next: Tensor list
     | Lanes of LaneNetwork * first: PlanNode * last: PlanNode
 
 /// A checked network as a TorchSharp module. Its inputs are (N, C, sides…), its outputs have N first too.
@@ -136,6 +141,20 @@ type NetworkModule
             [| for stage in run.Stages -> laneLayer stage |]
         )
 
+    /// The node's layer with the activation behind it.
+    let forwardOf (node: PlanNode) =
+        match node.Activation with
+        | Some activation ->
+            let apply =
+                if reduced.HasValue then
+                    ReducedPrecision.activated activation
+                else
+                    activation.Apply
+
+            node.Layer.ForwardWith activation
+            |> Option.defaultValue (node.Layer.Forward >> apply)
+        | None -> node.Layer.Forward
+
     // In the order of the nodes, each with its place among them, that of the last for several, and its name in a trace.
     let steps =
         let runs = if kernels = LayerKernels.Lanes then LaneRuns.ofPlan plan else []
@@ -147,7 +166,17 @@ type NetworkModule
                    let first = nodes[run.First]
                    i, $"{first.Path} to {node.Path}", ModuleStep.Lanes(laneNetwork run first, first, node)
                | Some _ -> ()
-               | None -> i, node.Path, ModuleStep.Node(node, weightsOf node, buffersOf node current, buffersOf node next) |]
+               | None ->
+                   let step =
+                       ModuleStep.Node(
+                           node,
+                           forwardOf node,
+                           weightsOf node,
+                           buffersOf node current,
+                           buffersOf node next
+                       )
+
+                   i, node.Path, step |]
 
     do
         for weight, parameter in Seq.zip plan.Weights trained do
@@ -203,7 +232,7 @@ type NetworkModule
                 match step with
                 | ModuleStep.Lanes(network, first, last) ->
                     network.Run(take first.Inputs.Head, module'.Step) |> reshaped last.Layer.Output
-                | ModuleStep.Node(node, own, kept, written) ->
+                | ModuleStep.Node(node, forward, own, kept, written) ->
                     let given = node.Inputs |> List.map take
 
                     let inputs, own =
@@ -212,19 +241,13 @@ type NetworkModule
                         else
                             given, own
 
-                    let output =
-                        node.Layer.Forward
-                            { Inputs = inputs
-                              Weights = own
-                              Current = kept
-                              Next = written
-                              Step = module'.Step
-                              Path = node.Path }
-
-                    match node.Activation with
-                    | Some activation when reduced.HasValue -> ReducedPrecision.activated activation output
-                    | Some activation -> activation.Apply output
-                    | None -> output
+                    forward
+                        { Inputs = inputs
+                          Weights = own
+                          Current = kept
+                          Next = written
+                          Step = module'.Step
+                          Path = node.Path }
 
         [| for output in plan.Outputs ->
                if reduced.HasValue then

@@ -5,6 +5,7 @@ open TorchSharp
 open CnnCluster.Dsl
 open CnnCluster.Kernels
 open CnnCluster.Kernels.Collectives
+open CnnCluster.Kernels.Layers
 
 let private scalar (value: float) = Scalar.op_Implicit value
 
@@ -38,30 +39,62 @@ let private remember momentum (next: torch.Tensor) (fresh: torch.Tensor) =
     next.copy_ (next * scalar momentum + fresh.detach () * scalar (1.0 - momentum))
     |> ignore
 
-/// A frozen layer keeps its running statistics and normalises by them in training too, as in Keras.
-let private normalise (values: ArgumentValues) frozen (call: LayerCall) =
-    let x, epsilon = call.Input, values.Real "epsilon"
+/// A frozen layer keeps its running statistics and normalises by them in training too, as in Keras. An empty slice of a
+/// worker that keeps to itself has no statistics to add.
+let private isOfBatch (values: ArgumentValues) frozen (call: LayerCall) =
+    not frozen
+    && call.Step.Training
+    && (values.Flag "sync" || call.Input.size 0 > 0L)
+
+/// The scale and the shift, as far as there are any.
+let private weightsOf (values: ArgumentValues) (call: LayerCall) : struct (Tensor option * Tensor option) =
+    match values.Flag "scale", values.Flag "shift", call.Weights with
+    | true, true, [ scale; shift ] -> struct (Some scale, Some shift)
+    | true, false, [ scale ] -> struct (Some scale, None)
+    | false, true, [ shift ] -> struct (None, Some shift)
+    | _ -> struct (None, None)
+
+let private inLibtorch (values: ArgumentValues) frozen (call: LayerCall) =
+    let x = call.Input
     let mean, variance = call.Current[0], call.Current[1]
 
     let centred, variance =
-        if frozen || not call.Step.Training then
-            x - along x mean, variance
-        elif not (values.Flag "sync") && x.size 0 = 0L then
-            // An empty slice of a worker that keeps to itself has no statistics to add.
-            x - along x mean, variance
-        else
+        if isOfBatch values frozen call then
             let centred, batchMean, batchVariance = statistics (values.Flag "sync") call.Step x
             remember (values.Real "momentum") call.Next[0] batchMean
             remember (values.Real "momentum") call.Next[1] batchVariance
             centred, batchVariance
+        else
+            x - along x mean, variance
 
-    let normal = centred / along x ((variance + scalar epsilon).sqrt())
+    let normal = centred / along x ((variance + scalar (values.Real "epsilon")).sqrt())
+    let struct (scale, shift) = weightsOf values call
+    let scaled = scale |> Option.fold (fun y scale -> y * along x scale) normal
+    shift |> Option.fold (fun y shift -> y + along x shift) scaled
 
-    match values.Flag "scale", values.Flag "shift", call.Weights with
-    | true, true, [ scale; shift ] -> normal * along x scale + along x shift
-    | true, false, [ scale ] -> normal * along x scale
-    | false, true, [ shift ] -> normal + along x shift
-    | _ -> normal
+let private ownCall (values: ArgumentValues) frozen rectified (call: LayerCall) =
+    let next place : Tensor | null =
+        if isOfBatch values frozen call then call.Next[place] else null
+
+    BatchNormCall(
+        call.Step,
+        call.Current[0],
+        call.Current[1],
+        NextMean = next 0,
+        NextVariance = next 1,
+        Momentum = values.Real "momentum",
+        Epsilon = values.Real "epsilon",
+        Synchronised = values.Flag "sync",
+        Rectified = rectified
+    )
+
+let private normalise values frozen rectified (call: LayerCall) =
+    if OwnKernels.Take call.Input then
+        let struct (scale, shift) = weightsOf values call
+        BatchNorm.Of(call.Input, Option.toObj scale, Option.toObj shift, ownCall values frozen rectified call)
+    else
+        let y = inLibtorch values frozen call
+        if rectified then y.relu () else y
 
 let private buffer channels name initial : BufferDefinition =
     { Name = name
@@ -72,7 +105,13 @@ let private plan (site: LayerSite) =
     let channels, values = site.Input.Channels, site.Arguments
 
     Ok
-        { LayerPlan.pointwise site (normalise values site.Frozen) with
+        { LayerPlan.pointwise site (normalise values site.Frozen false) with
+            ForwardWith =
+                fun activation ->
+                    if Activation.isRelu activation then
+                        Some(normalise values site.Frozen true)
+                    else
+                        None
             Weights =
                 [ if values.Flag "scale" then Weights.perChannel channels "scale" 1.0
                   if values.Flag "shift" then Weights.perChannel channels "shift" 0.0 ]

@@ -4,6 +4,7 @@ module internal CnnCluster.Dsl.Layers.Convolution
 open TorchSharp
 open CnnCluster.Dsl
 open CnnCluster.Dsl.Layers.Window
+open CnnCluster.Kernels.Layers
 
 /// The arguments of every layer that slides a kernel.
 let geometry =
@@ -25,8 +26,28 @@ let private arguments =
       :: FixedKernels.argument
       :: Arguments.weights
 
+/// From so many filters on, and for images of so many pixels, oneDNN is faster where channels lie side by side, and so are
+/// the layers behind it. Below, turning the kernel around costs more (docs/adr/0013).
+let private channelsLast (window: Window) groups (x: torch.Tensor) (kernel: torch.Tensor) =
+    let pixels () =
+        (x.size 2 / int64 window.Stride[0]) * (x.size 3 / int64 window.Stride[1])
+
+    window.Kernel.Length = 2
+    && groups = 1
+    && kernel.size 0 >= 16L
+    && OwnKernels.Take x
+    && pixels () >= 64L
+
+/// The input with its elements in the order that the convolution is computed in.
+let private inOrder window groups (x: torch.Tensor) kernel =
+    if channelsLast window groups x kernel then
+        ChannelOrder.ChannelsLast x
+    else
+        x.contiguous ()
+
 /// z[i] = Σ w[l]·x[i·s + l·d − a] + bias, in groups of channels.
 let convolve (window: Window) groups (x: torch.Tensor) (kernel: torch.Tensor) (bias: torch.Tensor | null) =
+    let x = inOrder window groups x kernel
     let symmetric = symmetric window x
     let x = if symmetric.IsSome then x else pad window 0.0 x
     let strides, dilation = imageAxes window.Stride, imageAxes window.Dilation
@@ -92,19 +113,20 @@ let private plan (site: LayerSite) =
                 let depth = input.Channels / groups
                 let output = { Channels = filters; Sides = sides }
 
-                Ok
-                    { LayerPlan.stateless
-                          output
-                          (site.Field |> ReceptiveField.slide window.Extent window.Stride)
-                          (forward window groups) with
-                        Arithmetic = Arithmetic.Products
-                        Lanes =
-                            if groups = 1 then
-                                imageGeometry window input |> Option.map LaneForm.Convolution
-                            else
-                                None
-                        Weights = weightsOf values fixedKernel filters depth window
-                        MultiplyAdds = output.Elements |> Option.map (fun count -> count * int64 depth * area window) }))
+                { LayerPlan.stateless
+                      output
+                      (site.Field |> ReceptiveField.slide window.Extent window.Stride)
+                      (forward window groups) with
+                    Arithmetic = Arithmetic.Products
+                    Lanes =
+                        if groups = 1 then
+                            imageGeometry window input |> Option.map LaneForm.Convolution
+                        else
+                            None
+                    Weights = weightsOf values fixedKernel filters depth window
+                    MultiplyAdds = output.Elements |> Option.map (fun count -> count * int64 depth * area window) }
+                |> LayerPlan.rectifiedInPlace
+                |> Ok))
 
 let definition =
     { Name = "conv"

@@ -31,7 +31,7 @@ let private common (a: Shape) (b: Shape) =
                   Sides = List.map Option.get sides }
         | _ -> None
 
-let private planElementwise name effect (operation: Tensor -> Tensor -> Tensor) finish (site: LayerSite) =
+let private planElementwise name adapt (operation: Tensor -> Tensor -> Tensor) finish (site: LayerSite) =
     let merged =
         (Some site.Input, shapes site)
         ||> List.fold (fun merged shape -> merged |> Option.bind (common shape))
@@ -46,9 +46,9 @@ let private planElementwise name effect (operation: Tensor -> Tensor -> Tensor) 
         let forward (call: LayerCall) =
             call.Inputs |> List.reduce operation |> finish call.Inputs.Length
 
-        Ok(LayerPlan.stateless output (fieldOf site) forward |> effect)
+        Ok(LayerPlan.stateless output (fieldOf site) forward |> adapt)
 
-let private elementwise name summary formula effect operation finish =
+let private elementwise name summary formula adapt operation finish =
     { Name = name
       Help =
         { LayerHelp.create
@@ -59,13 +59,14 @@ let private elementwise name summary formula effect operation finish =
       Arguments = []
       Operands = Several
       Ranks = [ 0; 1; 2; 3 ]
-      Plan = planElementwise name effect operation finish }
+      Plan = planElementwise name adapt operation finish }
 
-let private plainly name summary formula effect operation =
-    elementwise name summary formula effect operation (fun _ x -> x)
+let private plainly name summary formula adapt operation =
+    elementwise name summary formula adapt operation (fun _ x -> x)
 
 let add =
-    plainly "add" "The sum of its operands, element by element." "y = a + b + …" id (fun a b -> a + b)
+    plainly "add" "The sum of its operands, element by element." "y = a + b + …" LayerPlan.rectifiedInPlace (fun a b ->
+        a + b)
 
 let subtract =
     plainly "subtract" "The first operand less the others, element by element." "y = a − b − …" id (fun a b -> a - b)

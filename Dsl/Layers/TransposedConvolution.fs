@@ -66,6 +66,8 @@ let private cut (axes: Axis list) (covered: int64 list) (y: torch.Tensor) =
             y.narrow (int64 (i + 2), axis.Before - both, axis.Length))
 
 let private spread geometry groups (x: torch.Tensor) (kernel: torch.Tensor) (bias: torch.Tensor | null) =
+    // One order for all: the kernels that libtorch has for the other one are not checked for few samples.
+    let x = x.contiguous ()
     let window = geometry.Window
     let sides = x.shape |> Array.skip 2 |> List.ofArray
     let axes = axes geometry sides

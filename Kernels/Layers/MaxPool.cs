@@ -26,42 +26,64 @@ public sealed class MaxPool : SingleTensorFunction<MaxPool>
             return apply(x, window, shape);
         }
 
-        using var source = x.contiguous();
+        using var source = ChannelOrder.InOrder(x);
         return Pool(source, null, window, shape);
     }
 
     [SuppressMessage("Design", "CA1062", Justification = "TorchSharp calls this.")]
     public override Tensor forward(AutogradContext ctx, params object[] vars)
     {
-        using var source = ((Tensor)vars[0]).contiguous();
+        using var source = ChannelOrder.InOrder((Tensor)vars[0]);
         var (window, shape) = ((PoolWindow)vars[1], (long[])vars[2]);
         var winners = empty(shape, dtype: ScalarType.Byte);
         ctx.save_for_backward([winners]);
-        ctx.save_data(ContextKey, (window, source.shape));
+        ctx.save_data(ContextKey, new Saved(window, source.shape, ChannelOrder.IsChannelsLast(source)));
         return Pool(source, winners, window, shape);
     }
 
     [SuppressMessage("Design", "CA1062", Justification = "TorchSharp calls this.")]
     public override List<Tensor> backward(AutogradContext ctx, Tensor grad_output)
     {
-        var (window, shape) = ((PoolWindow, long[]))ctx.get_data(ContextKey);
+        var saved = (Saved)ctx.get_data(ContextKey);
         using var winners = ctx.get_saved_variables()[0];
-        using var gradient = grad_output.contiguous();
-        var result = empty(shape, dtype: ScalarType.Float32);
-        unsafe
-        {
-            MaxPooling.Backward(
-                TensorMemory.Pointer<float>(gradient), TensorMemory.Pointer<byte>(winners), TensorMemory.Pointer<float>(result), shape[0] * shape[1], window);
-        }
-
+        var result = ChannelOrder.Empty(saved.Shape, saved.IsChannelsLast);
+        using var gradient = ChannelOrder.InOrderOf(result, grad_output);
+        Spread(gradient, winners, result, saved.Window);
         return [result, null!, null!];
     }
 
     private static unsafe Tensor Pool(Tensor x, Tensor? winners, in PoolWindow window, long[] shape)
     {
-        var y = empty(shape, dtype: ScalarType.Float32);
-        MaxPooling.Forward(
-            TensorMemory.Pointer<float>(x), TensorMemory.Pointer<float>(y), winners is null ? null : TensorMemory.Pointer<byte>(winners), shape[0] * shape[1], window);
+        var isChannelsLast = ChannelOrder.IsChannelsLast(x);
+        var y = ChannelOrder.Empty(shape, isChannelsLast);
+        var (samples, channels) = ((int)shape[0], (int)shape[1]);
+        var places = winners is null ? null : TensorMemory.Pointer<byte>(winners);
+        if (isChannelsLast)
+        {
+            PixelPooling.Forward(ChannelOrder.Memory(x), ChannelOrder.Memory(y), places, samples, channels, window);
+        }
+        else
+        {
+            MaxPooling.Forward(ChannelOrder.Memory(x), ChannelOrder.Memory(y), places, (long)samples * channels, window);
+        }
+
         return y;
     }
+
+    private static unsafe void Spread(Tensor gradient, Tensor winners, Tensor result, in PoolWindow window)
+    {
+        var (samples, channels) = ((int)result.size(0), (int)result.size(1));
+        var places = TensorMemory.Pointer<byte>(winners);
+        if (ChannelOrder.IsChannelsLast(result))
+        {
+            PixelPooling.Backward(ChannelOrder.Memory(gradient), places, ChannelOrder.Memory(result), samples, channels, window);
+        }
+        else
+        {
+            MaxPooling.Backward(ChannelOrder.Memory(gradient), places, ChannelOrder.Memory(result), (long)samples * channels, window);
+        }
+    }
+
+    /// <summary>What backward must know of forward.</summary>
+    private sealed record Saved(PoolWindow Window, long[] Shape, bool IsChannelsLast);
 }

@@ -5,6 +5,7 @@ open TorchSharp
 open CnnCluster.Dsl
 open CnnCluster.Dsl.Layers
 open CnnCluster.Kernels
+open CnnCluster.Tests.Dsl
 open CnnCluster.Tests.Dsl.LayerCases
 open CnnCluster.Tests.Dsl.LayerReferences
 open CnnCluster.Tests.Dsl.Networks
@@ -98,7 +99,9 @@ let private wide =
       "input 7x7x19\nlayernorm"
       "input 7x7x19\nlayernorm all"
       "input 7x7x24\ngroupnorm 4"
-      "input 7x7x24\nlocalresponsenorm" ]
+      "input 7x7x24\nlocalresponsenorm"
+      for layer in ChannelsLast.layers do
+          ChannelsLast.behindConvolution layer ]
 
 /// With several threads oneDNN shares out a grouped convolution of few channels by the number of samples.
 let private sharedOut = "input 6x3\ndepthwise 3 stride=2 pad=same multiplier=2"

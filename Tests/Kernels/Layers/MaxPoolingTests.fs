@@ -141,6 +141,18 @@ let private tests =
           Expect.equal y (Array.map value expected) "output"
           Expect.equal given (Array.map BitConverter.SingleToInt32Bits gradient) "gradient")
 
+      testPropertyWithConfig config "images whose channels lie side by side give the same" (fun case ->
+          use _ = torch.NewDisposeScope()
+          // Three sides have no such order: of them the images of one depth.
+          let window = PoolWindow(PoolAxis.Single, case.Window.Height, case.Window.Width)
+          let x = (tensorOf case).select(2L, 0L)
+          let pool (x: torch.Tensor) = MaxPool.Of(x, &window)
+
+          Expect.equal
+              (pooled (ChannelOrder.ChannelsLast x) pool)
+              (pooled (x.contiguous ()) pool)
+              "output and gradient")
+
       testPropertyWithConfig config "without a gradient it computes the same" (fun case ->
           use _ = torch.NewDisposeScope()
           let window = case.Window

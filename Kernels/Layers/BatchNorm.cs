@@ -1,0 +1,189 @@
+using System.Diagnostics.CodeAnalysis;
+using TorchSharp;
+using static TorchSharp.torch;
+using static TorchSharp.torch.autograd;
+
+namespace CnnCluster.Kernels.Layers;
+
+/// <summary>
+/// Batch normalisation (Ioffe, Szegedy, ICML 2015) as a step of the network, with the ReLU behind it where asked for:
+/// y = scale·(x − μ)/√(σ² + ε) + shift, channel by channel.
+/// </summary>
+/// <remarks>
+/// Of a batch's statistics one reduction over all ranks joins the sums, and one those of the gradients: every rank, one
+/// with an empty slice too, must run it forward and backward.
+/// </remarks>
+public sealed class BatchNorm : SingleTensorFunction<BatchNorm>
+{
+    private const string ContextKey = "call";
+
+    public override string Name => nameof(BatchNorm);
+
+    /// <param name="x">(N, C, sides…), float32 on the CPU; N may be 0.</param>
+    /// <param name="scale">(C), or null for 1.</param>
+    /// <param name="shift">(C), or null for 0.</param>
+    /// <param name="call">Whose statistics, and what becomes of the running ones.</param>
+    /// <exception cref="CollectiveException">A peer is gone or late.</exception>
+    public static Tensor Of(Tensor x, Tensor? scale, Tensor? shift, BatchNormCall call)
+    {
+        if (is_grad_enabled() && (x.requires_grad || scale is { requires_grad: true } || shift is { requires_grad: true }))
+        {
+            return apply(x, scale!, shift!, call);
+        }
+
+        using var source = ChannelOrder.InOrder(x);
+        using var table = NewTable(source);
+        return Normalise(source, scale, shift, call, table);
+    }
+
+    [SuppressMessage("Design", "CA1062", Justification = "TorchSharp calls this.")]
+    public override Tensor forward(AutogradContext ctx, params object[] vars)
+    {
+        var (x, call) = ((Tensor)vars[0], (BatchNormCall)vars[3]);
+        var (scale, shift) = ((Tensor?)vars[1], (Tensor?)vars[2]);
+        var source = ChannelOrder.InOrder(x);
+        var table = NewTable(source);
+        ctx.save_for_backward([source, table]);
+        ctx.save_data(ContextKey, new Saved(call, x.requires_grad, scale is not null, shift is not null));
+        return Normalise(source, scale, shift, call, table);
+    }
+
+    [SuppressMessage("Design", "CA1062", Justification = "TorchSharp calls this.")]
+    public override List<Tensor> backward(AutogradContext ctx, Tensor grad_output)
+    {
+        var saved = (Saved)ctx.get_data(ContextKey);
+        var tensors = ctx.get_saved_variables();
+        using var source = tensors[0];
+        using var table = tensors[1];
+        using var gradient = ChannelOrder.InOrderOf(source, grad_output);
+        using var sums = empty([2 * source.size(1)], dtype: ScalarType.Float64);
+        SumGradients(source, gradient, saved.Call, table, sums);
+        Centre(table, sums);
+        // The weights' gradients are this rank's part: they are reduced with all others, at the end of the step.
+        var (scale, shift) = WeightGradients(saved, table, sums);
+        if (saved.OfInput)
+        {
+            Join(saved.Call, sums);
+        }
+
+        return [saved.OfInput ? InputGradient(source, gradient, saved.Call, table, sums) : null!, scale!, shift!, null!];
+    }
+
+    private static Tensor NewTable(Tensor x) => empty([ChannelTable.Rows, x.size(1)], dtype: ScalarType.Float32);
+
+    private static unsafe ChannelTable TableOf(Tensor table) => new(TensorMemory.Pointer<float>(table), (int)table.size(1));
+
+    private static unsafe Tensor Normalise(Tensor x, Tensor? scale, Tensor? shift, BatchNormCall call, Tensor table)
+    {
+        var numbers = TableOf(table);
+        BatchStatistics.Fill(x, scale, shift, call, numbers);
+        var y = empty_like(x);
+        var order = ChannelOrder.Of(x);
+        var source = ChannelOrder.Memory(x);
+        var result = ChannelOrder.Memory(y);
+        if (call.Rectified)
+        {
+            ChannelMap.Run<Normalised<Rectifier>>(order, source, source, result, numbers);
+        }
+        else
+        {
+            ChannelMap.Run<Normalised<Nothing>>(order, source, source, result, numbers);
+        }
+
+        return y;
+    }
+
+    private static unsafe void SumGradients(Tensor x, Tensor gradient, BatchNormCall call, Tensor table, Tensor sums)
+    {
+        var order = ChannelOrder.Of(x);
+        var totals = TensorMemory.Pointer<double>(sums);
+        if (call.Rectified)
+        {
+            ChannelSums.Run<GradientTerms<Rectifier>>(order, ChannelOrder.Memory(x), ChannelOrder.Memory(gradient), TableOf(table), totals);
+        }
+        else
+        {
+            ChannelSums.Run<GradientTerms<Nothing>>(order, ChannelOrder.Memory(x), ChannelOrder.Memory(gradient), TableOf(table), totals);
+        }
+    }
+
+    /// <summary>Makes Σ∂L/∂z·(x − μ) of the sum over x less the rounded mean.</summary>
+    private static unsafe void Centre(Tensor table, Tensor sums)
+    {
+        var channels = (int)table.size(1);
+        var rest = TableOf(table).Rest;
+        var totals = TensorMemory.Span<double>(sums);
+        for (var c = 0; c < channels; c++)
+        {
+            totals[channels + c] -= rest[c] * totals[c];
+        }
+    }
+
+    private static unsafe (Tensor? Scale, Tensor? Shift) WeightGradients(Saved saved, Tensor table, Tensor sums)
+    {
+        var channels = (int)table.size(1);
+        var (scale, shift) = (empty([channels], dtype: ScalarType.Float32), empty([channels], dtype: ScalarType.Float32));
+        var scales = TensorMemory.Span<float>(scale);
+        var shifts = TensorMemory.Span<float>(shift);
+        var totals = TensorMemory.Pointer<double>(sums);
+        var scatter = TableOf(table).Scatter;
+        for (var c = 0; c < channels; c++)
+        {
+            scales[c] = (float)(totals[channels + c] * scatter[c]);
+            shifts[c] = (float)totals[c];
+        }
+
+        return (saved.HasScale ? scale : null, saved.HasShift ? shift : null);
+    }
+
+    /// <summary>Native code called backward: an exception waits in the step until it has returned.</summary>
+    private static void Join(BatchNormCall call, Tensor sums)
+    {
+        if (!call.OfBatch || !call.Synchronised)
+        {
+            return;
+        }
+
+        try
+        {
+            call.Step.Collective.AllReduceSum(sums);
+        }
+        catch (CollectiveException e)
+        {
+            call.Step.Fail(e);
+        }
+    }
+
+    /// <summary>
+    /// Where the statistics are the batch's, every element has a part in them:
+    /// ∂L/∂x = factor·(∂L/∂z − Σ∂L/∂z/n − (x − μ)/(σ² + ε)·Σ(∂L/∂z·(x − μ))/n).
+    /// </summary>
+    private static unsafe Tensor InputGradient(Tensor x, Tensor gradient, BatchNormCall call, Tensor table, Tensor sums)
+    {
+        var (order, count) = (ChannelOrder.Of(x), call.Count(x.shape));
+        var numbers = TableOf(table);
+        var totals = TensorMemory.Pointer<double>(sums);
+        for (var c = 0; c < order.Channels; c++)
+        {
+            var share = call.OfBatch ? numbers.Factor[c] / count : 0;
+            var slope = share * totals[order.Channels + c] * numbers.Scatter[c] * numbers.Scatter[c];
+            numbers.Slope[c] = (float)slope;
+            numbers.Offset[c] = (float)((share * totals[c]) - (slope * numbers.Rest[c]));
+        }
+
+        var result = empty_like(x);
+        if (call.Rectified)
+        {
+            ChannelMap.Run<InputGradient<Rectifier>>(order, ChannelOrder.Memory(x), ChannelOrder.Memory(gradient), ChannelOrder.Memory(result), numbers);
+        }
+        else
+        {
+            ChannelMap.Run<InputGradient<Nothing>>(order, ChannelOrder.Memory(x), ChannelOrder.Memory(gradient), ChannelOrder.Memory(result), numbers);
+        }
+
+        return result;
+    }
+
+    /// <summary>What backward must know of forward besides the tensors.</summary>
+    private sealed record Saved(BatchNormCall Call, bool OfInput, bool HasScale, bool HasShift);
+}

@@ -1,0 +1,90 @@
+using static TorchSharp.torch;
+
+namespace CnnCluster.Kernels.Layers;
+
+/// <summary>Where a tensor's channels lie, (N, C, sides…) as its shape is.</summary>
+/// <param name="Outer">Images whose channels follow each other: samples; in channels-last order, pixels.</param>
+/// <param name="Channels">C.</param>
+/// <param name="Inner">Neighbouring elements of one channel: pixels; in channels-last order, and in a vector, one.</param>
+public readonly record struct ChannelOrder(int Outer, int Channels, int Inner)
+{
+    /// <summary>The order of a tensor whose elements lie in one of the two.</summary>
+    internal static ChannelOrder Of(Tensor x)
+    {
+        var shape = x.shape;
+        var (samples, channels) = ((int)shape[0], (int)shape[1]);
+        var pixels = 1;
+        for (var axis = 2; axis < shape.Length; axis++)
+        {
+            pixels *= (int)shape[axis];
+        }
+
+        return IsChannelsLast(x) ? new ChannelOrder(samples * pixels, channels, 1) : new ChannelOrder(samples, channels, pixels);
+    }
+
+    /// <summary>An image's channels lie side by side, and it is not the usual order too, as of a single channel or pixel.</summary>
+    public static bool IsChannelsLast(Tensor x)
+    {
+        if (x.dim() != 4 || x.is_contiguous())
+        {
+            return false;
+        }
+
+        var (shape, stride) = (x.shape, x.stride());
+        return stride[1] == 1 && stride[3] == shape[1] && stride[2] == stride[3] * shape[3] && stride[0] == stride[2] * shape[2];
+    }
+
+    /// <summary>An image's elements with the channels side by side, pixel after pixel: the same shape, in another order.</summary>
+    /// <param name="x">(N, C, H, W).</param>
+    public static Tensor ChannelsLast(Tensor x)
+    {
+        if (IsChannelsLast(x))
+        {
+            return x;
+        }
+
+        using var last = x.permute(0, 2, 3, 1);
+        using var copy = last.contiguous();
+        return copy.permute(0, 3, 1, 2);
+    }
+
+    /// <summary>The tensor, or a copy of it in the usual order where it lies in neither; a handle of its own.</summary>
+    internal static Tensor InOrder(Tensor x) => IsChannelsLast(x) ? x.alias() : x.contiguous();
+
+    /// <summary>A new tensor with whatever numbers.</summary>
+    /// <param name="shape">(N, C, sides…); two sides where the channels lie last.</param>
+    /// <param name="isChannelsLast">Which order.</param>
+    internal static Tensor Empty(long[] shape, bool isChannelsLast)
+    {
+        if (!isChannelsLast)
+        {
+            return empty(shape, dtype: ScalarType.Float32);
+        }
+
+        using var last = empty([shape[0], shape[2], shape[3], shape[1]], dtype: ScalarType.Float32);
+        return last.permute(0, 3, 1, 2);
+    }
+
+    /// <summary>The tensor, or a copy of it in the order of another of its shape; a handle of its own.</summary>
+    internal static Tensor InOrderOf(Tensor other, Tensor x)
+    {
+        if (!IsChannelsLast(other))
+        {
+            return x.contiguous();
+        }
+
+        return IsChannelsLast(x) ? x.alias() : ChannelsLast(x);
+    }
+
+    /// <summary>Where the elements of a tensor in either order begin.</summary>
+    internal static unsafe float* Memory(Tensor x)
+    {
+        if (!IsChannelsLast(x))
+        {
+            return TensorMemory.Pointer<float>(x);
+        }
+
+        using var last = x.permute(0, 2, 3, 1);
+        return TensorMemory.Pointer<float>(last);
+    }
+}
