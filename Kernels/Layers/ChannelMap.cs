@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
 namespace CnnCluster.Kernels.Layers;
@@ -23,6 +24,13 @@ internal static unsafe class ChannelMap
         if (order.Inner == 1)
         {
             Rows<TMap>(order, x, other, result, table);
+        }
+        else if (order.HasSmallPlanes)
+        {
+            var rows = order.AsRows;
+            var memory = (float*)NativeMemory.Alloc((nuint)rows.Channels, ChannelTable.Rows * sizeof(float));
+            Rows<TMap>(rows, x, other, result, table.Repeated(memory, order.Inner));
+            NativeMemory.Free(memory);
         }
         else
         {

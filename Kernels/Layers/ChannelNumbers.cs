@@ -25,6 +25,19 @@ internal readonly unsafe ref struct ChannelTable(float* memory, int channels)
     /// <summary>What rounding left out of <see cref="Mean"/>: μ = Mean + Rest.</summary>
     public float* Rest => memory + (6 * channels);
 
+    /// <summary>Each channel's numbers so many times, for as many neighbours that are computed like channels.</summary>
+    /// <param name="destination">Room for <see cref="Rows"/> rows of so many times C numbers.</param>
+    /// <param name="times">How many times.</param>
+    public ChannelTable Repeated(float* destination, int times)
+    {
+        for (var i = 0; i < Rows * channels; i++)
+        {
+            new Span<float>(destination + ((long)i * times), times).Fill(memory[i]);
+        }
+
+        return new ChannelTable(destination, channels * times);
+    }
+
     /// <summary>One channel's numbers, in all lanes.</summary>
     public ChannelNumbers<TLanes> Same<TLanes>(int channel)
         where TLanes : struct, IFloatLanes<TLanes> =>

@@ -8,6 +8,12 @@ namespace CnnCluster.Kernels.Layers;
 /// <param name="Inner">Neighbouring elements of one channel: pixels; in channels-last order, and in a vector, one.</param>
 public readonly record struct ChannelOrder(int Outer, int Channels, int Inner)
 {
+    /// <summary>Planes that fill no lanes: whole samples are computed like rows of as many channels.</summary>
+    internal bool HasSmallPlanes => Inner is > 1 and < 16;
+
+    /// <summary>Each element of a sample as a channel of its own.</summary>
+    internal ChannelOrder AsRows => new(Outer, Channels * Inner, 1);
+
     /// <summary>The order of a tensor whose elements lie in one of the two.</summary>
     internal static ChannelOrder Of(Tensor x)
     {

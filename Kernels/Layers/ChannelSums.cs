@@ -32,10 +32,32 @@ internal static unsafe class ChannelSums
         {
             Rows<TTerms>(order, x, other, table, sums);
         }
+        else if (order.HasSmallPlanes)
+        {
+            SmallPlanes<TTerms>(order, x, other, table, sums);
+        }
         else
         {
             Planes<TTerms>(order, x, other, table, sums);
         }
+    }
+
+    private static void SmallPlanes<TTerms>(ChannelOrder order, float* x, float* other, in ChannelTable table, double* sums)
+        where TTerms : IChannelTerms
+    {
+        var rows = order.AsRows;
+        var partial = (double*)NativeMemory.Alloc((nuint)rows.Channels, (2 * sizeof(double)) + (ChannelTable.Rows * sizeof(float)));
+        Rows<TTerms>(rows, x, other, table.Repeated((float*)(partial + (2 * rows.Channels)), order.Inner), partial);
+        for (var i = 0; i < 2 * order.Channels; i++)
+        {
+            sums[i] = 0;
+            for (var k = 0; k < order.Inner; k++)
+            {
+                sums[i] += partial[(i * order.Inner) + k];
+            }
+        }
+
+        NativeMemory.Free(partial);
     }
 
     private static void Rows<TTerms>(ChannelOrder order, float* x, float* other, in ChannelTable table, double* sums)
