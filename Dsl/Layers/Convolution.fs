@@ -45,8 +45,24 @@ let private inOrder window groups (x: torch.Tensor) kernel =
     else
         x.contiguous ()
 
+/// Of a kernel that meets a single pixel the one element that does: the rest need not be computed with zeros, nor its
+/// gradient be of them.
+let private meeting (window: Window) (x: torch.Tensor) (kernel: torch.Tensor) =
+    match onlyElement window x with
+    | None -> window, kernel
+    | Some places ->
+        let ones = List.replicate places.Length 1
+
+        { window with
+            Kernel = ones
+            Dilation = ones
+            Padding = Valid },
+        (kernel, List.indexed places)
+        ||> List.fold (fun kernel (axis, place) -> kernel.narrow (int64 (axis + 2), place, 1L))
+
 /// z[i] = Σ w[l]·x[i·s + l·d − a] + bias, in groups of channels.
 let convolve (window: Window) groups (x: torch.Tensor) (kernel: torch.Tensor) (bias: torch.Tensor | null) =
+    let window, kernel = meeting window x kernel
     let x = inOrder window groups x kernel
     let symmetric = symmetric window x
     let x = if symmetric.IsSome then x else pad window 0.0 x

@@ -143,6 +143,23 @@ let symmetric (window: Window) (x: torch.Tensor) =
     else
         None
 
+/// Where an image of one pixel has an output of one: the element of a larger kernel, an axis each, that meets the pixel.
+/// All others meet padding.
+let onlyElement (window: Window) (x: torch.Tensor) =
+    let places = placesOn window x
+    let isOne (place: Places) = place.Count = 1L
+    let meets (place: Places) dilation = place.Before % int64 dilation = 0L
+
+    if
+        area window > 1L
+        && x.shape |> Array.skip 2 |> Array.forall (fun side -> side = 1L)
+        && List.forall isOne places
+        && List.forall2 meets places window.Dilation
+    then
+        Some(List.map2 (fun place dilation -> place.Before / int64 dilation) places window.Dilation)
+    else
+        None
+
 /// The window over an image of known sides, padded by zeros; `None` for other inputs, and where a last window reaches
 /// over the padding.
 let imageGeometry (window: Window) (input: Shape) =

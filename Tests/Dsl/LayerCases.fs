@@ -13,6 +13,8 @@ let cases =
           [ "input 6x3\nconv 4 3 stride=2 pad=same"
             "input 5x6x2\nconv 3 3x2 pad=[1 0; 0 2] stride=2x1 kernel-init=normal bias-init=normal"
             "input 6x5x4\nconv 4 2x3 groups=2 dilation=2x1 bias=no"
+            "input 1x1x3\nconv 2 3x3 pad=1"
+            "input 1x1x4\nconv 4 3x5 pad=[4 0; 2 2] dilation=2x1 stride=2 groups=2"
             "input 4x4x4x2\nconv 2 2x2x3 stride=2 pad=1" ]
           "maxpool",
           [ "input 7x2\nmaxpool 3 stride=2 pad=same"

@@ -100,6 +100,8 @@ let private wide =
       "input 7x7x19\nlayernorm all"
       "input 7x7x24\ngroupnorm 4"
       "input 7x7x24\nlocalresponsenorm"
+      "input 1x1x24\nconv 32 3 pad=1"
+      "input 1x1x24\nconv 32 3 pad=same dilation=2"
       for layer in ChannelsLast.layers do
           ChannelsLast.behindConvolution layer ]
 
