@@ -23,6 +23,10 @@ module LaneRuns =
     [<Literal>]
     let private MostTaps = 1152
 
+    /// From so many filters on libtorch's convolutions are faster, with their channels side by side (docs/adr/0013).
+    [<Literal>]
+    let private ManyFilters = 16
+
     let private activation (node: PlanNode) =
         match node.Activation with
         | None -> "linear"
@@ -98,13 +102,13 @@ module LaneRuns =
 
         further first
 
-    let private isConvolution =
+    let private begins (nodes: PlanNode[]) =
         function
-        | LaneStagePlan.Convolution _, _ -> true
+        | LaneStagePlan.Convolution(i, _, _), _ -> nodes[i].Layer.Output.Channels < ManyFilters
         | LaneStagePlan.Dense _, _ -> false
 
-    /// The runs of a network, none of which overlap: each begins with a convolution, since libtorch's matrix products
-    /// alone are as fast.
+    /// The runs of a network, none of which overlap: each begins with a convolution of few filters, since libtorch's
+    /// matrix products alone, and its convolutions of many filters, are as fast.
     let ofPlan (plan: NetworkPlan) =
         let nodes = Array.ofList plan.Nodes
         let onlyReader = onlyReaders plan
@@ -116,7 +120,7 @@ module LaneRuns =
                 let found = if fits nodes[i] then stages (row nodes onlyReader i) else []
 
                 match found with
-                | first :: _ when isConvolution first ->
+                | first :: _ when begins nodes first ->
                     let last = found |> List.last |> snd
 
                     { First = i
