@@ -21,8 +21,18 @@ public static class TensorMemory
         return tensor.numel() == 0 ? [] : MemoryMarshal.Cast<byte, T>(tensor.bytes);
     }
 
-    /// <summary>Where those elements begin: libtorch's memory does not move.</summary>
+    /// <summary>Where those elements begin, also of more than a span can hold: libtorch's memory does not move.</summary>
     /// <exception cref="ArgumentException">As for <see cref="Span{T}"/>.</exception>
     internal static unsafe T* Pointer<T>(Tensor tensor)
-        where T : unmanaged => (T*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(Span<T>(tensor)));
+        where T : unmanaged
+    {
+        if (tensor.numel() <= int.MaxValue / sizeof(T) || !tensor.is_contiguous())
+        {
+            return (T*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(Span<T>(tensor)));
+        }
+
+        using var flat = tensor.view(-1);
+        using var first = flat.narrow(0, 0, 1);
+        return (T*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(Span<T>(first)));
+    }
 }

@@ -25,7 +25,7 @@ public readonly record struct ChannelOrder(int Outer, int Channels, int Inner)
             pixels *= (int)shape[axis];
         }
 
-        return IsChannelsLast(x) ? new ChannelOrder(samples * pixels, channels, 1) : new ChannelOrder(samples, channels, pixels);
+        return IsChannelsLast(x) ? new ChannelOrder(checked(samples * pixels), channels, 1) : new ChannelOrder(samples, channels, pixels);
     }
 
     /// <summary>An image's channels lie side by side, and it is not the usual order too, as of a single channel or pixel.</summary>
