@@ -58,7 +58,11 @@ let tests =
                       |> List.distinct
 
                   Expect.containsAll documented (seen "step" @ seen "phase") "every name is explained"
-                  let paths = [ for name in seen "layer" do yield! name.Split " to " ]
+
+                  let paths =
+                      [ for name in seen "layer" do
+                            yield! name.Split " to " ]
+
                   Expect.containsAll layers paths "layers by their paths, those that are one by the first and the last"
                   Expect.containsAll paths [ "conv1"; "dense3" ] "from the first to the last")
           }

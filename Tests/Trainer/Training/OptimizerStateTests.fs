@@ -127,7 +127,9 @@ let tests =
           test "the rate of an epoch is what was decided on the one before, on every worker" {
               let plan = plan plateauScript
               let data = TrainingCatalogues.Load(plan, null)
-              use session = new WorkerSession(Job(), plan, torch.CPU, data, new SoloCollective(), null)
+
+              use session =
+                  new WorkerSession(Job(), plan, torch.CPU, data, new SoloCollective(), null)
 
               let rateOf epoch =
                   session.TrainEpoch(epoch, (fun () -> false), ignore) |> ignore
