@@ -28,7 +28,7 @@ internal sealed unsafe class DenseStage<T> : LaneStage
     {
         (this.kernel, this.bias, this.relu) = (kernel, bias, relu);
         (features, units) = (input.Features, output.Features);
-        rowPitch = Tile.RoundUp(features, DenseTiles.OuterColumns);
+        rowPitch = Tile.RoundUp(features, OuterTile.Width);
         tail = new LaneMemory((long)units * Tile.Tall);
     }
 
@@ -52,7 +52,7 @@ internal sealed unsafe class DenseStage<T> : LaneStage
             {
                 var blocks = Math.Min(Pair, pass.Blocks - block);
                 var from = pass.Input + ((long)block * InputSize);
-                DenseTiles.Units<T>(weights, features, from, from + ((blocks - 1) * InputSize), result);
+                UnitsTile.Run<T>(weights, features, from, from + ((blocks - 1) * InputSize), result);
                 Finish(result, (float*)biases, unit, blocks, pass.Output + ((long)block * OutputSize));
             }
         }
@@ -120,19 +120,19 @@ internal sealed unsafe class DenseStage<T> : LaneStage
         var samples = pass.Blocks * LaneLayout.Samples;
         rows = LaneMemory.AtLeast(rows, (long)samples * rowPitch);
         LaneTransposition.ToRows(pass.Input, pass.Blocks, features, rows.Pointer, rowPitch);
-        var result = stackalloc float[Tile.Rows * DenseTiles.OuterColumns];
+        var result = stackalloc float[Tile.Rows * OuterTile.Width];
         var to = kernel.GradientPointer;
         for (var unit = 0; unit < units; unit += Tile.Rows)
         {
             var count = Math.Min(Tile.Rows, units - unit);
             var (z, pitch) = SixUnitsAt(pass, unit, count);
-            for (var feature = 0; feature < features; feature += DenseTiles.OuterColumns)
+            for (var feature = 0; feature < features; feature += OuterTile.Width)
             {
-                DenseTiles.Outer<T>((float*)z, pitch, pass.Blocks, rows.Pointer + feature, rowPitch, result);
+                OuterTile.Run<T>((float*)z, pitch, pass.Blocks, rows.Pointer + feature, rowPitch, result);
                 for (var row = 0; row < count; row++)
                 {
                     var place = to + ((long)(unit + row) * features) + feature;
-                    Add(result + (row * DenseTiles.OuterColumns), place, Math.Min(DenseTiles.OuterColumns, features - feature));
+                    Add(result + (row * OuterTile.Width), place, Math.Min(OuterTile.Width, features - feature));
                 }
             }
         }
@@ -166,7 +166,7 @@ internal sealed unsafe class DenseStage<T> : LaneStage
             var (weights, pitch) = ColumnsAt(first, feature, count);
             for (var block = 0; block < pass.Blocks; block++)
             {
-                DenseTiles.Columns<T>((float*)weights, pitch, units, pass.OutputGradient + ((long)block * OutputSize), result);
+                ColumnsTile.Run<T>((float*)weights, pitch, units, pass.OutputGradient + ((long)block * OutputSize), result);
                 var to = pass.InputGradient + ((long)block * InputSize) + (feature * LaneLayout.Samples);
                 new ReadOnlySpan<float>(result, count * LaneLayout.Samples).CopyTo(new Span<float>(to, count * LaneLayout.Samples));
             }
