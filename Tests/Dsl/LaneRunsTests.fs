@@ -1,0 +1,120 @@
+/// Which layers are computed in lanes, and that a network with lanes is the network without them.
+module CnnCluster.Tests.Dsl.LaneRunsTests
+
+open System
+open Expecto
+open TorchSharp
+open CnnCluster.Dsl
+open CnnCluster.Kernels
+open CnnCluster.Tests.Dsl.LayerCases
+open CnnCluster.Tests.Dsl.LayerReferences
+open CnnCluster.Tests.Dsl.Networks
+
+/// The first and the last layer of each run.
+let private runs body =
+    let plan = planOf body
+    [ for run in LaneRuns.ofPlan plan -> plan.Nodes[run.First].Path, plan.Nodes[run.Last].Path ]
+
+let private lenet =
+    "input 28x28x1
+    conv 6 5x5 pad=same relu
+    maxpool 2x2
+    conv 16 5x5 relu
+    maxpool 2x2
+    flatten
+    dense 120 relu
+    dense 84 relu
+    dense 10"
+
+let private networkWith (kernels: LayerKernels) (plan: NetworkPlan) =
+    let allocate (tensors: NamedTensor seq) : Tensor seq =
+        [| for tensor in tensors -> torch.zeros (Array.ofSeq tensor.Shape, dtype = Nullable torch.float32) |]
+
+    let tensors =
+        { Weights = Array.ofSeq (allocate plan.Weights)
+          Gradients = Array.ofSeq (allocate plan.Weights)
+          Buffers = Array.ofSeq (allocate plan.Buffers)
+          NextBuffers = Array.ofSeq (allocate plan.Buffers) }
+
+    let network = new NetworkModule(plan, tensors, kernels)
+    network.Initialise 5UL
+    network, tensors
+
+/// The output for 20 samples, and the gradients of all weights.
+let private computed kernels plan =
+    let network, tensors = networkWith kernels plan
+    use network = network
+    network.Step <- step true 20L
+    // Multiples of 1/8, whose sums of products are exact: no ReLU decides otherwise for a rounding.
+    let eighths (wave: float -> float) i = round (8.0 * wave i) / 8.0
+
+    for w, weight in Seq.indexed [ yield! tensors.Weights; yield! tensors.Buffers ] do
+        fill weight (eighths (fun i -> cos (1.3 * i + float w)))
+
+    let x = (samples plan 20).``to`` torch.float32
+    fill x (eighths (fun i -> sin (0.7 * i + 0.3)))
+    let y = network.forward x
+    (y * (scores y).``to`` torch.float32).sum().backward()
+    network.Step.ThrowIfFailed()
+
+    values (y.``to`` torch.float64),
+    [| for g in tensors.Gradients do
+           yield! values (g.``to`` torch.float64) |]
+
+let private apart (actual: float[]) (expected: float[]) =
+    let norm numbers =
+        numbers |> Array.sumBy (fun n -> n * n) |> sqrt
+
+    norm (Array.map2 (-) actual expected) / norm expected
+
+let private networks =
+    [ "LeNet-5", lenet
+      "smooth activations around a run",
+      "input 12x12x2; conv 4 3x3 tanh; conv 5 3x3 relu; maxpool 2x2; conv 3 2x2; flatten; dense 7 sigmoid"
+      "a frozen layer", "input 12x12x2; conv 4 3x3 relu frozen; conv 5 3x3 relu; flatten; dense 7"
+      "no bias", "input 12x12x2; conv 4 3x3 relu bias=no; maxpool 2x2; flatten; dense 7 bias=no"
+      "a block used twice", "input 12x12x2; repeat 2 { conv 3 3x3 pad=same relu }; flatten; dense 5"
+      "a branch",
+      "input 12x12x3; conv 4 3x3 pad=same relu as a; conv 4 3x3 pad=same relu; add a here; conv 4 3x3 relu; flatten; dense 5"
+      "dropout between", "input 12x12x2; conv 4 3x3 relu; dropout 0.5; conv 3 3x3 relu; flatten; dense 5" ]
+
+[<Tests>]
+let tests =
+    testList
+        "Dsl.LaneRuns"
+        [ test "LeNet-5 is one run" { Expect.equal (runs lenet) [ "conv1", "dense3" ] "from image to logits" }
+
+          for why, body, expected in
+              [ "another activation",
+                "input 8x8x1; conv 4 3x3 relu; conv 4 3x3 tanh; flatten; dense 2",
+                [ "conv1", "conv1" ]
+                "dropout", "input 8x8x1; conv 4 3x3 relu; dropout 0.5; flatten; dense 2", [ "conv1", "conv1" ]
+                "pooling of another kind",
+                "input 9x9x1; conv 4 3x3 relu; maxpool 3x3; flatten; dense 2",
+                [ "conv1", "conv1" ]
+                "many taps", "input 8x8x1; conv 12 3x3 relu; conv 9 5x5 relu", [ "conv1", "conv1" ]
+                "a second reader",
+                "input 8x8x1; conv 4 3x3 pad=same relu as a; conv 4 3x3 pad=same; add a here",
+                [ "conv1", "conv1"; "conv2", "conv2" ]
+                "a flatten whose vector is something else's",
+                "input 8x8x1; conv 4 3x3 relu; flatten; dense 2 tanh",
+                [ "conv1", "conv1" ] ] do
+              test $"a run ends at {why}" { Expect.equal (runs body) expected body }
+
+          for why, body in
+              [ "groups", "input 8x8x4; conv 4 3x3 groups=2 relu; flatten; dense 2"
+                "many filters", "input 8x8x3; conv 16 3x3 relu; maxpool 2x2; flatten; dense 2"
+                "dense layers alone", "input 8x8x1; flatten; dense 20 relu; dense 2"
+                "one side", "input 20x2; conv 4 3 relu; flatten; dense 2" ] do
+              test $"there is none of {why}" { Expect.isEmpty (runs body) body }
+
+          for name, body in networks do
+              test $"lanes and libtorch compute the same: {name}" {
+                  scope (fun () ->
+                      let plan = planOf body
+                      Expect.isNonEmpty (LaneRuns.ofPlan plan) "there is a run"
+                      let output, gradients = computed LayerKernels.Lanes plan
+                      let expected, expectedGradients = computed LayerKernels.Library plan
+                      Expect.isLessThan (apart output expected) 1e-6 "outputs"
+                      Expect.isLessThan (apart gradients expectedGradients) 2e-6 "gradients")
+              } ]
