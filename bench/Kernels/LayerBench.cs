@@ -12,6 +12,7 @@ namespace CnnCluster.Bench.Kernels;
 /// </summary>
 public class LayerBench
 {
+    private NetworkTensors? tensors;
     private Tensor? input;
     private Tensor? outputGradient;
     private NetworkModule? own;
@@ -31,8 +32,11 @@ public class LayerBench
         var script = $"network Case {{\n    input {Case.Input}\n    {Case.Layers}\n}}\n";
         var result = Script.Network(new Source("case.cnn", script), null, [], Catalogues.LayersOnly);
         var plan = result.Value ?? throw new InvalidOperationException(result.Text);
-        own = NetworkModule.Create(plan, 1, ScalarType.Float32, CPU);
-        own.Step = new StepContext(1, new SoloCollective()) { Training = true, GlobalBatch = Batch };
+        own = new NetworkModule(plan, tensors = Allocate(plan), LayerKernels.Lanes)
+        {
+            Step = new StepContext(1, new SoloCollective()) { Training = true, GlobalBatch = Batch },
+        };
+        own.Initialise(1);
         libtorch = Case.LibTorch();
         var sides = Case.Input.Split('x').Select(static side => long.Parse(side, System.Globalization.CultureInfo.InvariantCulture)).ToArray();
         input = rand([Batch, sides[2], sides[0], sides[1]]).requires_grad_(Case.NeedsInputGradient).DetachFromDisposeScope();
@@ -51,9 +55,20 @@ public class LayerBench
     {
         own?.Dispose();
         libtorch?.Dispose();
+        foreach (var tensor in tensors is null ? [] : tensors.Weights.Concat(tensors.Gradients).Concat(tensors.Buffers).Concat(tensors.NextBuffers))
+        {
+            tensor.Dispose();
+        }
+
         input?.Dispose();
         outputGradient?.Dispose();
     }
+
+    /// <summary>A replica's tensors without its arenas: gradients in memory that stays, as kernels of our own ask for.</summary>
+    private static NetworkTensors Allocate(NetworkPlan plan) =>
+        new(Zeros(plan.Weights), Zeros(plan.Weights), Zeros(plan.Buffers), Zeros(plan.Buffers));
+
+    private static List<Tensor> Zeros(IEnumerable<NamedTensor> like) => [.. like.Select(static t => zeros([.. t.Shape]))];
 
     private void Run(nn.Module<Tensor, Tensor> module)
     {

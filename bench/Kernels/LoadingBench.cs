@@ -29,7 +29,16 @@ public class LoadingBench
 
     /// <summary>Through the loader's thread, as training has it.</summary>
     [Benchmark(OperationsPerInvoke = Batches)]
-    public long Cnn() => loader!.TrainEpoch(1, 0).Sum(static batch => (long)batch.Count);
+    public long Cnn()
+    {
+        var samples = 0L;
+        foreach (var batch in loader!.TrainEpoch(1, 0))
+        {
+            using (batch) samples += batch.Count;
+        }
+
+        return samples;
+    }
 
     [Benchmark(OperationsPerInvoke = Batches, Baseline = true)]
     public void LibTorch()
