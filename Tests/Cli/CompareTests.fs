@@ -176,11 +176,13 @@ let tests =
               Cnn.inFolder (fun folder ->
                   let file = Cnn.write folder "net.cnn" (Cnn.lenet small)
                   wrong (compare folder [ file ]) [ "--vary says what a variant changes" ]
+
                   wrong
                       (compare folder [ file; "--vary"; "optimizer=sdg"; "--vary"; "b: batchh=3" ])
                       [ "did you mean 'sgd'"; "batchh" ]
 
                   wrong (compare folder [ file; "--vary"; "none:"; "--seeds"; "0" ]) [ "--seeds must be at least 1" ]
+
                   wrong
                       (compare folder [ "--resume"; "nowhere"; "--seeds"; "3"; "--vary"; "none:" ])
                       [ "--vary, --seeds cannot be changed" ]
