@@ -44,15 +44,27 @@ public static class DataSets
         summary,
         [Image("image")],
         [new DataTarget("labels", TargetKind.NewClasses(Classes))],
-        [],
+        [
+            Setting.Whole("train", 0, 0, 1_000_000, "The first so many samples to train on; 0 takes all."),
+            Setting.Whole("test", 0, 0, 1_000_000, "The first so many samples to validate on; 0 takes all."),
+        ],
         request => Load(set, request));
 
     private static DataSet Load(PublishedSet set, DataRequest request)
     {
         var files = DataFolder.Find(set, request.Folder, Environment.GetEnvironmentVariable);
         return new DataSet(
-            IdxReader.Read(files.TrainImages, files.TrainLabels, Side, Side, Classes),
-            IdxReader.Read(files.TestImages, files.TestLabels, Side, Side, Classes));
+            First("train", request, IdxReader.Read(files.TrainImages, files.TrainLabels, Side, Side, Classes), files.TrainImages),
+            First("test", request, IdxReader.Read(files.TestImages, files.TestLabels, Side, Side, Classes), files.TestImages));
+    }
+
+    /// <summary>As many samples as a setting asks for.</summary>
+    private static SampleSet First(string setting, DataRequest request, SampleSet all, string file)
+    {
+        var asked = (int)request.Settings[setting];
+        return asked <= all.Count
+            ? asked is 0 ? all : all.Range(0, asked)
+            : throw new UserException($"{setting}={asked} asks for more samples than there are: {file} holds {all.Count}.");
     }
 
     private static DataSetDefinition Generated(

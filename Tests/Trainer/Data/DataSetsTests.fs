@@ -6,9 +6,21 @@ open System.IO
 open Expecto
 open CnnCluster.Dsl
 open CnnCluster.Kernels
+open CnnCluster.Tests.Trainer.Data.IdxReaderTests
+open CnnCluster.Tests.Trainer.Storage.TemporaryFolder
 open CnnCluster.Trainer.Data
 
 let private noSettings = SettingValues(Dictionary())
+
+let private sizes train test =
+    SettingValues(Map [ "train", float train; "test", float test ])
+
+/// The four files, of two images for training and three for validation.
+let private writeFew folder =
+    for part, count, classes in [ "train", 2, [| 3uy; 4uy |]; "t10k", 3, [| 5uy; 6uy; 7uy |] ] do
+        let pixels = Array.init (count * 784) (fun i -> byte (i / 784))
+        File.WriteAllBytes(Path.Combine(folder, $"{part}-images-idx3-ubyte"), images count 28 28 pixels)
+        File.WriteAllBytes(Path.Combine(folder, $"{part}-labels-idx1-ubyte"), labels count classes)
 
 let private definition name =
     DataSets.All |> Seq.find (fun set -> set.Name = name)
@@ -23,7 +35,7 @@ let tests =
                   match CnnCluster.Tests.Repository.dataSets with
                   | None -> printfn $"not run: the files of {name} are not at hand (set CNN_DATA)"
                   | Some folder ->
-                      let set = (definition name).Load.Invoke(DataRequest(folder, noSettings))
+                      let set = (definition name).Load.Invoke(DataRequest(folder, sizes 0 0))
                       Expect.equal (set.Train.Count, set.Validation.Count) (60_000, 10_000) "items"
                       Expect.equal set.Train.Inputs[0].Pixels.Length (60_000 * 28 * 28) "pixels"
 
@@ -32,6 +44,30 @@ let tests =
                           Expect.equal (labels.Values[..9] |> Seq.map int |> List.ofSeq) first "the first ten labels"
                       | other -> failtest $"{other}"
               }
+          test "of a published set the first samples are taken where a size is given, and all where it is 0" {
+              inFolder (fun folder ->
+                  writeFew folder
+
+                  let load train test =
+                      (definition "mnist").Load.Invoke(DataRequest(folder, sizes train test))
+
+                  let counts (set: DataSet) = set.Train.Count, set.Validation.Count
+                  Expect.equal (counts (load 0 0)) (2, 3) "all"
+                  let some = load 1 2
+                  Expect.equal (counts some) (1, 2) "some"
+
+                  match some.Validation.Targets[0] with
+                  | :? TargetValues.Classes as classes -> Expect.equal classes.Values [| 5L; 6L |] "the first ones"
+                  | other -> failtest $"{other}"
+
+                  Expect.equal some.Validation.Inputs[0].Pixels.Length (2 * 784) "pixels"
+
+                  let failure =
+                      Expect.throwsC (fun () -> load 3 0 |> ignore) (fun e -> e :?> CnnCluster.Trainer.UserException)
+
+                  Expect.stringContains failure.Message "train=3 asks for more samples than there are" "too many"
+                  Expect.stringContains failure.Message "holds 2" "how many there are")
+          }
           test "digits takes its sizes and its seed from its settings" {
               let settings = SettingValues(Map [ "train", 30.0; "test", 20.0; "seed", 4.0 ])
               let set = (definition "digits").Load.Invoke(DataRequest(null, settings))
@@ -46,7 +82,7 @@ let tests =
 
                   Expect.throwsT<CnnCluster.Trainer.UserException> load "it is drawn, not read"
               }
-          for definition in DataSets.All |> Seq.filter (fun d -> d.Settings.Count > 0) do
+          for definition in [ definition "digits"; definition "digit-pairs" ] do
               test $"{definition.Name} has the inputs and targets that its definition says" {
                   let settings = SettingValues(Map [ "train", 30.0; "test", 20.0; "seed", 4.0 ])
                   let set = definition.Load.Invoke(DataRequest(null, settings))
