@@ -81,9 +81,13 @@ internal sealed class BenchCommand
     }
 
     /// <summary>MNIST, or drawn digits of its size.</summary>
-    private static DataSet Grey(string? folder) => folder is null
-        ? DigitSet.Generate(60_000, 10_000, seed: 1)
-        : DataSets.All.Single(static set => set.Name == "mnist").Load(new DataRequest(folder, new SettingValues(new Dictionary<string, double>())));
+    private static DataSet Grey(string? folder)
+    {
+        if (folder is null) return DigitSet.Generate(60_000, 10_000, seed: 1);
+        var mnist = DataSets.All.Single(static set => set.Name == "mnist");
+        var settings = mnist.Settings.ToDictionary(static setting => setting.Name, static setting => setting.Default ?? 0);
+        return mnist.Load(new DataRequest(folder, new SettingValues(settings)));
+    }
 
     private static List<Row> Chosen(string[] names)
     {

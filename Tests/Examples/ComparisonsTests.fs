@@ -25,7 +25,8 @@ let private reading name =
     VariantReading.Of(variants name, [], TrainReader read)
 
 let private comparisons =
-    [ "regularization", [ "none"; "L1"; "L2"; "dropout"; "batch norm"; "early stopping" ] ]
+    [ "optimizers", [ "SGD"; "momentum"; "Nesterov"; "Adagrad"; "Adadelta"; "RMSprop"; "Adam"; "Nadam" ]
+      "regularization", [ "none"; "L1"; "L2"; "dropout"; "batch norm"; "early stopping" ] ]
 
 [<Tests>]
 let tests =

@@ -1,3 +1,5 @@
+using CnnCluster.Bench.Sides;
+
 namespace CnnCluster.Bench.Rows;
 
 /// <summary>What <c>cnn bench</c> measures, in this order.</summary>
@@ -5,6 +7,8 @@ internal static class AllRows
 {
     private static readonly IReadOnlyList<Goal> LeNet = [new(Row.TorchSharp, 3, "must"), new(Row.PyTorch, 2.5, "must")];
     private static readonly IReadOnlyList<Goal> Colour = [new(Row.TorchSharp, 1.15, "must")];
+
+    private static readonly IReadOnlyList<Goal> Adam = [new("copy", 0.8, "must"), new(Row.TorchSharp, 4, "must")];
 
     public static IReadOnlyList<Row> List { get; } =
     [
@@ -15,7 +19,8 @@ internal static class AllRows
         TrainingRows.Steps("resnet18", "ResNet-18 on 32×32 colour, training, batch 32", "resnet18", 32, colour: true, Colour),
         TrainingRows.Steps("resnet18-16", "ResNet-18 on 32×32 colour, training, batch 16", "resnet18", 16, colour: true, Colour),
         UpdateRows.Momentum("momentum", "Momentum's update of LeNet-5, 61,706 parameters", "lenet5", [new(null, 10, "must")]),
-        UpdateRows.Adam("adam", "Adam's update of ResNet-50, 25,557,032 parameters", [new("copy", 0.8, "must"), new(Row.TorchSharp, 4, "must")]),
+        UpdateRows.Adam("adam", "Adam over ResNet-50's 25,557,032 parameters, the rule alone", UpdateLoops.Rule, Adam),
+        UpdateRows.Adam("adam-step", "The same with the finite check in front", UpdateLoops.Step, []),
         TrainingRows.Roof("roof", "LeNet-5, training, batch 256, beside a product of 1024×1024 matrices", "lenet5", 256, [new("SGEMM", 0.7, "aim")]),
     ];
 }

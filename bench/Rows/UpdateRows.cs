@@ -24,12 +24,17 @@ internal static class UpdateRows
         Sides = [Row.Cnn, Row.TorchSharp],
         Goals = goals,
         Measure = (side, at) => 1e6 * (side == Row.Cnn
-            ? UpdateLoops.Cnn(Networks.Plan(network), new Sgd(Rate, MomentumShare, nesterov: false), at.Seconds)
+            ? UpdateLoops.Step(Networks.Plan(network), new Sgd(Rate, MomentumShare, nesterov: false), at.Seconds)
             : UpdateLoops.TorchSharp(Networks.Plan(network), static p => optim.SGD(p, Rate, momentum: MomentumShare), at.Seconds)),
     };
 
     /// <summary>Gigabytes per second that Adam moves over ResNet-50's parameters, and that a copy moves.</summary>
-    public static Row Adam(string name, string title, IReadOnlyList<Goal> goals) => new()
+    /// <param name="name">How it is picked.</param>
+    /// <param name="title">What it is called.</param>
+    /// <param name="own">Seconds of cnn's update: of the rule alone, or of all that follows the reduction.</param>
+    /// <param name="goals">What it must reach.</param>
+    public static Row Adam(
+        string name, string title, Func<NetworkPlan, UpdateRule, double, double> own, IReadOnlyList<Goal> goals) => new()
     {
         Name = name,
         Title = title,
@@ -37,14 +42,14 @@ internal static class UpdateRows
         Sides = [Row.Cnn, Copy, Row.TorchSharp],
         Goals = goals,
         IsLong = true,
-        Measure = (side, at) => side == Copy ? Roofs.Copy(at.Seconds, at.Threads) / 1e9 : AdamBandwidth(side, at.Seconds) / 1e9,
+        Measure = (side, at) => side == Copy ? Roofs.Copy(at.Seconds, at.Threads) / 1e9 : AdamBandwidth(side, own, at.Seconds) / 1e9,
     };
 
-    private static double AdamBandwidth(string side, double seconds)
+    private static double AdamBandwidth(string side, Func<NetworkPlan, UpdateRule, double, double> own, double seconds)
     {
         var plan = ResNet50();
         var taken = side == Row.Cnn
-            ? UpdateLoops.Cnn(plan, new Adam(Rate, 0.9, 0.999, 1e-7), seconds)
+            ? own(plan, new Adam(Rate, 0.9, 0.999, 1e-7), seconds)
             : UpdateLoops.TorchSharp(plan, static p => optim.Adam(p, Rate), seconds);
         return AdamBytes * plan.Parameters / taken;
     }

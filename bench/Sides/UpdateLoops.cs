@@ -19,14 +19,21 @@ internal static class UpdateLoops
     private const int LeastUpdates = 10;
 
     /// <summary>What a step pays behind the reduction: the finite check and the rule, over the arena.</summary>
-    public static double Cnn(NetworkPlan plan, UpdateRule rule, double seconds)
+    public static double Step(NetworkPlan plan, UpdateRule rule, double seconds)
     {
-        var segments = plan.Weights.Select(static w => new ArenaSegment(w.Name, w.Shape, w.L1, w.L2));
-        using var arena = new ParameterArena(segments, rule, ScalarType.Float32, CPU, extras: 2);
-        arena.Gradients.fill_(Gradient);
+        using var arena = ArenaOf(plan, rule);
         var update = new OptimizerStep(arena, rule, null);
         var step = 0L;
         return MedianOf(seconds, () => update.Apply(++step, rule.LearningRate));
+    }
+
+    /// <summary>The rule alone, over the arena: what TorchSharp's optimizers do, which check nothing.</summary>
+    public static double Rule(NetworkPlan plan, UpdateRule rule, double seconds)
+    {
+        using var arena = ArenaOf(plan, rule);
+        var stretches = Stretches.Of(arena.Segments, apart: false);
+        var step = 0L;
+        return MedianOf(seconds, () => rule.Apply(new UpdateOperands(arena, stretches, ++step, rule.LearningRate)));
     }
 
     /// <summary>TorchSharp's optimizer on one tensor for each parameter, as its users have them.</summary>
@@ -44,6 +51,14 @@ internal static class UpdateLoops
             using var scope = NewDisposeScope();
             optimizer.step();
         });
+    }
+
+    private static ParameterArena ArenaOf(NetworkPlan plan, UpdateRule rule)
+    {
+        var segments = plan.Weights.Select(static w => new ArenaSegment(w.Name, w.Shape, w.L1, w.L2));
+        var arena = new ParameterArena(segments, rule, ScalarType.Float32, CPU, extras: 2);
+        arena.Gradients.fill_(Gradient);
+        return arena;
     }
 
     /// <summary>The median of many calls: single ones are disturbed by whatever else the machine does.</summary>
