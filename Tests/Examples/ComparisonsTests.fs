@@ -51,7 +51,7 @@ let tests =
                   let first = plans.Head
 
                   for plan in plans do
-                      Expect.equal plan.Data.Settings.Values first.Data.Settings.Values "data"
+                      Expect.sequenceEqual plan.Data.Settings.Values first.Data.Settings.Values "data"
                       Expect.equal (plan.Batch, plan.Epochs) (first.Batch, first.Epochs) "batch and epochs"
 
                       let kernels (plan: TrainPlan) =
