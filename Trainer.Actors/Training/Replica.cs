@@ -10,16 +10,6 @@ using static TorchSharp.torch;
 
 namespace CnnCluster.Trainer.Training;
 
-/// <summary>What one committed step did, over the global batch.</summary>
-/// <param name="Samples">Samples of the global batch.</param>
-/// <param name="Loss">The mean of the weighted losses' sum, without regularization.</param>
-/// <param name="Penalty">The regularization losses of the weights the step started from.</param>
-/// <param name="Figures">The sum over the samples of each of the plan's further figures.</param>
-/// <param name="StopRequested">At least one worker was asked to stop: all workers see it at this same step.</param>
-/// <param name="Skipped">The gradient was not finite in 16 bits, and the step changed nothing; its figures are zeros.</param>
-public sealed record StepResult(
-    long Samples, double Loss, double Penalty, IReadOnlyList<double> Figures, bool StopRequested, bool Skipped);
-
 /// <summary>
 /// One worker's copy of the network on its device: the module, whose parameters are views into the arena, and the
 /// update. All calls come from one thread.
@@ -39,6 +29,7 @@ public sealed class Replica : IDisposable
     private readonly StepContext context;
     private readonly NetworkModule module;
     private readonly OptimizerStep optimizer;
+    private readonly BatchPlacement placement;
     private readonly LossScaling? scaling;
     private readonly IReadOnlyList<string> figureNames;
     private readonly OwnStepRunner? own;
@@ -54,6 +45,7 @@ public sealed class Replica : IDisposable
         Collective = collective;
         ElementType = plan.Precision == Precision.Float64 ? ScalarType.Float64 : ScalarType.Float32;
         context = new StepContext(plan.Seed, collective);
+        placement = new BatchPlacement(plan.Network, ElementType, device);
         figureNames = ownStep is null ? plan.FigureNames : OwnStepRunner.FigureNames(plan, ownStep);
         var rule = plan.CreateRule();
         Arena = new ParameterArena(Segments(plan.Network.Weights), rule, ElementType, device, FirstFigureExtra + figureNames.Count);
@@ -67,11 +59,6 @@ public sealed class Replica : IDisposable
         };
         module.Step = context;
         scaling = plan.Precision == Precision.Float16 ? new LossScaling() : null;
-        if (scaling is not null && ownStep is not null)
-        {
-            throw new UserException("A step of one's own scales no loss, as precision float16 needs: precision bfloat16 does without.");
-        }
-
         module.Initialise(plan.Seed);
         own = ownStep is null ? null : new OwnStepRunner(plan, ownStep, module, Arena);
         optimizer = new OptimizerStep(Arena, rule, plan.Clipping);
@@ -269,7 +256,7 @@ public sealed class Replica : IDisposable
     /// <summary>The same by a step of one's own.</summary>
     private void BackPropagate(OwnStepRunner step, Batch batch, long samples)
     {
-        var (loss, figures) = step.BackPropagate(Inputs(batch), Targets(batch), batch.Count, samples);
+        var (loss, figures) = step.BackPropagate(placement.Inputs(batch), placement.Targets(batch), batch.Count, samples);
         using var gradless = no_grad();
         Arena.Extras[LossExtra].add_(loss / (double)samples);
         foreach (var (i, sum) in figures.Index())
@@ -286,7 +273,7 @@ public sealed class Replica : IDisposable
         if (own is not null)
         {
             context.FirstSample = batch.FirstSample;
-            var (ownLoss, ownFigures) = own.Evaluate(Inputs(batch), Targets(batch), batch.Count);
+            var (ownLoss, ownFigures) = own.Evaluate(placement.Inputs(batch), placement.Targets(batch), batch.Count);
             return (Sum(ownLoss), [.. ownFigures.Select(Sum)]);
         }
 
@@ -300,22 +287,9 @@ public sealed class Replica : IDisposable
     private BatchTensors Run(Batch batch)
     {
         using var forward = Trace.Span("forward");
-        var inputs = Inputs(batch);
-        return new BatchTensors(inputs, module.Run(inputs), Targets(batch));
+        var inputs = placement.Inputs(batch);
+        return new BatchTensors(inputs, module.Run(inputs), placement.Targets(batch));
     }
-
-    private Tensor[] Inputs(Batch batch) =>
-        [.. batch.Inputs.Zip(plan.Network.Inputs, (pixels, input) => Input(pixels, input.Shape))];
-
-    private Tensor[] Targets(Batch batch) => [.. batch.Targets.Select(Target)];
-
-    private Tensor Input(Tensor pixels, Shape shape) =>
-        pixels
-            .reshape([pixels.size(0), shape.Channels, .. shape.Sides.Select(static side => (long)side!.Value)])
-            .to(ElementType, Device);
-
-    private Tensor Target(Tensor values) =>
-        values.dtype == ScalarType.Int64 ? values.to(Device) : values.to(ElementType, Device);
 
     private static double[] ToHost(Tensor values)
     {

@@ -283,6 +283,15 @@ let tests =
                   "'lost' of the own step trains none of the weights conv1/kernel"
                   "what it says"
           }
+          test "float16 is refused, since its loss would have to be scaled" {
+              let failure =
+                  Expect.throwsC
+                      (fun () ->
+                          (new Replica(plain "float16", torch.CPU, new SoloCollective(), Consistency())).Dispose())
+                      id
+
+              Expect.stringContains failure.Message "precision bfloat16 does without" "what does"
+          }
           test "names are checked where a step is made" {
               Expect.throwsT<ArgumentException> (fun () -> OwnLoss "Label" |> ignore) "upper case"
 

@@ -14,9 +14,14 @@ internal sealed class OwnStepRunner
     private readonly Dictionary<string, Tensor> weights;
     private readonly Dictionary<string, Tensor> gradients;
 
-    /// <exception cref="UserException">A loss trains nothing.</exception>
+    /// <exception cref="UserException">A loss trains nothing, or would have to be scaled.</exception>
     public OwnStepRunner(TrainPlan plan, OwnStep step, NetworkModule module, ParameterArena arena)
     {
+        if (plan.Precision == Precision.Float16)
+        {
+            throw new UserException("A step of one's own scales no loss, as precision float16 needs: precision bfloat16 does without.");
+        }
+
         (this.plan, this.step, this.module, this.arena) = (plan, step, module, arena);
         weights = ByName(module.Tensors);
         gradients = ByName(arena.GradientViews);
