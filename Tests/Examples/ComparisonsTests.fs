@@ -42,8 +42,12 @@ let tests =
                       { File = name
                         Text = File.ReadAllText(path $"{name}.cnn") }
 
-                  let formatted = Script.Check(source, TrainingCatalogues.All)
-                  Expect.equal (List.ofSeq formatted.Diagnostics) [] "every part of it"
+                  Expect.equal
+                      (List.ofSeq (Script.Check(source, TrainingCatalogues.All)).Diagnostics)
+                      []
+                      "every part of it"
+
+                  Expect.equal (Formatter.Format source).Text source.Text "as cnn fmt would have it"
               }
 
               test $"{name}: what all variants have begins alike, and they are trained on the same samples" {
