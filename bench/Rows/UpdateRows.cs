@@ -35,15 +35,15 @@ internal static class UpdateRows
     /// <param name="goals">What it must reach.</param>
     public static Row Adam(
         string name, string title, Func<NetworkPlan, UpdateRule, double, double> own, IReadOnlyList<Goal> goals) => new()
-    {
-        Name = name,
-        Title = title,
-        Unit = "GB/s",
-        Sides = [Row.Cnn, Copy, Row.TorchSharp],
-        Goals = goals,
-        IsLong = true,
-        Measure = (side, at) => side == Copy ? Roofs.Copy(at.Seconds, at.Threads) / 1e9 : AdamBandwidth(side, own, at.Seconds) / 1e9,
-    };
+        {
+            Name = name,
+            Title = title,
+            Unit = "GB/s",
+            Sides = [Row.Cnn, Copy, Row.TorchSharp],
+            Goals = goals,
+            IsLong = true,
+            Measure = (side, at) => side == Copy ? Roofs.Copy(at.Seconds, at.Threads) / 1e9 : AdamBandwidth(side, own, at.Seconds) / 1e9,
+        };
 
     private static double AdamBandwidth(string side, Func<NetworkPlan, UpdateRule, double, double> own, double seconds)
     {
