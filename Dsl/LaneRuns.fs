@@ -38,10 +38,28 @@ module LaneRuns =
         | "relu" -> true
         | _ -> false
 
+    /// Numbers of a sample, with the zeros around it: 16 samples, of six filters at least, are addressed by 32 bits.
+    [<Literal>]
+    let private MostElements = 16777216L
+
+    let private isAddressable (geometry: ConvolutionGeometry) (node: PlanNode) =
+        match node.InputShapes.Head.Sides, node.Layer.Output.Elements with
+        | [ Some height; Some width ], Some outputs ->
+            let along side (before: int) (after: int) = int64 side + int64 before + int64 after
+
+            let padded =
+                along height geometry.Before.Height geometry.After.Height
+                * along width geometry.Before.Width geometry.After.Width
+
+            padded <= MostElements / int64 node.InputShapes.Head.Channels
+            && outputs <= MostElements / int64 (geometry.Stride.Height * geometry.Stride.Width)
+        | _ -> false
+
     let private fits (node: PlanNode) =
         match node.Layer.Lanes with
         | Some(LaneForm.Convolution geometry) ->
             isPlain node
+            && isAddressable geometry node
             && node.InputShapes.Head.Channels * geometry.Kernel.Height * geometry.Kernel.Width
                <= MostTaps
         | Some LaneForm.Dense -> isPlain node

@@ -104,6 +104,7 @@ let tests =
           for why, body in
               [ "groups", "input 8x8x4; conv 4 3x3 groups=2 relu; flatten; dense 2"
                 "many filters", "input 8x8x3; conv 16 3x3 relu; maxpool 2x2; flatten; dense 2"
+                "images whose numbers 32 bits do not count", "input 4096x4096x3; conv 2 3x3 pad=same relu; maxpool 2x2"
                 "dense layers alone", "input 8x8x1; flatten; dense 20 relu; dense 2"
                 "one side", "input 20x2; conv 4 3 relu; flatten; dense 2" ] do
               test $"there is none of {why}" { Expect.isEmpty (runs body) body }
