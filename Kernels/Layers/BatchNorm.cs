@@ -24,8 +24,14 @@ public sealed class BatchNorm : SingleTensorFunction<BatchNorm>
     /// <param name="shift">(C), or null for 0.</param>
     /// <param name="call">Whose statistics, and what becomes of the running ones.</param>
     /// <exception cref="CollectiveException">A peer is gone or late.</exception>
+    /// <exception cref="ArgumentException">The input has other channels than the statistics.</exception>
     public static Tensor Of(Tensor x, Tensor? scale, Tensor? shift, BatchNormCall call)
     {
+        if (x.size(1) != call.Mean.numel())
+        {
+            throw new ArgumentException($"Statistics of {call.Mean.numel()} channels do not fit an input of {x.size(1)}.", nameof(x));
+        }
+
         if (is_grad_enabled() && (x.requires_grad || scale is { requires_grad: true } || shift is { requires_grad: true }))
         {
             return apply(x, scale!, shift!, call);

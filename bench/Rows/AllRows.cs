@@ -5,7 +5,7 @@ namespace CnnCluster.Bench.Rows;
 /// <summary>What <c>cnn bench</c> measures, in this order.</summary>
 internal static class AllRows
 {
-    private static readonly IReadOnlyList<Goal> LeNet = [new(Row.TorchSharp, 3, "must"), new(Row.PyTorch, 2.5, "must")];
+    private static readonly IReadOnlyList<Goal> LeNet = [new(Row.TorchSharp, 3, "must"), new(Row.PyTorch, 2.5, "aim")];
     private static readonly IReadOnlyList<Goal> Colour = [new(Row.TorchSharp, 1.15, "must")];
 
     private static readonly IReadOnlyList<Goal> Adam = [new("copy", 0.8, "must"), new(Row.TorchSharp, 4, "must")];

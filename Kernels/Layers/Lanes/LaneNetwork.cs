@@ -44,10 +44,21 @@ public sealed class LaneNetwork : IDisposable
     /// <summary>The output of samples: (N, O, H, W), H and W 1 behind a dense layer.</summary>
     /// <param name="samples">(N, C, H, W) or anything of as many elements; N may be 0.</param>
     /// <param name="step">Keeps what goes wrong in the backward pass.</param>
-    public Tensor Run(Tensor samples, StepContext step) =>
-        is_grad_enabled() && (trained is not null || samples.requires_grad)
+    /// <exception cref="ArgumentException">The samples are of another size, or no float32 numbers on the CPU.</exception>
+    public Tensor Run(Tensor samples, StepContext step)
+    {
+        var features = (long)input.Channels * input.Height * input.Width;
+        if (samples.numel() != samples.size(0) * features || samples.dtype != ScalarType.Float32)
+        {
+            throw new ArgumentException(
+                $"Samples of {input.Channels}×{input.Height}×{input.Width} float32 numbers are needed; these are [{string.Join(", ", samples.shape)}] of {samples.dtype}.",
+                nameof(samples));
+        }
+
+        return is_grad_enabled() && (trained is not null || samples.requires_grad)
             ? LaneFunction.Of(this, samples, trained, step)
             : Forward(samples, out _, keep: false);
+    }
 
     public void Dispose()
     {
@@ -70,11 +81,7 @@ public sealed class LaneNetwork : IDisposable
         if (count == 0) return output;
         using var contiguous = samples.detach().contiguous();
         var used = spare.TryPop(out var found) ? found : new LaneValues();
-        fixed (float* from = TensorMemory.Span<float>(contiguous), to = TensorMemory.Span<float>(output))
-        {
-            run.Forward(used, from, count, to);
-        }
-
+        run.Forward(used, TensorMemory.Pointer<float>(contiguous), count, TensorMemory.Pointer<float>(output));
         if (keep)
         {
             values = used;
@@ -95,11 +102,8 @@ public sealed class LaneNetwork : IDisposable
         var gradient = needsInput
             ? empty([values.Samples, input.Channels, input.Height, input.Width], dtype: ScalarType.Float32)
             : null;
-        fixed (float* from = TensorMemory.Span<float>(contiguous), to = gradient is null ? [] : TensorMemory.Span<float>(gradient))
-        {
-            run.Backward(values, from, to);
-        }
-
+        var to = gradient is null ? null : TensorMemory.Pointer<float>(gradient);
+        run.Backward(values, TensorMemory.Pointer<float>(contiguous), to);
         spare.Push(values);
         return gradient;
     }

@@ -77,7 +77,7 @@ internal sealed unsafe class LaneRun : IDisposable
     {
         for (var i = 0; i < layouts.Count; i++)
         {
-            gradients[i] = LaneMemory.AtLeast(gradients[i], memory.Blocks * GradientLayout(i).BlockSize);
+            gradients[i] = LaneMemory.AtLeast(gradients[i], (long)memory.Blocks * GradientLayout(i).BlockSize);
         }
 
         var last = stages.Count;

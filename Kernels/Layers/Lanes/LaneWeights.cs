@@ -11,12 +11,5 @@ public sealed record LaneWeight(Tensor Value, Tensor? Gradient)
 
     internal unsafe float* GradientPointer => Gradient is null ? null : Of(Gradient);
 
-    private static unsafe float* Of(Tensor tensor)
-    {
-        fixed (float* pointer = TensorMemory.Span<float>(tensor))
-        {
-            // Native memory: it does not move when the block ends.
-            return pointer;
-        }
-    }
+    private static unsafe float* Of(Tensor tensor) => TensorMemory.Pointer<float>(tensor);
 }

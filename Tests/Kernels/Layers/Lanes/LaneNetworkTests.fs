@@ -313,6 +313,15 @@ let tests =
                   Expect.throwsT<InvalidOperationException> context.ThrowIfFailed "said afterwards")
           }
 
+          test "samples of another size are refused" {
+              scope (fun () ->
+                  use network = lenetOf (Random 1)
+
+                  Expect.throwsT<ArgumentException>
+                      (fun () -> network.Run(torch.zeros [| 2L; 1L; 8L; 8L |], step ()) |> ignore)
+                      "8×8 in place of 28×28")
+          }
+
           test "weights of another type are refused" {
               scope (fun () ->
                   let kernel = torch.zeros ([| 2L; 3L |], dtype = torch.float64)
