@@ -72,6 +72,8 @@ let private networks =
       "smooth activations around a run",
       "input 12x12x2; conv 4 3x3 tanh; conv 5 3x3 relu; maxpool 2x2; conv 3 2x2; flatten; dense 7 sigmoid"
       "a frozen layer", "input 12x12x2; conv 4 3x3 relu frozen; conv 5 3x3 relu; flatten; dense 7"
+      "a single row under padding", "input 1x28x1; conv 6 3x3 pad=same relu; flatten; dense 10"
+
       "no bias", "input 12x12x2; conv 4 3x3 relu bias=no; maxpool 2x2; flatten; dense 7 bias=no"
       "a block used twice", "input 12x12x2; repeat 2 { conv 3 3x3 pad=same relu }; flatten; dense 5"
       "a branch",

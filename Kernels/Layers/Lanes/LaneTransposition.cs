@@ -52,7 +52,7 @@ internal static unsafe class LaneTransposition
         layout.Halo == default ? (1, layout.Features) : (layout.Channels * layout.Height, layout.Width);
 
     private static long PlaceOf(LaneLayout layout, (int Count, int Length) rows, int row) =>
-        rows.Count == 1 ? 0 : ((long)(row / layout.Height) * layout.ChannelPitch) + layout.OffsetOf(row % layout.Height, 0);
+        layout.Halo == default ? 0 : ((long)(row / layout.Height) * layout.ChannelPitch) + layout.OffsetOf(row % layout.Height, 0);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void RowToLanes(float* row, long pitch, int held, int width, float* lanes)
