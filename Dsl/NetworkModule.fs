@@ -170,6 +170,21 @@ type NetworkModule
                    let own, kept, written = weightsOf node, buffersOf node current, buffersOf node next
                    i, node.Path, ModuleStep.Node(node, forwardOf node, own, kept, written) |]
 
+    // What the first pass gave had the shapes of the plan.
+    let mutable hasPlannedShapes = false
+
+    let checkShape (node: PlanNode) (value: Tensor) =
+        let planned =
+            int64 node.Layer.Output.Channels
+            :: [ for side in node.Layer.Output.Sides -> int64 side.Value ]
+
+        if List.ofSeq value.shape.[1..] <> planned then
+            let given = value.shape[1..] |> Seq.map string |> String.concat ", "
+            let text = planned |> Seq.map string |> String.concat ", "
+
+            invalidOp
+                $"'{node.Path}': the forward pass of '{node.Kind}' gave samples of ({given}), and its plan says ({text})."
+
     do
         for weight, parameter in Seq.zip plan.Weights trained do
             this.register_parameter (weight.Name, parameter)
@@ -240,6 +255,11 @@ type NetworkModule
                           Next = written
                           Step = module'.Step
                           Path = node.Path }
+
+            if not hasPlannedShapes then
+                checkShape plan.Nodes[place] values[place]
+
+        hasPlannedShapes <- true
 
         [| for output in plan.Outputs ->
                if reduced.HasValue then

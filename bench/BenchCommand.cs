@@ -22,20 +22,21 @@ internal sealed class BenchCommand
     private readonly Argument<string[]> names = new("NAME") { Description = $"Which rows: {string.Join(", ", AllRows.List.Select(static row => row.Name))} (default: all)", Arity = ArgumentArity.ZeroOrMore };
     private readonly Option<int?> pairs = new("--pairs") { Description = $"How often each side is measured, in turn (default: {DefaultPairs}; half as often where it takes long)", HelpName = "N" };
     private readonly Option<int> threads = new("--threads") { Description = "Threads of each side", DefaultValueFactory = _ => 1, HelpName = "N" };
+    private readonly Option<bool> oneCore = new("--one-core") { Description = "Each side has one core for all its threads, as `taskset` pins them (Linux)" };
     private readonly Option<bool> quick = new("--quick") { Description = "One short pair of each row: to see that all runs, not how fast" };
     private readonly Option<string?> data = new("--data") { Description = "The folder of MNIST, to train LeNet-5 on it instead of drawn digits", HelpName = "DIR" };
     private readonly Option<string?> python = new("--python") { Description = "The interpreter that has PyTorch (default: PYTHON, then python3)", HelpName = "PROGRAM" };
     private readonly Option<bool> json = new("--json") { Description = "Print the figures as JSON on standard output" };
     private readonly Option<string?> output = new("--out") { Description = "Write the figures as JSON to a file", HelpName = "FILE" };
     private readonly Option<string?> kernels = new("--kernels") { Description = "Time single kernels instead, those whose name matches the filter (default: all)", Arity = ArgumentArity.ZeroOrOne, HelpName = "FILTER" };
-    private readonly Option<bool> page = new("--page") { Description = $"Write {PerformancePage.Page} anew from {PerformancePage.Figures}, and measure nothing" };
+    private readonly Option<bool> page = new("--page") { Description = $"Write {PerformancePage.Page} anew from {string.Join(" and ", PerformancePage.Parts.Select(static part => part.Figures))}, and measure nothing" };
 
     public static RootCommand Create()
     {
         var bench = new BenchCommand();
         var command = new RootCommand("Measure cnn beside a hand-written TorchSharp loop and, where an interpreter has it, PyTorch.")
         {
-            bench.names, bench.pairs, bench.threads, bench.quick, bench.data, bench.python, bench.json, bench.output, bench.kernels, bench.page,
+            bench.names, bench.pairs, bench.threads, bench.oneCore, bench.quick, bench.data, bench.python, bench.json, bench.output, bench.kernels, bench.page,
             MeasureCommand.Create(),
         };
         command.SetAction(bench.Run);
@@ -55,7 +56,8 @@ internal sealed class BenchCommand
 
         var rows = Chosen(parse.GetValue(names) ?? []);
         var machine = Machine.Describe(interpreter?.Version);
-        var figures = new BenchFigures(DateTimeOffset.UtcNow, machine, AtLeastOne(parse.GetValue(threads), "--threads"), Measure(parse, rows, interpreter));
+        var each = AtLeastOne(parse.GetValue(threads), "--threads");
+        var figures = new BenchFigures(DateTimeOffset.UtcNow, machine, each, Measure(parse, rows, interpreter)) { OneCore = parse.GetValue(oneCore) };
         if (parse.GetValue(output) is { } file) File.WriteAllText(file, figures.ToJson() + "\n");
         if (parse.GetValue(json)) Console.WriteLine(figures.ToJson());
         else BenchTable.Show(Terminal(), figures);
@@ -68,7 +70,7 @@ internal sealed class BenchCommand
         try
         {
             var isQuick = parse.GetValue(quick);
-            var at = new Conditions(parse.GetValue(threads), isQuick ? QuickSeconds : DefaultSeconds, samples);
+            var at = new Conditions(parse.GetValue(threads), isQuick ? QuickSeconds : DefaultSeconds, samples, parse.GetValue(oneCore));
             SampleFiles.Write(at.Grey, Grey(parse.GetValue(data)));
             SampleFiles.Write(at.Colour, SampleFiles.Noise(2_048, 256, new SampleShape(3, 32, 32), seed: 1));
             var often = AtLeastOne(parse.GetValue(pairs) ?? (isQuick ? QuickPairs : DefaultPairs), "--pairs");
@@ -111,8 +113,14 @@ internal sealed class BenchCommand
 
     private static int WritePage()
     {
-        var (file, figures) = (Path.Combine(Repository.Root, PerformancePage.Page), Path.Combine(Repository.Root, PerformancePage.Figures));
-        File.WriteAllText(file, PerformancePage.With(File.ReadAllText(file), BenchFigures.FromJson(File.ReadAllText(figures))));
+        var file = Path.Combine(Repository.Root, PerformancePage.Page);
+        var text = File.ReadAllText(file);
+        foreach (var part in PerformancePage.Parts)
+        {
+            text = PerformancePage.With(text, part, BenchFigures.FromJson(File.ReadAllText(Path.Combine(Repository.Root, part.Figures))));
+        }
+
+        File.WriteAllText(file, text);
         return 0;
     }
 

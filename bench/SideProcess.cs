@@ -14,7 +14,8 @@ internal static class SideProcess
     /// <exception cref="InvalidOperationException">The process failed.</exception>
     public static double Measure(Row row, string side, Conditions at, Python? python)
     {
-        using var process = Process.Start(side == Row.PyTorch ? PyTorch(row, at, python!) : Own(row, side, at))!;
+        var start = side == Row.PyTorch ? PyTorch(row, at, python!) : Own(row, side, at);
+        using var process = Process.Start(at.OneCore ? OnOneCore(start) : start)!;
         var error = process.StandardError.ReadToEndAsync();
         var output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
@@ -40,6 +41,19 @@ internal static class SideProcess
             python.Program, [Path.Combine(Repository.Root, "bench", "pytorch_peer.py"), .. row.PyTorchArguments!(at)]);
         start.Environment["OPENBLAS_NUM_THREADS"] = at.Threads.ToString(CultureInfo.InvariantCulture);
         return start;
+    }
+
+    /// <summary>The last core: interrupts and whatever else the machine does are most often on the first.</summary>
+    private static ProcessStartInfo OnOneCore(ProcessStartInfo start)
+    {
+        var core = (Environment.ProcessorCount - 1).ToString(CultureInfo.InvariantCulture);
+        var pinned = Quiet("taskset", ["-c", core, start.FileName, .. start.ArgumentList]);
+        foreach (var (name, value) in start.Environment)
+        {
+            pinned.Environment[name] = value;
+        }
+
+        return pinned;
     }
 
     private static ProcessStartInfo Quiet(string program, IEnumerable<string> arguments) => new(program, arguments)

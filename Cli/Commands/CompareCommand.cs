@@ -44,12 +44,12 @@ internal sealed class CompareCommand
     {
         var atOnce = (int)CommonOptions.AtLeast(1, parse.GetValue(parallel) ?? 1, "--parallel");
         using var resumed = parse.GetValue(resume) is { } path ? Resume(parse, path) : null;
-        var description = resumed?.ReadDescription() ?? Describe(parse, atOnce);
+        var asked = resumed?.ReadDescription() ?? Describe(parse, atOnce);
         TorchLibrary.EnsureLoaded();
-        Devices.Check(description.Devices);
-        WarnOf(description, atOnce, isResumed: resumed is not null);
-        var samples = new ComparisonData(description, parse.GetValue(data) ?? description.DataFolder);
-        samples.Check();
+        Devices.Check(asked.Devices);
+        WarnOf(asked, atOnce, isResumed: resumed is not null);
+        var samples = new ComparisonData(asked, parse.GetValue(data) ?? asked.DataFolder);
+        var description = samples.Check();
         using var created = resumed is null ? ComparisonFolder.Create(parse.GetValue(output), description) : null;
         return await TrainAsync(resumed ?? created!, description, samples, atOnce, parse.GetValue(json));
     }

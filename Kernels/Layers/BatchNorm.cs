@@ -154,7 +154,7 @@ public sealed class BatchNorm : SingleTensorFunction<BatchNorm>
         {
             call.Step.Collective.AllReduceSum(sums);
         }
-        catch (CollectiveException e)
+        catch (Exception e)
         {
             call.Step.Fail(e);
         }

@@ -32,7 +32,7 @@ public sealed record ScheduleDefinition(
         {
             var (schedule, warmup) = (Create(values), (long)values["warmup"]);
             return (initial, at) => at.Step < warmup
-                ? schedule(initial, new SchedulePoint(0, at.StepsPerEpoch, at.TotalSteps - warmup)) * (at.Step + 1) / warmup
+                ? schedule(initial, new SchedulePoint(0, at.StepsPerEpoch, at.TotalSteps - warmup, at.Reductions)) * (at.Step + 1) / warmup
                 : schedule(initial, at.After(warmup));
         },
     };

@@ -38,12 +38,13 @@ let tests =
     testList
         "Bench.figures"
         [ test "the page has the figures of the data" {
-              let page = File.ReadAllText(Repository.file PerformancePage.Page)
+              let withPart page (part: PerformancePage.Part) =
+                  let figures = BenchFigures.FromJson(File.ReadAllText(Repository.file part.Figures))
+                  PerformancePage.With(page, part, figures)
 
-              let figures =
-                  BenchFigures.FromJson(File.ReadAllText(Repository.file PerformancePage.Figures))
-
-              Accepted.isCurrent PerformancePage.Page (PerformancePage.With(page, figures))
+              (File.ReadAllText(Repository.file PerformancePage.Page), PerformancePage.Parts)
+              ||> Seq.fold withPart
+              |> Accepted.isCurrent PerformancePage.Page
           }
           test "figures are the same after writing and reading" {
               let text = sample.ToJson()
@@ -57,7 +58,11 @@ let tests =
           }
           test "goals say what was asked for, what was reached, and whether that is enough" {
               let page =
-                  PerformancePage.With("<!-- figures -->\nold\n<!-- end of figures -->\nrest\n", sample)
+                  PerformancePage.With(
+                      "<!-- figures -->\nold\n<!-- end of figures -->\nrest\n",
+                      PerformancePage.Parts[0],
+                      sample
+                  )
 
               Expect.stringContains page "must ≥ 3 × peer | 2.50, missed |" "a ratio"
               Expect.stringContains page "must ≤ 10.0 µs | 9.0 µs, met |" "a value"

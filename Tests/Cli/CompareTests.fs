@@ -61,6 +61,21 @@ let tests =
                   Expect.equal (int (again.Field("start", "finished"))) 4 "all are finished"
                   Expect.equal (again.Field("comparison", "variants").AsArray().Count) 2 "rows")
           }
+          test "--resume is refused with other data than the comparison was begun with" {
+              Cnn.inFolder (fun folder ->
+                  let file = Cnn.write folder "net.cnn" (Cnn.lenet small)
+                  let begun = compare folder [ file; "--vary"; "one:"; "--steps"; "1"; "--out"; "c" ]
+                  Expect.equal begun.ExitCode 0 begun.Error
+                  let description = Path.Combine(folder, "c", "comparison.json")
+                  let text = File.ReadAllText description
+                  // As if the samples had been others: the language has no second set of the same name.
+                  let fingerprint = (JsonNode.Parse text).["data_fingerprints"].[0] |> string
+                  File.WriteAllText(description, text.Replace(fingerprint, String('0', 64)))
+
+                  wrong
+                      (compare folder [ "--resume"; "c" ])
+                      [ "The data of 'one' is not what the comparison was begun with" ])
+          }
           test "Ctrl-C ends it with 130, and --resume goes on behind what was finished" {
               Cnn.inFolder (fun folder ->
                   let endless = (Cnn.lenet small).Replace("epochs 2", "epochs 100000")

@@ -3,6 +3,7 @@ module CnnCluster.Tests.Dsl.OwnLayerTests
 
 open System
 open Expecto
+open TorchSharp
 open CnnCluster.Dsl
 open CnnCluster.Samples
 open CnnCluster.Tests.Dsl.Scripts
@@ -54,12 +55,7 @@ let tests =
           }
           test "weights begin as they were defined to" {
               let network =
-                  NetworkModule.Create(
-                      planOf "input 4x4x3\nlayerscale 0.25",
-                      1UL,
-                      TorchSharp.torch.float32,
-                      TorchSharp.torch.CPU
-                  )
+                  NetworkModule.Create(planOf "input 4x4x3\nlayerscale 0.25", 1UL, torch.float32, torch.CPU)
 
               let factor = network.parameters () |> Seq.exactlyOne
               Expect.sequenceEqual (factor.data<float32>()) [ 0.25f; 0.25f; 0.25f ] "factors"
@@ -81,6 +77,37 @@ let tests =
               let plan = planOf "defaults { squeezeexcite ratio=2 }\ninput 8x8x4\nsqueezeexcite"
 
               Expect.equal plan.Parameters (2L * 4L * 2L + 6L) "parameters"
+          }
+          test "a forward pass that gives another shape than the plan's is refused" {
+              let wider =
+                  OwnLayer.Define(
+                      "wider",
+                      OwnLayer.Help("Nothing.", "wider", "input 8; wider"),
+                      [],
+                      fun site ->
+                          OwnLayer.Plan(
+                              site.Input,
+                              site.Field,
+                              fun call -> torch.cat ([| call.Input; call.Input |], 1L)
+                          )
+                  )
+
+              let text = source "network N { input 8\nwider\ndense 2 }"
+              let plan = Script.Network(text, null, [], catalogues.WithLayer wider).Value
+              use network = NetworkModule.Create(plan, 1UL, torch.float32, torch.CPU)
+
+              let message =
+                  try
+                      use x = torch.zeros [| 3L; 8L |]
+                      use _ = network.forward x
+                      ""
+                  with :? InvalidOperationException as e ->
+                      e.Message
+
+              Expect.equal
+                  message
+                  "'wider1': the forward pass of 'wider' gave samples of (16), and its plan says (8)."
+                  "says which layer, and both shapes"
           }
           test "without them in the catalogues, their words are unknown" {
               let result =

@@ -12,12 +12,21 @@ public sealed class ComparisonData(ComparisonDescription description, string? fo
     public string? Folder { get; } = folder;
 
     /// <summary>Reads every variant's data, so that what is wrong with it is said before any cell begins.</summary>
-    /// <exception cref="UserException">It cannot be had.</exception>
-    public void Check()
+    /// <returns>The description, which knows the data now.</returns>
+    /// <exception cref="UserException">It cannot be had, or is not what the comparison was begun with.</exception>
+    public ComparisonDescription Check()
     {
-        foreach (var variant in description.Variants)
+        List<string> fingerprints = [.. description.Variants.Select(Fingerprint)];
+        foreach (var (variant, before, now) in description.Variants.Zip(description.DataFingerprints, fingerprints))
         {
-            _ = Cache.Load(variant.WithSeed(description.Seeds[0]).Plan, Folder);
+            if (before != now)
+            {
+                throw new UserException($"The data of '{variant.Name}' is not what the comparison was begun with: its cells would not be on equal terms.");
+            }
         }
+
+        return description with { DataFingerprints = fingerprints };
     }
+
+    private string Fingerprint(Variant variant) => Cache.Load(variant.WithSeed(description.Seeds[0]).Plan, Folder).Fingerprint();
 }

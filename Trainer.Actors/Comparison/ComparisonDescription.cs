@@ -24,6 +24,9 @@ public sealed record ComparisonDescription
     /// <summary>Where the data lies; null for the usual place.</summary>
     public required string? DataFolder { get; init; }
 
+    /// <summary>The fingerprint of each variant's samples, in the variants' order.</summary>
+    public IReadOnlyList<string> DataFingerprints { get; init; } = [];
+
     public required IReadOnlyDictionary<string, string> Versions { get; init; }
 
     public required DateTimeOffset Started { get; init; }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using CnnCluster.Kernels;
 using static TorchSharp.torch;
 
@@ -27,6 +28,8 @@ public abstract record TargetValues
     /// <summary>Writes them: (N) int64 for classes, (N, width) float32 for numbers.</summary>
     public abstract void Gather(ReadOnlySpan<int> samples, Tensor destination);
 
+    internal abstract void AppendTo(IncrementalHash hash);
+
     /// <summary>A class for each sample.</summary>
     /// <param name="Values">N numbers from 0.</param>
     public sealed record Classes(long[] Values) : TargetValues
@@ -40,6 +43,8 @@ public abstract record TargetValues
 
         public override void Gather(ReadOnlySpan<int> samples, Tensor destination) =>
             Gather(samples, TensorMemory.Span<long>(destination));
+
+        internal override void AppendTo(IncrementalHash hash) => hash.AppendData(MemoryMarshal.AsBytes<long>(Values));
 
         private void Gather(ReadOnlySpan<int> samples, Span<long> destination)
         {
@@ -64,6 +69,8 @@ public abstract record TargetValues
 
         public override void Gather(ReadOnlySpan<int> samples, Tensor destination) =>
             Gather(samples, TensorMemory.Span<float>(destination));
+
+        internal override void AppendTo(IncrementalHash hash) => hash.AppendData(MemoryMarshal.AsBytes<float>(Values));
 
         private void Gather(ReadOnlySpan<int> samples, Span<float> destination)
         {
@@ -93,7 +100,34 @@ public sealed record SampleSet(int Count, IReadOnlyList<Images> Inputs, IReadOnl
 
     /// <summary>The same samples with these of the inputs, in this order; nothing is copied.</summary>
     public SampleSet WithInputs(IEnumerable<int> sources) => this with { Inputs = [.. sources.Select(source => Inputs[source])] };
+
+    internal void AppendTo(IncrementalHash hash)
+    {
+        Append([Count, Inputs.Count, Targets.Count]);
+        foreach (var (shape, pixels) in Inputs)
+        {
+            Append([shape.Channels, shape.Height, shape.Width]);
+            hash.AppendData(pixels);
+        }
+
+        foreach (var values in Targets)
+        {
+            values.AppendTo(hash);
+        }
+
+        void Append(ReadOnlySpan<int> numbers) => hash.AppendData(MemoryMarshal.AsBytes(numbers));
+    }
 }
 
 /// <summary>What a run trains on and what it is measured on.</summary>
-public sealed record DataSet(SampleSet Train, SampleSet Validation);
+public sealed record DataSet(SampleSet Train, SampleSet Validation)
+{
+    /// <summary>SHA-256 over all samples, lower-case hexadecimal: equal for equal data, wherever it lies.</summary>
+    public string Fingerprint()
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        Train.AppendTo(hash);
+        Validation.AppendTo(hash);
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+}

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using CnnCluster.Dsl;
+using CnnCluster.Kernels;
 using CnnCluster.Trainer.Protocol;
 using CnnCluster.Trainer.Storage;
 using Google.Protobuf;
@@ -21,6 +22,9 @@ public static class ReplicaState
     public const string OptimizerPrefix = "optimizer/";
     public const string StepName = "run/step";
     public const string PositionKey = "position";
+
+    // A span of bytes ends at 2 GiB.
+    private const int HashedAtOnce = 1 << 20;
 
     /// <summary>A whole checkpoint, copied from the replica, to be written at leisure.</summary>
     public static Action<Stream> Checkpoint(Replica replica, Position position, string network)
@@ -105,7 +109,13 @@ public static class ReplicaState
     public static string WeightsHash(Replica replica)
     {
         using var host = replica.Arena.Parameters.to(ScalarType.Float32, CPU);
-        return Convert.ToHexStringLower(SHA256.HashData(host.bytes));
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        for (var rest = TensorMemory.Span<float>(host); !rest.IsEmpty; rest = rest[Math.Min(HashedAtOnce, rest.Length)..])
+        {
+            hash.AppendData(MemoryMarshal.AsBytes(rest[..Math.Min(HashedAtOnce, rest.Length)]));
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
     private static Tensor Read(SafetensorsFile file, string name) => file.Entry(name).Type switch

@@ -28,7 +28,7 @@ internal static class BenchText
         yield return string.Join(", ", machine.Versions.Select(static v => $"{v.Key} {v.Value}"));
         yield return string.Create(
             CultureInfo.InvariantCulture,
-            $"{figures.Taken:yyyy-MM-dd}, {figures.Threads} {(figures.Threads == 1 ? "thread" : "threads")} a side");
+            $"{figures.Taken:yyyy-MM-dd}, {figures.Threads} {(figures.Threads == 1 ? "thread" : "threads")} a side{(figures.OneCore ? ", pinned to one core" : "")}");
     }
 
     private static string Reached(RowFigures row, GoalFigures goal) => goal switch

@@ -26,6 +26,9 @@ public sealed record MachineFigures(
 /// <summary>All that a bench has measured: what <c>--out</c> writes, and what the page of the figures is made of.</summary>
 public sealed record BenchFigures(DateTimeOffset Taken, MachineFigures Machine, int Threads, IReadOnlyList<RowFigures> Rows)
 {
+    /// <summary>Whether each side had one core for all its threads.</summary>
+    public bool OneCore { get; init; }
+
     private static readonly JsonSerializerOptions Format = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,

@@ -2,23 +2,32 @@ using System.Text;
 
 namespace CnnCluster.Bench.Report;
 
-/// <summary>The part of <c>docs/performance.md</c> that is made of <c>docs/performance.json</c>.</summary>
+/// <summary>The parts of <c>docs/performance.md</c> that are made of figures as <c>--out</c> writes them.</summary>
 public static class PerformancePage
 {
     public const string Page = "docs/performance.md";
-    public const string Figures = "docs/performance.json";
-    private const string Begin = "<!-- figures -->\n";
-    private const string End = "<!-- end of figures -->\n";
 
-    /// <summary>The page with its figures replaced by these.</summary>
+    /// <summary>A part of the page.</summary>
+    /// <param name="Name">As the page's comments around it have it.</param>
+    /// <param name="Figures">The file that it is made of.</param>
+    public sealed record Part(string Name, string Figures);
+
+    public static IReadOnlyList<Part> Parts { get; } =
+    [
+        new("figures", "docs/performance.json"),
+        new("figures on one core", "docs/performance-one-core.json"),
+    ];
+
+    /// <summary>The page with the figures of a part replaced by these.</summary>
     /// <exception cref="FormatException">The page has no place for them.</exception>
-    public static string With(string page, BenchFigures figures)
+    public static string With(string page, Part part, BenchFigures figures)
     {
-        var begin = page.IndexOf(Begin, StringComparison.Ordinal);
-        var end = page.IndexOf(End, StringComparison.Ordinal);
+        var (first, last) = ($"<!-- {part.Name} -->\n", $"<!-- end of {part.Name} -->\n");
+        var begin = page.IndexOf(first, StringComparison.Ordinal);
+        var end = page.IndexOf(last, StringComparison.Ordinal);
         return begin >= 0 && end > begin
-            ? $"{page[..(begin + Begin.Length)]}{Markdown(figures)}{page[end..]}"
-            : throw new FormatException($"The page has no '{Begin.Trim()}' with '{End.Trim()}' behind it.");
+            ? $"{page[..(begin + first.Length)]}{Markdown(figures)}{page[end..]}"
+            : throw new FormatException($"The page has no '{first.Trim()}' with '{last.Trim()}' behind it.");
     }
 
     private static string Markdown(BenchFigures figures)

@@ -4,7 +4,8 @@ namespace CnnCluster.Bench.Rows;
 /// <param name="Threads">Intra-op threads of each side.</param>
 /// <param name="Seconds">How long a side is counted, once warm.</param>
 /// <param name="Samples">The folder of the samples, with a folder for each kind.</param>
-internal sealed record Conditions(int Threads, double Seconds, string Samples)
+/// <param name="OneCore">Whether a side has one core for all it does, for its loader too.</param>
+internal sealed record Conditions(int Threads, double Seconds, string Samples, bool OneCore = false)
 {
     public string Grey => Path.Combine(Samples, "grey");
 

@@ -19,6 +19,8 @@ internal sealed unsafe class LaneMemory : SafeHandle
         var memory = NativeMemory.AlignedAlloc(bytes, Alignment);
         NativeMemory.Clear(memory, bytes);
         SetHandle((nint)memory);
+        // A pass whose backward never comes leaves its memory to the garbage collector, which should know the size.
+        GC.AddMemoryPressure((long)bytes);
     }
 
     public long Length { get; }
@@ -40,6 +42,7 @@ internal sealed unsafe class LaneMemory : SafeHandle
     protected override bool ReleaseHandle()
     {
         NativeMemory.AlignedFree((void*)handle);
+        GC.RemoveMemoryPressure((Length + Slack) * sizeof(float));
         return true;
     }
 }

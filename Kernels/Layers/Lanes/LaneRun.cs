@@ -75,7 +75,7 @@ internal sealed unsafe class LaneRun : IDisposable
     /// <param name="inputGradient">N×C×H×W numbers, written; or null.</param>
     public void Backward(LaneValues memory, float* outputGradient, float* inputGradient)
     {
-        for (var i = 0; i < layouts.Count; i++)
+        for (var i = inputGradient is null ? 1 : 0; i < layouts.Count; i++)
         {
             gradients[i] = LaneMemory.AtLeast(gradients[i], (long)memory.Blocks * GradientLayout(i).BlockSize);
         }

@@ -189,4 +189,23 @@ let tests =
 
               Expect.equal (rates 0.06) [ 0.4; 0.2; 0.1; 0.06; 0.06 ] "max(lr·factor^r, min-lr)"
               Expect.equal (rates 0.5) [ 0.4; 0.4; 0.4; 0.4; 0.4 ] "never raised"
+          }
+          test "reductions count during a warm-up too" {
+              let schedule =
+                  scheduleOf
+                      "reduce-on-plateau"
+                      [ "factor", [ 0.5 ]
+                        "patience", [ 1.0 ]
+                        "min-delta", [ 0.0 ]
+                        "cooldown", [ 0.0 ]
+                        "min-lr", [ 0.0 ]
+                        "warmup", [ 4.0 ] ]
+
+              let rate step =
+                  schedule.Invoke(initial, SchedulePoint(step, stepsPerEpoch, total, 1))
+
+              Expect.equal
+                  [ for step in 0L .. 4L -> rate step ]
+                  [ 0.05; 0.1; 0.15000000000000002; 0.2; 0.2 ]
+                  "half of lr·(t+1)/4"
           } ]

@@ -46,7 +46,7 @@ public sealed class StepSlice
 
     /// <summary>
     /// A further pass through the network, on inputs of one's own, n samples each. Dropout and noise draw the same
-    /// numbers in every pass of a step; of the statistics that batch normalisation keeps, those of the last pass stay.
+    /// numbers in every pass of a step; batch normalisation's running statistics move once for each pass, by its own batch.
     /// </summary>
     public IReadOnlyList<Tensor> Run(params IReadOnlyList<Tensor> inputs) => module.Run(inputs);
 

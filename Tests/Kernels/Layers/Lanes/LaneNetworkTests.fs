@@ -182,8 +182,20 @@ let private drawn seed =
     let g = geometry (pair 1 5) (pair 1 3) (pair 1 2) (pair 0 3) (pair 0 3)
     let ending = endings[below endings.Length]
     let least k d = (k - 1) * d + 1
-    let height = least g.Kernel.Height g.Dilation.Height + 3 * g.Stride.Height + below 6
-    let width = least g.Kernel.Width g.Dilation.Width + 3 * g.Stride.Width + below 6
+
+    // Now and then the least that a side can be: with padding, even a single row.
+    let side kernel dilation stride padding =
+        match below 4 with
+        | 0 when pools ending -> max 1 (least kernel dilation + stride - padding)
+        | 0 -> max 1 (least kernel dilation - padding)
+        | _ -> least kernel dilation + 3 * stride + below 6
+
+    let height =
+        side g.Kernel.Height g.Dilation.Height g.Stride.Height (g.Before.Height + g.After.Height)
+
+    let width =
+        side g.Kernel.Width g.Dilation.Width g.Stride.Width (g.Before.Width + g.After.Width)
+
     let layers = [ Conv(1 + below 9, g, ending, below 4 > 0) ]
 
     LaneShape(1 + below 7, height, width),
