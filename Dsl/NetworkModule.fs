@@ -174,16 +174,21 @@ type NetworkModule
     let mutable hasPlannedShapes = false
 
     let checkShape (node: PlanNode) (value: Tensor) =
-        let planned =
-            int64 node.Layer.Output.Channels
-            :: [ for side in node.Layer.Output.Sides -> int64 side.Value ]
+        let planned = node.Layer.Output
 
-        if List.ofSeq value.shape.[1..] <> planned then
-            let given = value.shape[1..] |> Seq.map string |> String.concat ", "
-            let text = planned |> Seq.map string |> String.concat ", "
+        let given =
+            { Channels = int value.shape[1]
+              Sides = [ for side in value.shape[2..] -> Some(int side) ] }
 
+        // An open side may be of any length.
+        let fits =
+            given.Channels = planned.Channels
+            && given.Rank = planned.Rank
+            && List.forall2 (fun side open' -> open' = None || side = open') given.Sides planned.Sides
+
+        if not fits then
             invalidOp
-                $"'{node.Path}': the forward pass of '{node.Kind}' gave samples of ({given}), and its plan says ({text})."
+                $"'{node.Path}': the forward pass of '{node.Kind}' gave samples of {Shape.text given}, and its plan says {Shape.text planned}."
 
     do
         for weight, parameter in Seq.zip plan.Weights trained do

@@ -106,7 +106,7 @@ let tests =
 
               Expect.equal
                   message
-                  "'wider1': the forward pass of 'wider' gave samples of (16), and its plan says (8)."
+                  "'wider1': the forward pass of 'wider' gave samples of 16, and its plan says 8."
                   "says which layer, and both shapes"
           }
           test "without them in the catalogues, their words are unknown" {
