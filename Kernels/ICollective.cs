@@ -1,3 +1,4 @@
+using CnnCluster.Kernels.Collectives;
 using static TorchSharp.torch;
 
 namespace CnnCluster.Kernels;
@@ -21,6 +22,19 @@ public interface ICollective : IDisposable
     /// binary tree over the ranks (leaves in rank order), so every rank and every run has the same bits.
     /// </summary>
     void AllReduceSum(Tensor buffer);
+
+    /// <summary>
+    /// The sum of leaves that are dealt out among the ranks, on every rank: taken along the one tree that
+    /// <see cref="SumTree"/> has for so many leaves, so its bits do not depend on which rank holds which leaves.
+    /// </summary>
+    /// <param name="nodes">
+    /// This rank's leaves, summed as far as the tree allows: one row for each of <see cref="SumTree.Nodes"/>, in their
+    /// order; contiguous. A rank without leaves has no row.
+    /// </param>
+    /// <param name="leaves">This rank's leaves. The ranks' leaves follow each other in rank order.</param>
+    /// <param name="totalLeaves">How many leaves the tree has; the same on every rank.</param>
+    /// <param name="result">Receives the sum: as long as a row and of its type. It may be one of the rows, but not part of two.</param>
+    void AllReduceTree(Tensor nodes, LeafRange leaves, int totalLeaves, Tensor result);
 
     /// <summary>Replaces the buffer on every rank by <paramref name="root"/>'s.</summary>
     void Broadcast(Tensor buffer, Rank root);

@@ -26,4 +26,18 @@ internal static class HostStaging
         operation(host);
         buffer.copy_(host);
     }
+
+    /// <summary>The same for an operation that reads one tensor and writes another.</summary>
+    public static void Run(Tensor source, Tensor target, Action<Tensor, Tensor> onFloat, Action<Tensor, Tensor> onDouble)
+    {
+        if (source.device_type == DeviceType.CPU)
+        {
+            Run(target, t => onFloat(source, t), t => onDouble(source, t));
+            return;
+        }
+
+        using var gradless = no_grad();
+        using var host = source.cpu();
+        Run(target, t => onFloat(host, t), t => onDouble(host, t));
+    }
 }

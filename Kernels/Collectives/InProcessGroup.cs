@@ -19,6 +19,9 @@ public sealed class InProcessGroup
         this.patience = patience;
         Buffers = new nint[world.Value];
         Lengths = new long[world.Value];
+        Nodes = new nint[world.Value];
+        Leaves = new LeafRange[world.Value];
+        TotalLeaves = new int[world.Value];
     }
 
     public WorldSize World { get; }
@@ -28,6 +31,15 @@ public sealed class InProcessGroup
 
     /// <summary>Their lengths in bytes.</summary>
     internal long[] Lengths { get; }
+
+    /// <summary>In a sum: where each rank's rows of summed leaves begin, each as long as its buffer.</summary>
+    internal nint[] Nodes { get; }
+
+    /// <summary>In a sum: each rank's leaves.</summary>
+    internal LeafRange[] Leaves { get; }
+
+    /// <summary>In a sum: how many leaves each rank thinks there are.</summary>
+    internal int[] TotalLeaves { get; }
 
     /// <summary>One collective for each rank, in rank order.</summary>
     public IReadOnlyList<ICollective> Collectives() => [.. World.Ranks.Select(rank => new InProcessCollective(this, rank))];

@@ -13,6 +13,16 @@ public sealed class SoloCollective : ICollective
 
     public void AllReduceSum(Tensor buffer) => ThrowIfAborted();
 
+    public void AllReduceTree(Tensor nodes, LeafRange leaves, int totalLeaves, Tensor result)
+    {
+        ThrowIfAborted();
+        LeafRows.Check(nodes, leaves, totalLeaves, result);
+        LeafDeal.Of([leaves], [totalLeaves]);
+        using var gradless = no_grad();
+        using var whole = nodes.view(-1);
+        result.copy_(whole);
+    }
+
     public void Broadcast(Tensor buffer, Rank root) => ThrowIfAborted();
 
     public void Barrier() => ThrowIfAborted();

@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
 
 namespace CnnCluster.Kernels.Collectives;
 
@@ -8,50 +9,118 @@ namespace CnnCluster.Kernels.Collectives;
 /// number, then the rest, each by the same rule. The order of additions depends on the number of leaves alone.
 /// </summary>
 /// <remarks>
-/// A leaf is one shard of the batch. Today each rank holds one; when a rank holds several neighbouring shards, whole
-/// subtrees can be summed before they travel, and the bits stay those of this tree.
+/// A leaf is one shard of the batch. A rank that holds several neighbouring shards sums whole subtrees of them before
+/// they travel (<see cref="Nodes"/>), and the bits stay those of this tree.
 /// </remarks>
 public static class SumTree
 {
     /// <summary>Elements summed at a time, so that partial sums stay in the first-level cache.</summary>
     private const int Block = 2048;
 
-    /// <summary>One leaf's elements from an index on.</summary>
-    public delegate ReadOnlySpan<T> Leaf<T>(int leaf);
-
-    /// <summary>Writes the sum of the leaves; the destination may be one of them.</summary>
-    /// <param name="leaves">How many leaves; at least 1. All have the destination's length.</param>
-    /// <param name="leaf">Gives a leaf by its number.</param>
-    /// <param name="destination">Receives the sums.</param>
-    public static void Sum<T>(int leaves, Leaf<T> leaf, Span<T> destination)
+    /// <summary>Writes the sum of a tree's leaves.</summary>
+    /// <param name="leaves">How many leaves the tree has; at least 1.</param>
+    /// <param name="nodes">Subtrees in the leaves' order, as <see cref="Nodes"/> gives them, or single leaves; together all leaves.</param>
+    /// <param name="sums">Where each of these subtrees' sums begins, in memory that does not move.</param>
+    /// <param name="destination">Receives the sums, each node being as long; it may be one of the nodes.</param>
+    internal static unsafe void Sum<T>(int leaves, IReadOnlyList<LeafRange> nodes, ReadOnlySpan<nint> sums, Span<T> destination)
         where T : unmanaged, INumber<T>
     {
-        Span<T> sum = stackalloc T[Block];
+        var whole = new LeafRange(0, leaves);
         for (var start = 0; start < destination.Length; start += Block)
         {
-            var length = Math.Min(Block, destination.Length - start);
-            Sum(0, leaves, leaf, start, sum[..length]);
-            sum[..length].CopyTo(destination[start..]);
+            var sum = destination.Slice(start, Math.Min(Block, destination.Length - start));
+            var next = 0;
+            var result = Sum(new Given<T>(nodes, sums, start), whole, ref next, sum);
+            if (!Unsafe.AreSame(in result[0], in sum[0])) result.CopyTo(sum);
         }
     }
 
     /// <summary>How many of a tree's leaves are under its first branch; <paramref name="leaves"/> is at least 2.</summary>
     public static int FirstBranch(int leaves) => (int)BitOperations.RoundUpToPowerOf2((uint)leaves) / 2;
 
-    private static void Sum<T>(int first, int count, Leaf<T> leaf, int start, Span<T> sum)
-        where T : unmanaged, INumber<T>
+    /// <summary>The greatest subtrees of a tree that lie within a range, in order; together they are the range's leaves.</summary>
+    /// <param name="range">Some of the tree's leaves.</param>
+    /// <param name="leaves">How many leaves the tree has; at least 1.</param>
+    /// <returns>At most 2·log₂ <paramref name="leaves"/>, and at least one unless the range is empty.</returns>
+    public static IReadOnlyList<LeafRange> Nodes(LeafRange range, int leaves)
     {
-        if (count == 1)
+        ArgumentOutOfRangeException.ThrowIfLessThan(leaves, 1);
+        if (!range.IsWithin(leaves)) throw new ArgumentOutOfRangeException(nameof(range), $"{range.From} to {range.To}, of {leaves} leaves");
+        var nodes = new List<LeafRange>();
+        AddNodes(new LeafRange(0, leaves), range, nodes);
+        return nodes;
+    }
+
+    /// <summary>
+    /// In which order a range's leaves are best made and summed, with the fewest buffers: afterwards buffers 0, 1, …
+    /// hold the sums of <see cref="Nodes"/>, in their order.
+    /// </summary>
+    /// <inheritdoc cref="Nodes"/>
+    /// <returns>The steps, one after the other. Their highest buffer number plus one is how many buffers they need.</returns>
+    public static IReadOnlyList<TreeStep> Steps(LeafRange range, int leaves)
+    {
+        var steps = new List<TreeStep>();
+        foreach (var (buffer, node) in Nodes(range, leaves).Index())
         {
-            leaf(first).Slice(start, sum.Length).CopyTo(sum);
+            AddSteps(node, buffer, steps);
+        }
+
+        return steps;
+    }
+
+    private static void AddNodes(LeafRange tree, LeafRange range, List<LeafRange> nodes)
+    {
+        if (range.To <= tree.From || tree.To <= range.From || range.Count == 0) return;
+        if (range.From <= tree.From && tree.To <= range.To)
+        {
+            nodes.Add(tree);
             return;
         }
 
-        var left = FirstBranch(count);
-        Span<T> right = stackalloc T[Block];
-        right = right[..sum.Length];
-        Sum(first, left, leaf, start, sum);
-        Sum(first + left, count - left, leaf, start, right);
-        TensorPrimitives.Add<T>(sum, right, sum);
+        var middle = tree.From + FirstBranch(tree.Count);
+        AddNodes(tree with { To = middle }, range, nodes);
+        AddNodes(tree with { From = middle }, range, nodes);
+    }
+
+    private static void AddSteps(LeafRange tree, int buffer, List<TreeStep> steps)
+    {
+        if (tree.Count == 1)
+        {
+            steps.Add(new TreeStep(buffer, Leaf: tree.From));
+            return;
+        }
+
+        var middle = tree.From + FirstBranch(tree.Count);
+        AddSteps(tree with { To = middle }, buffer, steps);
+        AddSteps(tree with { From = middle }, buffer + 1, steps);
+        steps.Add(new TreeStep(buffer, Leaf: null));
+    }
+
+    /// <summary>A subtree's sum: where its node lies, or what was added up in <paramref name="room"/>.</summary>
+    /// <remarks>The room may be a node of this subtree: the last addition alone writes to it.</remarks>
+    [SkipLocalsInit]
+    private static ReadOnlySpan<T> Sum<T>(Given<T> given, LeafRange tree, ref int next, Span<T> room)
+        where T : unmanaged, INumber<T>
+    {
+        if (given.Has(next, tree)) return given.Node(next++, room.Length);
+        if (tree.Count == 1) throw new ArgumentException($"Leaf {tree.From} is in no node, or not in its place.");
+        var middle = tree.From + FirstBranch(tree.Count);
+        Span<T> first = stackalloc T[Block];
+        Span<T> second = stackalloc T[Block];
+        var left = Sum(given, tree with { To = middle }, ref next, first[..room.Length]);
+        var right = Sum(given, tree with { From = middle }, ref next, second[..room.Length]);
+        TensorPrimitives.Add(left, right, room);
+        return room;
+    }
+
+    /// <summary>The nodes whose sums are given, at a block of their elements.</summary>
+    private readonly unsafe ref struct Given<T>(IReadOnlyList<LeafRange> nodes, ReadOnlySpan<nint> sums, int start)
+        where T : unmanaged
+    {
+        private readonly ReadOnlySpan<nint> sums = sums;
+
+        public bool Has(int node, LeafRange tree) => node < nodes.Count && nodes[node] == tree;
+
+        public ReadOnlySpan<T> Node(int node, int length) => new((T*)sums[node] + start, length);
     }
 }

@@ -13,8 +13,13 @@ namespace CnnCluster.Kernels.Collectives;
 /// </remarks>
 internal sealed class TcpCollective : ICollective
 {
+    /// <summary>What a rank tells of its leaves: the first, the one past the last, and how many there are in all.</summary>
+    private const int DealWords = 3;
+
     private readonly TcpPeer?[] peers;
     private readonly Scratch scratch = new();
+    private readonly LeafDeal oneEach;
+    private LeafDeal deal;
     private volatile string? aborted;
 
     /// <param name="rank">This rank.</param>
@@ -24,6 +29,7 @@ internal sealed class TcpCollective : ICollective
         Rank = rank;
         this.peers = peers;
         WorldSize = new WorldSize(peers.Length);
+        oneEach = deal = LeafDeal.OneEach(WorldSize);
     }
 
     public Rank Rank { get; }
@@ -32,7 +38,18 @@ internal sealed class TcpCollective : ICollective
 
     private IEnumerable<TcpPeer> Others => peers.OfType<TcpPeer>();
 
-    public void AllReduceSum(Tensor buffer) => Run(() => HostStaging.Run(buffer, Reduce<float>, Reduce<double>));
+    public void AllReduceSum(Tensor buffer) =>
+        Run(() => HostStaging.Run(buffer, b => Reduce<float>(oneEach, b, b), b => Reduce<double>(oneEach, b, b)));
+
+    public void AllReduceTree(Tensor nodes, LeafRange leaves, int totalLeaves, Tensor result)
+    {
+        LeafRows.Check(nodes, leaves, totalLeaves, result);
+        Run(() =>
+        {
+            Deal(leaves, totalLeaves);
+            HostStaging.Run(nodes, result, (n, r) => Reduce<float>(deal, n, r), (n, r) => Reduce<double>(deal, n, r));
+        });
+    }
 
     public void Broadcast(Tensor buffer, Rank root) => Run(() => HostStaging.Run(buffer, b => Copy<float>(b, root), b => Copy<double>(b, root)));
 
@@ -100,25 +117,48 @@ internal sealed class TcpCollective : ICollective
         }
     }
 
-    private void Reduce<T>(Tensor buffer)
+    /// <summary>Tells the others which leaves are here, and learns theirs.</summary>
+    private void Deal(LeafRange leaves, int totalLeaves)
+    {
+        var told = scratch.Take<int>(DealWords * WorldSize.Value);
+        Span<int> own = told.Slice(DealWords * Rank.Value, DealWords);
+        (own[0], own[1], own[2]) = (leaves.From, leaves.To, totalLeaves);
+        foreach (var peer in Others)
+        {
+            peer.Send(Bytes(own), DealWords);
+        }
+
+        foreach (var peer in Others)
+        {
+            peer.Receive(Bytes(told.Slice(DealWords * peer.Rank.Value, DealWords)), DealWords);
+        }
+
+        WaitUntilSent();
+        var ranges = new LeafRange[WorldSize.Value];
+        var totals = new int[WorldSize.Value];
+        for (var rank = 0; rank < ranges.Length; rank++)
+        {
+            ranges[rank] = new LeafRange(told[DealWords * rank], told[(DealWords * rank) + 1]);
+            totals[rank] = told[(DealWords * rank) + 2];
+        }
+
+        deal = LeafDeal.Of(ranges, totals);
+    }
+
+    private void Reduce<T>(LeafDeal leaves, Tensor nodes, Tensor result)
         where T : unmanaged, INumber<T>
     {
-        var all = TensorMemory.Span<T>(buffer);
+        var all = TensorMemory.Span<T>(result);
+        var rows = TensorMemory.Span<T>(nodes);
         var whole = (long)all.Length * Unsafe.SizeOf<T>();
         var (start, count) = Chunks.Of(Rank.Value, WorldSize.Value, all.Length);
-        foreach (var peer in Others)
+        var parts = scratch.Take<T>((leaves.Nodes.Count - leaves.Rows[Rank.Value]) * count);
+        for (var row = 0; row < leaves.Rows.Max(); row++)
         {
-            peer.Send(Bytes(ChunkOf(peer, all)), whole);
+            ExchangeRow(leaves, row, rows, parts, all.Length);
         }
 
-        var parts = scratch.Take<T>((WorldSize.Value - 1) * count);
-        var next = 0;
-        foreach (var peer in Others)
-        {
-            peer.Receive(Bytes(parts.Slice(next++ * count, count)), whole);
-        }
-
-        SumOwn(all.Slice(start, count), parts, count);
+        SumOwn(leaves, rows, parts, all.Slice(start, count), start, all.Length);
         foreach (var peer in Others)
         {
             peer.Send(Bytes(all.Slice(start, count)), whole);
@@ -132,18 +172,47 @@ internal sealed class TcpCollective : ICollective
         WaitUntilSent();
     }
 
-    private unsafe void SumOwn<T>(Span<T> own, Span<T> parts, int count)
+    /// <summary>
+    /// Sends everyone its chunk of a row, and receives this rank's chunk of everyone's: row by row, so that no rank
+    /// sends a second row to one that still sends its first.
+    /// </summary>
+    private void ExchangeRow<T>(LeafDeal leaves, int row, Span<T> rows, Span<T> parts, int length)
+        where T : unmanaged
+    {
+        var whole = (long)length * Unsafe.SizeOf<T>();
+        if (row < leaves.Rows[Rank.Value])
+        {
+            foreach (var peer in Others)
+            {
+                peer.Send(Bytes(ChunkOf(peer, rows.Slice(row * length, length))), whole);
+            }
+        }
+
+        var count = Chunks.Of(Rank.Value, WorldSize.Value, length).Length;
+        var first = 0;
+        foreach (var peer in Others)
+        {
+            if (row < leaves.Rows[peer.Rank.Value]) peer.Receive(Bytes(parts.Slice((first + row) * count, count)), whole);
+            first += leaves.Rows[peer.Rank.Value];
+        }
+    }
+
+    private unsafe void SumOwn<T>(LeafDeal leaves, Span<T> rows, Span<T> parts, Span<T> own, int start, int length)
         where T : unmanaged, INumber<T>
     {
-        fixed (T* mine = own, others = parts)
+        fixed (T* mine = rows, others = parts)
         {
-            var (first, second, me) = ((nint)mine, (nint)others, Rank.Value);
-            SumTree.Sum(
-                WorldSize.Value,
-                leaf => leaf == me
-                    ? new ReadOnlySpan<T>((void*)first, count)
-                    : new ReadOnlySpan<T>((T*)second + ((leaf < me ? leaf : leaf - 1) * (long)count), count),
-                own);
+            var sums = new nint[leaves.Nodes.Count];
+            var (next, part) = (0, 0);
+            for (var rank = 0; rank < WorldSize.Value; rank++)
+            {
+                for (var row = 0; row < leaves.Rows[rank]; row++)
+                {
+                    sums[next++] = rank == Rank.Value ? (nint)(mine + ((long)row * length) + start) : (nint)(others + ((long)part++ * own.Length));
+                }
+            }
+
+            SumTree.Sum(leaves.Leaves, leaves.Nodes, sums, own);
         }
     }
 
