@@ -13,14 +13,14 @@ internal static class NodeCommand
     {
         var join = new Option<string>("--join") { Description = "The run's address: HOST:PORT", Required = true, HelpName = "HOST:PORT" };
         var devices = CommonOptions.Devices();
-        var firstSlot = new Option<int>("--first-slot") { Description = "The number of this process's first worker over all processes", DefaultValueFactory = _ => 0 };
+        var firstSlot = new Option<int?>("--first-slot") { Description = "The number of this process's first worker over all processes (default: what the run gives)" };
         var command = new Command("node", "Offer this machine's devices to a training run on this machine") { join, devices, firstSlot };
         command.SetAction((parse, cancellation) => RunAsync(
             parse.GetValue(join)!, parse.GetValue(devices), parse.GetValue(firstSlot), cancellation));
         return command;
     }
 
-    private static async Task<int> RunAsync(string join, string? devices, int firstSlot, CancellationToken cancellation)
+    private static async Task<int> RunAsync(string join, string? devices, int? firstSlot, CancellationToken cancellation)
     {
         var home = ParseAddress(join);
         var token = Environment.GetEnvironmentVariable(LocalProcesses.TokenVariable)

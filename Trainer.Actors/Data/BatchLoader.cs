@@ -10,13 +10,13 @@ namespace CnnCluster.Trainer.Data;
 /// </summary>
 /// <param name="set">The samples, the same on every rank.</param>
 /// <param name="batch">Samples of a global batch, at least 1; the last one of an epoch holds what is left.</param>
-/// <param name="rank">This worker, from 0 to world − 1.</param>
-/// <param name="world">Number of ranks, at least 1.</param>
+/// <param name="rank">This worker, from 0.</param>
+/// <param name="shares">Each rank's part of a batch beside the others', at least 1; as many as there are ranks.</param>
 /// <param name="seed">The run's seed.</param>
 /// <param name="augmentations">Applied to each image of a training sample, in order, each image with random numbers of its own.</param>
 /// <param name="maxSlice">The most samples this worker can take of a batch; a longer slice is a mistake of the caller's.</param>
 public sealed class BatchLoader(
-    SampleSet set, int batch, int rank, int world, ulong seed, IReadOnlyList<Augmentation> augmentations, int maxSlice)
+    SampleSet set, int batch, int rank, IReadOnlyList<int> shares, ulong seed, IReadOnlyList<Augmentation> augmentations, int maxSlice)
 {
     private const int Ahead = 2;
 
@@ -26,7 +26,7 @@ public sealed class BatchLoader(
             .Select((augmentation, place) => AugmentationDraws.KeyOf(seed, augmentation.Name, place, input)).ToArray()),
     ];
 
-    private readonly BatchMemory memory = new(set, Slices.Of(Math.Min(batch, set.Count), rank, world).Count);
+    private readonly BatchMemory memory = new(set, Slices.Of(Math.Min(batch, set.Count), rank, shares).Count);
 
     /// <summary>Global batches in an epoch.</summary>
     public int Steps { get; } = (int)(((long)set.Count + batch - 1) / batch);
@@ -48,7 +48,7 @@ public sealed class BatchLoader(
         {
             var first = step * batch;
             var globalCount = Math.Min(batch, order.Length - first);
-            var (start, count) = Slices.Of(globalCount, rank, world);
+            var (start, count) = Slices.Of(globalCount, rank, shares);
             if (count > maxSlice) throw new InvalidOperationException($"a slice of {count} samples is longer than {maxSlice}");
             yield return Gather(order.AsSpan(first + start, count), epoch, globalCount, start);
         }

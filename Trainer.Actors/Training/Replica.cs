@@ -7,6 +7,8 @@ using CnnCluster.Trainer.Data;
 using CnnCluster.Trainer.Protocol;
 using TorchSharp;
 using static TorchSharp.torch;
+using Position = CnnCluster.Trainer.Protocol.Position;
+using Stopwatch = System.Diagnostics.Stopwatch;
 
 namespace CnnCluster.Trainer.Training;
 
@@ -26,13 +28,14 @@ public sealed class Replica : IDisposable
     private const int StopExtra = 1;
     private const int FirstFigureExtra = 2;
     private readonly TrainPlan plan;
-    private readonly StepContext context;
+    private StepContext context;
     private readonly NetworkModule module;
     private readonly OptimizerStep optimizer;
     private readonly BatchPlacement placement;
     private readonly LossScaling? scaling;
     private readonly IReadOnlyList<string> figureNames;
     private readonly OwnStepRunner? own;
+    private bool isReducing;
 
     /// <param name="plan">The network and how it is trained.</param>
     /// <param name="device">Where it computes.</param>
@@ -66,7 +69,7 @@ public sealed class Replica : IDisposable
 
     public Device Device { get; }
 
-    public ICollective Collective { get; }
+    public ICollective Collective { get; private set; }
 
     public ScalarType ElementType { get; }
 
@@ -86,8 +89,26 @@ public sealed class Replica : IDisposable
     /// <summary>What the last step's gradients were multiplied by; 1 but for float16.</summary>
     public double GradientScale { get; private set; } = 1;
 
+    /// <summary>Whether it is in a step's reduction, and waits for its peers; read from other threads.</summary>
+    public bool IsReducing
+    {
+        get => Volatile.Read(ref isReducing);
+        private set => Volatile.Write(ref isReducing, value);
+    }
+
+    /// <summary>Seconds that it has spent in steps' reductions, in all.</summary>
+    public double WaitSeconds { get; private set; }
+
     /// <summary>Called in each step when the gradient is reduced and nothing is changed yet.</summary>
     public Action<Replica>? Reduced { get; set; }
+
+    /// <summary>Joins it with the peers of a new generation. The state stays; the old collective is the caller's to dispose.</summary>
+    public void Join(ICollective collective)
+    {
+        Collective = collective;
+        context = new StepContext(plan.Seed, collective);
+        module.Step = context;
+    }
 
     /// <summary>Takes one step together with all other ranks, which must call it too, an empty slice or not.</summary>
     /// <param name="batches">This rank's slices of the batches whose gradients make the step: one, or several where they accumulate.</param>
@@ -114,7 +135,21 @@ public sealed class Replica : IDisposable
 
         context.ThrowIfFailed();
         if (stopRequested) Arena.Extras[StopExtra].fill_(1);
-        using (Trace.Span("all-reduce")) Collective.AllReduceSum(Arena.ReductionBuffer);
+        using (Trace.Span("all-reduce"))
+        {
+            var entered = Stopwatch.GetTimestamp();
+            IsReducing = true;
+            try
+            {
+                Collective.AllReduceSum(Arena.ReductionBuffer);
+            }
+            finally
+            {
+                IsReducing = false;
+                WaitSeconds += Stopwatch.GetElapsedTime(entered).TotalSeconds;
+            }
+        }
+
         own?.Reduced();
         Reduced?.Invoke(this);
         var extras = ToHost(Arena.Extras);
@@ -125,6 +160,14 @@ public sealed class Replica : IDisposable
         }
 
         return new StepResult(samples, extras[LossExtra], penalty, extras[FirstFigureExtra..], stop, Skipped: false);
+    }
+
+    /// <summary>Takes up where a checkpoint or a peer stands; weights and states come by themselves.</summary>
+    public void Stand(Position position)
+    {
+        Step = position.Step;
+        SkippedSteps = position.LossScaling?.SkippedSteps ?? 0;
+        if (position.LossScaling is { Scale: > 0 } kept) scaling?.Restore(kept.Scale, kept.GoodSteps);
     }
 
     /// <summary>The state of the loss' scaling for a checkpoint.</summary>

@@ -1,5 +1,6 @@
 using CnnCluster.Dsl;
 using CnnCluster.Kernels;
+using CnnCluster.Kernels.Collectives;
 using CnnCluster.Kernels.Optimization;
 using CnnCluster.Kernels.Tracing;
 using CnnCluster.Trainer.Coordination;
@@ -8,20 +9,23 @@ using CnnCluster.Trainer.Protocol;
 using CnnCluster.Trainer.Storage;
 using static TorchSharp.torch;
 using Position = CnnCluster.Trainer.Protocol.Position;
+using Stopwatch = System.Diagnostics.Stopwatch;
 
 namespace CnnCluster.Trainer.Training;
 
 /// <summary>What a worker knows of its run: the plan, its replica, its data, and where it stands. One thread owns it.</summary>
+/// <remarks>It outlives the generations that its worker is part of: each gives it new peers and a new part of the batches.</remarks>
 public sealed class WorkerSession : IDisposable
 {
     private readonly Job job;
     private readonly TrainPlan plan;
+    private readonly DataSet data;
     private readonly Replica replica;
-    private readonly BatchLoader training;
-    private readonly BatchLoader validation;
     private readonly Schedule schedule;
     private readonly long stepsPerEpoch;
     private readonly double initialRate;
+    private BatchLoader training;
+    private BatchLoader validation;
     private Tensor? bestParameters;
     private Tensor? bestBuffers;
 
@@ -29,35 +33,54 @@ public sealed class WorkerSession : IDisposable
     /// <param name="plan">The script's train part.</param>
     /// <param name="device">Where it computes.</param>
     /// <param name="data">The samples, the same on every rank.</param>
-    /// <param name="collective">Joins it with its peers.</param>
     /// <param name="ownStep">What a step does instead of the script's losses; null for these.</param>
-    public WorkerSession(Job job, TrainPlan plan, Device device, DataSet data, ICollective collective, OwnStep? ownStep)
+    public WorkerSession(Job job, TrainPlan plan, Device device, DataSet data, OwnStep? ownStep)
     {
         this.job = job;
         this.plan = plan;
-        var (rank, world) = (collective.Rank.Value, collective.WorldSize.Value);
-        training = new BatchLoader(data.Train, plan.Batch, rank, world, plan.Seed, TrainingCatalogues.AugmentationsOf(plan), plan.Batch);
-        validation = new BatchLoader(data.Validation, plan.Batch, rank, world, plan.Seed, [], plan.Batch);
+        this.data = data;
+        (training, validation) = Loaders(0, [1]);
         stepsPerEpoch = (training.Steps + plan.Accumulate - 1) / plan.Accumulate;
         schedule = plan.CreateSchedule();
         initialRate = plan.CreateRule().LearningRate;
-        replica = new Replica(plan, device, collective, ownStep);
-        if (job.InitialState.Length > 0)
+        replica = new Replica(plan, device, new SoloCollective(), ownStep);
+        if (job.Resume)
+        {
+            Position = ReplicaState.LoadCheckpoint(replica, job.InitialState);
+            if (job.BestState.Length > 0) KeepBest(job.BestState);
+        }
+        else if (job.InitialState.Length > 0)
         {
             ReplicaState.LoadWeights(replica, job.InitialState);
-        }
-
-        if (job.RecordFolder.Length > 0 && rank == 0)
-        {
-            replica.Reduced = Record;
         }
     }
 
     /// <summary>Where the run stands, as of the last committed step.</summary>
-    public Position Position { get; } = new() { Epoch = 1, Sums = new EpochSums(), EarlyStopping = EarlyStoppingRule.Initial, Plateau = PlateauRule.Initial };
+    public Position Position { get; private set; } =
+        new() { Epoch = 1, Sums = new EpochSums(), EarlyStopping = EarlyStoppingRule.Initial, Plateau = PlateauRule.Initial };
 
     /// <summary>The rate of the last step.</summary>
     public double LearningRate { get; private set; }
+
+    /// <summary>Whether the worker waits for its peers in a step's reduction; read from other threads.</summary>
+    public bool IsReducing => replica.IsReducing;
+
+    /// <summary>Seconds of this worker's own computing, and of its waiting for its peers, in the last steps' mean; read from other threads.</summary>
+    public (double Computing, double Waiting) StepSeconds { get; private set; }
+
+    /// <summary>Takes part in a generation: its peers, and this worker's part of the batches.</summary>
+    /// <param name="collective">Joins it with its peers; the session disposes it when it enters the next, or ends.</param>
+    /// <param name="form">Who they are, and whose state counts.</param>
+    /// <exception cref="CollectiveException">A peer was lost meanwhile; what this worker had, it has.</exception>
+    public void Enter(ICollective collective, FormGeneration form)
+    {
+        replica.Collective.Dispose();
+        replica.Join(collective);
+        (training, validation) = Loaders(collective.Rank.Value, [.. form.Members.Select(static member => member.Share)]);
+        Decide(form.Decided);
+        if (form.Synchronise) Synchronise(form);
+        replica.Reduced = job.RecordFolder.Length > 0 && collective.Rank.Value == 0 ? Record : null;
+    }
 
     /// <summary>Trains an epoch, from where it was left, and returns why it ended before its last batch, if it did.</summary>
     /// <param name="epoch">From 1.</param>
@@ -78,7 +101,9 @@ public sealed class WorkerSession : IDisposable
         {
             LearningRate = schedule(
                 initialRate, new SchedulePoint(replica.Step, stepsPerEpoch, stepsPerEpoch * plan.Epochs, Position.Plateau.Reductions));
+            var (started, waited) = (Stopwatch.GetTimestamp(), replica.WaitSeconds);
             var result = replica.Take(batches, LearningRate, stopRequested());
+            Measure(Stopwatch.GetElapsedTime(started).TotalSeconds, replica.WaitSeconds - waited);
             foreach (var batch in batches)
             {
                 batch.Dispose();
@@ -102,9 +127,14 @@ public sealed class WorkerSession : IDisposable
         return replica.Evaluate(validation.InOrder(), onBatch);
     }
 
-    /// <summary>Remembers what was decided on an epoch, and the weights if they are the best so far.</summary>
-    public void Decide(EpochDecided decision)
+    /// <summary>
+    /// Remembers what was decided on an epoch, and the weights if they are the best so far. A decision comes with every
+    /// message that may be the first to bring it, and counts once; the step behind it waits for one of them.
+    /// </summary>
+    public void Decide(EpochDecided? decision)
     {
+        if (decision is null || decision.Epoch <= Position.DecidedEpoch || decision.Epoch != Position.Epoch) return;
+        Position.DecidedEpoch = decision.Epoch;
         Position.EarlyStopping = decision.EarlyStopping;
         Position.Plateau = decision.Plateau ?? PlateauRule.Initial;
         if (decision.KeepAsBest && plan.EarlyStop.Restore == Restore.Best)
@@ -146,10 +176,72 @@ public sealed class WorkerSession : IDisposable
         replica.Collective.Dispose();
     }
 
+    private (BatchLoader Training, BatchLoader Validation) Loaders(int rank, IReadOnlyList<int> shares) => (
+        new BatchLoader(data.Train, plan.Batch, rank, shares, plan.Seed, TrainingCatalogues.AugmentationsOf(plan), plan.Batch),
+        new BatchLoader(data.Validation, plan.Batch, rank, shares, plan.Seed, [], plan.Batch));
+
+    /// <summary>
+    /// Takes the state of one rank, which all take part in handing on. It is copied aside first: a peer that is lost meanwhile
+    /// leaves every worker with the state that it had, or with the new one, and never with parts of both.
+    /// </summary>
+    private void Synchronise(FormGeneration form)
+    {
+        using var copying = Trace.Phase("copy of the state");
+        using var scope = NewDisposeScope();
+        using var gradless = no_grad();
+        if (form.Position.EarlyStopping.BestEpoch > 0 && plan.EarlyStop.Restore == Restore.Best && bestParameters is null)
+        {
+            Keep(ref bestParameters, replica.Arena.Parameters);
+            Keep(ref bestBuffers, replica.Buffers.Current);
+        }
+
+        var own = StateTensors().Where(static tensor => tensor.numel() > 0).ToList();
+        var taken = own.ConvertAll(static tensor => tensor.clone());
+        foreach (var tensor in taken)
+        {
+            replica.Collective.Broadcast(tensor, new Rank(form.Source));
+        }
+
+        foreach (var (to, from) in own.Zip(taken))
+        {
+            to.copy_(from);
+        }
+
+        Position = form.Position.Clone();
+        replica.Stand(Position);
+    }
+
+    private IEnumerable<Tensor> StateTensors()
+    {
+        IEnumerable<Tensor> best = bestParameters is null || bestBuffers is null ? [] : [bestParameters, bestBuffers];
+        return [replica.Arena.Parameters, .. replica.Arena.States, replica.Buffers.Current, .. best];
+    }
+
+    /// <summary>The best weights so far, of a run that goes on.</summary>
+    private void KeepBest(string path)
+    {
+        using var current = replica.Arena.Parameters.clone();
+        using var currentBuffers = replica.Buffers.Current.clone();
+        ReplicaState.LoadWeights(replica, path);
+        Keep(ref bestParameters, replica.Arena.Parameters);
+        Keep(ref bestBuffers, replica.Buffers.Current);
+        replica.Arena.Parameters.copy_(current);
+        replica.Buffers.Current.copy_(currentBuffers);
+    }
+
     private static void Keep(ref Tensor? copy, Tensor current)
     {
         copy ??= empty_like(current).DetachFromDisposeScope();
         copy.copy_(current);
+    }
+
+    /// <summary>Means in which a step counts for a tenth.</summary>
+    private void Measure(double step, double waiting)
+    {
+        var (computed, waited) = StepSeconds;
+        StepSeconds = computed.Equals(0)
+            ? (step - waiting, waiting)
+            : ((0.9 * computed) + (0.1 * (step - waiting)), (0.9 * waited) + (0.1 * waiting));
     }
 
     private void Commit(StepResult result)

@@ -19,7 +19,7 @@ internal sealed class CnnLoop : IDisposable
     public CnnLoop(string network, int batch, DataSet data)
     {
         var plan = Networks.Training(network, batch, data.Train.Inputs[0].Shape).Plan;
-        session = new WorkerSession(new Job(), plan, CPU, data, new SoloCollective(), ownStep: null);
+        session = new WorkerSession(new Job(), plan, CPU, data, ownStep: null);
     }
 
     /// <summary>Images per second of training steps.</summary>

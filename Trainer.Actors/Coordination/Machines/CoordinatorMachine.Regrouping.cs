@@ -54,7 +54,7 @@ public sealed partial class CoordinatorMachine
     {
         private readonly HashSet<Member> halted = [];
         private readonly long round = ++machine.round;
-        private TimeSpan until = machine.now + machine.Patience.Halting;
+        private readonly TimeSpan since = machine.now;
         private TimeSpan said = machine.now;
 
         public override string? Refusal => abandoning is null ? null : "the run is ending";
@@ -91,13 +91,20 @@ public sealed partial class CoordinatorMachine
                 Say(Asked.Except(halted));
             }
 
-            if (Machine.now < until) return;
-            until = TimeSpan.MaxValue;
-            foreach (var member in Asked.Except(halted).ToList())
+            foreach (var member in Asked.Except(halted).Where(IsLate).ToList())
             {
-                Machine.Lose(member, new Loss($"did not stop within {Machine.Patience.Halting.TotalSeconds:0.#} s", IsConfirmed: false));
+                var seconds = (Machine.now - since).TotalSeconds;
+                Machine.Lose(member, new Loss(string.Create(null, $"did not stop within {seconds:0.0} s"), IsConfirmed: false));
                 if (Machine.stage != this) return;
             }
+        }
+
+        /// <summary>One that is heard of may be at a long step.</summary>
+        private bool IsLate(Member member)
+        {
+            var waited = Machine.now - since;
+            return waited > Machine.Patience.Halting
+                && (Machine.now - member.Heard > Machine.Patience.Halting || waited > Machine.Patience.StallOf(member.Beat?.StepSeconds ?? 0));
         }
 
         private void Say(IEnumerable<Member> whom)

@@ -86,6 +86,14 @@ public sealed partial class CoordinatorMachine
         return [.. effects];
     }
 
+    /// <summary>Ends the run at once: its host has failed.</summary>
+    public IReadOnlyList<CoordinatorEffect> Fail(string reason)
+    {
+        effects.Clear();
+        End(Failed(reason));
+        return [.. effects];
+    }
+
     // ---- What every state answers to ----
 
     private void Receive(object channel, IMessage message)

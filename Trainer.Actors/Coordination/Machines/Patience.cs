@@ -9,8 +9,8 @@ public sealed record Patience
     /// <summary>A generation that forms: its connections, and the copy of its state.</summary>
     public TimeSpan Connecting { get; init; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>A worker to answer to a halt: the step in hand, but for its collectives, which fail at once.</summary>
-    public TimeSpan Halting { get; init; } = TimeSpan.FromSeconds(4);
+    /// <summary>A worker that is not heard of to answer to a halt; one that is heard of has as long as for a step.</summary>
+    public TimeSpan Halting { get; init; } = TimeSpan.FromSeconds(2);
 
     /// <summary>Any word of a worker at all, besides ten of its steps: its actor sends some several times a second.</summary>
     public TimeSpan Silence { get; init; } = TimeSpan.FromSeconds(5);
