@@ -128,8 +128,7 @@ let tests =
               let plan = plan plateauScript
               let data = TrainingCatalogues.Load(plan, null)
 
-              use session =
-                  new WorkerSession(Job(), plan, torch.CPU, data, new SoloCollective(), null)
+              use session = new WorkerSession(Job(), plan, torch.CPU, data, null)
 
               let rateOf epoch =
                   session.TrainEpoch(epoch, (fun () -> false), ignore) |> ignore

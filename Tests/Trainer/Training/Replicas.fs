@@ -81,7 +81,7 @@ let loader (plan: TrainPlan) (data: DataSet) (collective: ICollective) =
         data.Train,
         plan.Batch,
         collective.Rank.Value,
-        collective.WorldSize.Value,
+        Array.replicate collective.WorldSize.Value 1,
         plan.Seed,
         TrainingCatalogues.AugmentationsOf plan,
         plan.Batch
