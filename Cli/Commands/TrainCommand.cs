@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Net;
 using CnnCluster.Cli.Output;
 using CnnCluster.Dsl;
 using CnnCluster.Kernels.Native;
@@ -26,6 +27,8 @@ internal sealed class TrainCommand
     private readonly Option<string[]> changes = CommonOptions.Changes();
     private readonly Option<string?> initial = new("--init") { Description = "Start from the weights of a safetensors file", HelpName = "FILE" };
     private readonly Option<string?> output = new("--out") { Description = "The run's folder (default: runs/NAME-TIME)", HelpName = "DIR" };
+    private readonly Option<string?> listen = new("--listen") { Description = "Let nodes join the run at this address of this machine; port 0 takes one that is free", HelpName = "HOST:PORT" };
+    private readonly Option<int> minWorkers = new("--min-workers") { Description = "Wait for others while there are fewer workers than these", DefaultValueFactory = _ => 1, HelpName = "N" };
     private readonly Option<bool> json = CommonOptions.Json();
     private readonly Option<string?> traceFile = new("--trace") { Description = "Write where each step's time goes, for chrome://tracing and Perfetto", HelpName = "FILE" };
     private readonly Option<long> traceSteps = new("--trace-steps") { Description = "Trace the parts of so many steps, from the first", DefaultValueFactory = _ => 1000, HelpName = "N" };
@@ -37,7 +40,7 @@ internal sealed class TrainCommand
         var command = new Command("train", "Train a network, on one worker or many")
         {
             train.script, train.data, train.workers, train.processes, train.devices, train.threads, train.epochs,
-            train.steps, train.changes, train.initial, train.output, train.json, train.traceFile, train.traceSteps, train.record,
+            train.steps, train.changes, train.initial, train.listen, train.minWorkers, train.output, train.json, train.traceFile, train.traceSteps, train.record,
         };
         command.SetAction((parse, _) => train.RunAsync(parse));
         return command;
@@ -87,11 +90,37 @@ internal sealed class TrainCommand
         {
             Training = training,
             Layout = Layout(parse),
+            Listen = parse.GetValue(listen) is { } address ? ParseListen(address) : null,
+            MinWorkers = MinWorkers(parse),
             DataFolder = parse.GetValue(data),
             StepLimit = CommonOptions.AtLeast(0, parse.GetValue(steps), "--steps"),
             RecordFolder = parse.GetValue(record),
             InitialState = parse.GetValue(initial) is { } path ? Path.GetFullPath(path) : null,
         };
+    }
+
+    private static IPEndPoint ParseListen(string text)
+    {
+        if (JoinTicket.TryParseAddress(text) is not { } address)
+        {
+            throw new UserException($"--listen takes HOST:PORT, such as 127.0.0.1:4053; '{text}' is not one.");
+        }
+
+        var host = address.Host == "localhost" ? IPAddress.Loopback
+            : IPAddress.TryParse(address.Host, out var known) ? known
+            : throw new UserException($"--listen takes an address of this machine, such as 127.0.0.1; '{address.Host}' is none.");
+        return IPAddress.IsLoopback(host)
+            ? new IPEndPoint(host, address.Port)
+            : throw new UserException($"--listen {text} is not available in this version yet: beyond this machine connections need certificates. 127.0.0.1 takes nodes of this machine.");
+    }
+
+    private int MinWorkers(ParseResult parse)
+    {
+        var least = (int)CommonOptions.AtLeast(1, parse.GetValue(minWorkers), "--min-workers");
+        var own = parse.GetValue(workers) * Math.Max(1, parse.GetValue(processes));
+        return least <= own || parse.GetValue(listen) is not null
+            ? least
+            : throw new UserException($"--min-workers {least} needs --listen: the run starts {own} itself, and others could not join.");
     }
 
     private RunLayout Layout(ParseResult parse)

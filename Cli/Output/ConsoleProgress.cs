@@ -29,6 +29,9 @@ internal sealed class ConsoleProgress : IRunReader
         switch (message)
         {
             case RunStarted started: Show(started); break;
+            case RunListening listening:
+                console.MarkupLineInterpolated($"nodes of this machine join with: cnn node --join {listening.JoinFile}");
+                break;
             case RunRegrouped regrouped: Show(regrouped); break;
             case RunWaiting waiting: Show(waiting); break;
             case StepProgress progress: Show(progress); break;

@@ -9,6 +9,11 @@ public interface IRunEvent;
 /// <param name="Threads">Intra-op threads of each worker.</param>
 public sealed record RunStarted(long Parameters, IReadOnlyList<RosterEntry> Workers, int Threads) : IRunEvent;
 
+/// <summary>Nodes may join.</summary>
+/// <param name="Address">Where, as HOST:PORT.</param>
+/// <param name="JoinFile">The file that tells a node all it needs.</param>
+public sealed record RunListening(string Address, string JoinFile) : IRunEvent;
+
 /// <summary>Workers were lost, or came: the others go on as a new generation.</summary>
 /// <param name="Generation">Its number.</param>
 /// <param name="Workers">Its workers, in the order of their ranks.</param>

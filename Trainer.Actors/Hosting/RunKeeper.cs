@@ -37,6 +37,9 @@ public sealed class RunKeeper : IDisposable
     /// <summary>Takes states at an address, at a port the system gives.</summary>
     public StateReceiver Receive(IPAddress address, byte[] token) => new(address, token, Keep);
 
+    /// <summary>Writes down how nodes join, as long as the run listens.</summary>
+    public JoinFile Listen(JoinTicket ticket) => new(Folder.Join, ticket);
+
     public void Dispose()
     {
         foreach (var reader in Readers)

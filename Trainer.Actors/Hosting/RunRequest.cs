@@ -26,6 +26,12 @@ public sealed record RunRequest
     /// </summary>
     public Func<OwnStep>? OwnStep { get; init; }
 
+    /// <summary>Where nodes may join; null for a run that no others take part in.</summary>
+    public System.Net.IPEndPoint? Listen { get; init; }
+
+    /// <summary>With fewer workers than these the run waits, at its beginning and later.</summary>
+    public int MinWorkers { get; init; } = 1;
+
     /// <summary>Where the user says the data is; null for the usual places.</summary>
     public string? DataFolder { get; init; }
 
@@ -50,7 +56,8 @@ public sealed record RunRequest
     /// <exception cref="UserException">The own step does not fit the layout or the script.</exception>
     public RunSettings Settings(byte[] joinToken, Endpoint receiver, byte[] stateToken) => new()
     {
-        World = Layout.World,
+        World = Math.Max(Layout.World, MinWorkers),
+        MinWorkers = MinWorkers,
         Job = Job(),
         JoinToken = joinToken,
         Epochs = Plan.Epochs,

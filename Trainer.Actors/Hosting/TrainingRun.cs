@@ -28,10 +28,14 @@ public static class TrainingRun
         using var receiver = keeper.Receive(IPAddress.Loopback, stateToken);
         var settings = request.Settings(joinToken, new Endpoint { Host = IPAddress.Loopback.ToString(), Port = receiver.Port }, stateToken);
 
-        await using var home = await ClusterNode.StartHomeAsync(IPAddress.Loopback, CancellationToken.None);
+        await using var home = await ClusterNode.StartHomeAsync(
+            request.Listen?.Address ?? IPAddress.Loopback, request.Listen?.Port ?? 0, CancellationToken.None);
         var hub = home.System.ActorOf(ActorFactory<RunEventHub>.Props(() => new RunEventHub(keeper.Readers)), "hub");
         var coordinator = home.System.ActorOf(
             ActorFactory<Coordinator>.Props(() => new Coordinator(settings, hub, o => outcome.TrySetResult(o))), CoordinatorName);
+        var ticket = new JoinTicket(new DnsEndPoint(home.Address.Host, home.Address.Port!.Value), joinToken);
+        using var listening = request.Listen is null ? null : keeper.Listen(ticket);
+        if (listening is not null) hub.Tell(new RunListening($"{ticket.Home.Host}:{ticket.Home.Port}", listening.Path));
         await using var stop = interrupt.Register(() => coordinator.Tell(new Coordinator.Interrupt()));
 
         var layout = request.Layout;

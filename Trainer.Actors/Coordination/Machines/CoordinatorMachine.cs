@@ -107,6 +107,12 @@ public sealed partial class CoordinatorMachine
         // Whoever was expelled, or never registered, has no part in the run.
         if (members.Of(channel) is not { } member) return;
         member.Heard = now;
+        if (message is WorkerFailed outside && !generationMembers.Contains(member))
+        {
+            FailOutside(member, outside);
+            return;
+        }
+
         if (message is IOfGeneration { Generation: var number } && (number != generation || !generationMembers.Contains(member))) return;
         switch (message)
         {
@@ -223,6 +229,19 @@ public sealed partial class CoordinatorMachine
         }
 
         stage.Lost(member, $"{Capitalised(member)} {loss.How} at step {committed}.");
+    }
+
+    /// <summary>A worker that cannot be prepared: at the beginning it was counted on, later the others go on without it.</summary>
+    private void FailOutside(Member member, WorkerFailed failure)
+    {
+        if (generation == 0)
+        {
+            Abandon($"{Capitalised(member)} failed: {failure.Reason}");
+        }
+        else
+        {
+            Lose(member, new Loss($"failed: {failure.Reason}", IsConfirmed: true));
+        }
     }
 
     private void Fail(Member member, WorkerFailed failure)

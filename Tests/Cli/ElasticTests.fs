@@ -1,0 +1,140 @@
+/// Workers that are lost, stopped, or come while a run of several processes trains.
+module CnnCluster.Tests.Cli.ElasticTests
+
+open System
+open System.Diagnostics
+open System.IO
+open System.Text.Json.Nodes
+open Expecto
+
+let private settings epochs =
+    $"    data digits train=640 test=64\n    optimizer sgd lr=0.05\n    batch 32\n    epochs {epochs}\n    early-stop patience=1000000\n    seed 7"
+
+let private endless = Cnn.lenet (settings 1_000_000)
+
+let private patience = TimeSpan.FromSeconds 60.0
+
+/// A run whose events are read while it trains.
+type private Run(cnn: Process, folder: string) =
+    let errors = cnn.StandardError.ReadToEndAsync()
+
+    member _.Folder = folder
+
+    /// The next event of a name; the run is killed if none comes in time.
+    member run.Next(name: string, ?that: JsonNode -> bool) =
+        let that = defaultArg that (fun _ -> true)
+
+        let rec next () =
+            let line = cnn.StandardOutput.ReadLineAsync()
+
+            if not (line.Wait patience) then
+                cnn.Kill true
+                failwith $"no '{name}' within {patience}"
+
+            match line.Result with
+            | null -> failwith $"the run ended before '{name}':\n{errors.Result}"
+            | text ->
+                let event = JsonNode.Parse text
+
+                if string event["event"] = name && that event then event else next ()
+
+        next ()
+
+    member _.Signal name =
+        use kill = Process.Start("kill", [ $"-{name}"; string cnn.Id ])
+        kill.WaitForExit()
+
+    /// Asks the run to stop, and waits until it has.
+    member run.Interrupt() =
+        run.Signal "INT"
+        run.End()
+
+    /// Waits until the run has ended.
+    member _.End() =
+        if not (cnn.WaitForExit patience) then
+            cnn.Kill true
+            failwith $"the run was still there after {patience}"
+
+        cnn.ExitCode, errors.Result
+
+let private running script (arguments: string list) act =
+    Cnn.inFolder (fun folder ->
+        let file = Cnn.write folder "net.cnn" script
+
+        use cnn =
+            Cnn.startInterruptible ([ "train"; file; "--json"; "--threads"; "1"; "--out"; "run" ] @ arguments) folder
+
+        try
+            act (Run(cnn, folder))
+        finally
+            if not cnn.HasExited then cnn.Kill true)
+
+let private workers (event: JsonNode) =
+    [ for worker in event["workers"].AsArray() -> int worker["pid"] ]
+
+let private signal name (pid: int) =
+    use kill = Process.Start("kill", [ $"-{name}"; string pid ])
+    kill.WaitForExit()
+
+let private checkpoints folder =
+    Directory.GetFiles(Path.Combine(folder, "run", "checkpoints"), "step-*.safetensors")
+
+let private regrouped (event: JsonNode) =
+    int event["generation"], int event["world"], int event["lost_steps"]
+
+[<Tests>]
+let tests =
+    testList
+        "Cli.elastic"
+        [ test "a worker process that is killed is done without" {
+              running endless [ "--processes"; "2" ] (fun run ->
+                  let pids = workers (run.Next "start")
+                  run.Next "epoch" |> ignore
+                  signal "KILL" pids[1]
+                  let regroup = run.Next "regroup"
+                  Expect.equal (regrouped regroup) (2, 1, 0) "the second generation, of one worker"
+                  Expect.equal (workers regroup) [ pids[0] ] "the other one"
+                  let reason = string regroup["reason"]
+                  Expect.stringContains reason $"{pids[1]}" "which process"
+                  Expect.stringContains reason "killed by signal 9" "what happened to it"
+                  Expect.isLessThan (float regroup["seconds"]) 2.0 "from the first word of it"
+                  run.Next "epoch" |> ignore
+                  let code, errors = run.Interrupt()
+                  Expect.equal code 130 errors
+                  Expect.isNonEmpty (checkpoints run.Folder) "a checkpoint")
+          }
+          test "when the last worker is lost the run fails, says why, and has kept its last checkpoint" {
+              running endless [ "--processes"; "1" ] (fun run ->
+                  let pid = workers (run.Next "start") |> List.exactlyOne
+                  run.Next("epoch", (fun e -> int e["epoch"] = 2)) |> ignore
+                  signal "KILL" pid
+                  let stop = run.Next "stop"
+                  Expect.equal (string stop["reason"]) "failed" "the last event says so"
+                  let code, errors = run.End()
+                  Expect.equal code 1 errors
+                  Expect.stringContains errors $"{pid}" "the message names the process"
+                  Expect.stringContains errors "killed by signal 9" "and what happened to it"
+                  Expect.stringContains errors "No worker is left" "and why it ends"
+                  Expect.isNonEmpty (checkpoints run.Folder) "a checkpoint of an earlier epoch")
+          }
+          test "a node joins while the run trains, and takes part from the next step" {
+              running endless [ "--listen"; "127.0.0.1:0" ] (fun run ->
+                  let join = string (run.Next("listen")["join"])
+                  let pid = workers (run.Next "start") |> List.exactlyOne
+                  run.Next "epoch" |> ignore
+
+                  use node = Cnn.start [ "node"; "--join"; join ] run.Folder
+
+                  try
+                      let regroup = run.Next "regroup"
+                      Expect.equal (regrouped regroup) (2, 2, 0) "the second generation, of two workers"
+                      Expect.equal (workers regroup) [ pid; node.Id ] "the newcomer is the last"
+                      Expect.stringContains (string regroup["reason"]) "joined" "why"
+                      run.Next "epoch" |> ignore
+                      let code, errors = run.Interrupt()
+                      Expect.equal code 130 errors
+                      Expect.isTrue (node.WaitForExit patience) "the node ends with the run"
+                      Expect.equal node.ExitCode 0 "and well"
+                  finally
+                      if not node.HasExited then node.Kill true)
+          } ]
