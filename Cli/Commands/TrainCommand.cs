@@ -16,10 +16,10 @@ namespace CnnCluster.Cli.Commands;
 /// <summary><c>cnn train FILE</c>: trains a network.</summary>
 internal sealed class TrainCommand
 {
-    private readonly Argument<string> script = CommonOptions.Script();
+    private readonly Argument<string?> script = new("FILE") { Description = CommonOptions.Script().Description, Arity = ArgumentArity.ZeroOrOne };
     private readonly Option<string?> data = CommonOptions.Data();
-    private readonly Option<int> workers = new("--workers") { Description = "Workers (threads) in each process", DefaultValueFactory = _ => 1, HelpName = "N" };
-    private readonly Option<int> processes = new("--processes") { Description = "Local worker processes to start; without it, this process does the work", HelpName = "N" };
+    private readonly Option<int?> workers = new("--workers") { Description = "Workers (threads) in each process (default: 1)", HelpName = "N" };
+    private readonly Option<int?> processes = new("--processes") { Description = "Local worker processes to start; without it, this process does the work", HelpName = "N" };
     private readonly Option<string?> devices = CommonOptions.Devices();
     private readonly Option<int?> threads = CommonOptions.Threads();
     private readonly Option<int?> epochs = CommonOptions.Epochs();
@@ -27,6 +27,7 @@ internal sealed class TrainCommand
     private readonly Option<string[]> changes = CommonOptions.Changes();
     private readonly Option<string?> initial = new("--init") { Description = "Start from the weights of a safetensors file", HelpName = "FILE" };
     private readonly Option<string?> output = new("--out") { Description = "The run's folder (default: runs/NAME-TIME)", HelpName = "DIR" };
+    private readonly Option<string?> resume = new("--resume") { Description = "Go on with a run, from its last checkpoint", HelpName = "RUN" };
     private readonly Option<string?> listen = new("--listen") { Description = "Let nodes join the run at this address of this machine; port 0 takes one that is free", HelpName = "HOST:PORT" };
     private readonly Option<int> minWorkers = new("--min-workers") { Description = "Wait for others while there are fewer workers than these", DefaultValueFactory = _ => 1, HelpName = "N" };
     private readonly Option<bool> json = CommonOptions.Json();
@@ -40,7 +41,7 @@ internal sealed class TrainCommand
         var command = new Command("train", "Train a network, on one worker or many")
         {
             train.script, train.data, train.workers, train.processes, train.devices, train.threads, train.epochs,
-            train.steps, train.changes, train.initial, train.listen, train.minWorkers, train.output, train.json, train.traceFile, train.traceSteps, train.record,
+            train.steps, train.changes, train.initial, train.resume, train.listen, train.minWorkers, train.output, train.json, train.traceFile, train.traceSteps, train.record,
         };
         command.SetAction((parse, _) => train.RunAsync(parse));
         return command;
@@ -48,24 +49,54 @@ internal sealed class TrainCommand
 
     private async Task<int> RunAsync(ParseResult parse)
     {
-        var request = Request(parse);
+        var resumed = parse.GetValue(resume) is { } path ? Earlier(parse, path) : null;
+        var earlier = resumed?.ReadSettings();
+        var request = resumed is null ? NewRequest(parse) : RequestOf(parse, resumed, earlier!);
         var cache = new DataCache();
         var samples = request.LoadData(cache);
         request.CheckInitialState();
+        var description = RunDescriptions.Of(request, samples, earlier?.Started ?? DateTimeOffset.Now);
+        if (earlier is not null) Compare(earlier, description);
         TorchLibrary.EnsureLoaded();
         Devices.Check(request.Layout.Devices);
         WarnOfSlowFloats(request);
         using var trace = OpenTrace(parse);
         request = request with { Trace = trace };
-        var folder = RunFolder.Create(parse.GetValue(output), request.Plan.Name, DateTimeOffset.Now);
+        var folder = resumed ?? RunFolder.Create(parse.GetValue(output), request.Plan.Name, DateTimeOffset.Now);
         folder.WriteScript(request.Training.Canonical);
-        folder.WriteSettings(RunDescriptions.Of(request, DateTimeOffset.Now));
+        folder.WriteSettings(description);
         var reader = parse.GetValue(json)
             ? (IRunReader)new JsonLinesReader(Console.Out, folder.Location)
             : new ConsoleProgress(Terminal.Error(), request.StepsPerEpoch(samples), request.Plan.Epochs);
         using var keeper = new RunKeeper(folder, [reader], trace);
         var outcome = await Interruption.RunAsync(stop => TrainingRun.RunAsync(request, keeper, cache, Console.Error.WriteLine, stop));
         return Conclude(outcome, folder, parse.GetValue(json));
+    }
+
+    private RunFolder Earlier(ParseResult parse, string path)
+    {
+        Option[] fixedOnes = [changes, initial, output, record];
+        var said = fixedOnes.Where(option => parse.GetResult(option) is { Implicit: false }).Select(static option => option.Name).ToList();
+        if (parse.GetValue(script) is not null) said.Insert(0, "FILE");
+        return said.Count == 0
+            ? RunFolder.Open(path)
+            : throw new UserException(
+                $"--resume goes on with what {path} was started with: {string.Join(", ", said)} cannot be changed. "
+                + "--epochs, --steps, --data, --workers, --processes, --devices, --threads, --listen, --min-workers, --trace and --json can.");
+    }
+
+    /// <exception cref="UserException">The data are others.</exception>
+    private static void Compare(RunDescription before, RunDescription now)
+    {
+        if (before.DataFingerprint is { } fingerprint && fingerprint != now.DataFingerprint)
+        {
+            throw new UserException($"The data are not those that the run was trained with: {now.Data}{(now.DataFolder is { } at ? $" in {at}" : "")} has other samples.");
+        }
+
+        foreach (var (what, version) in before.Versions.Where(version => now.Versions.GetValueOrDefault(version.Key) != version.Value))
+        {
+            Console.Error.WriteLine($"cnn: warning: the run was begun with {what} {version}; this is {now.Versions.GetValueOrDefault(what)}");
+        }
     }
 
     private static void WarnOfSlowFloats(RunRequest request)
@@ -76,26 +107,38 @@ internal sealed class TrainCommand
         }
     }
 
-    private RunRequest Request(ParseResult parse)
+    private RunRequest NewRequest(ParseResult parse)
     {
-        var file = ScriptFile.Read(parse.GetValue(script)!);
-        List<string> settings = [.. parse.GetValue(changes) ?? []];
-        if (parse.GetValue(epochs) is { } most)
-        {
-            settings.Add($"epochs={most}");
-        }
-
+        var file = ScriptFile.Read(parse.GetValue(script) ?? throw new UserException("cnn train takes a FILE, or --resume RUN."));
+        List<string> settings = [.. parse.GetValue(changes) ?? [], .. EpochsChange(parse)];
         var training = ScriptFile.ValueOf(Script.Training(file.Source, file.Part, settings, TrainingCatalogues.All, ScriptFile.Importer));
+        return Request(parse, training, earlier: null) with
+        {
+            RecordFolder = parse.GetValue(record),
+            InitialState = parse.GetValue(initial) is { } path ? Path.GetFullPath(path) : null,
+        };
+    }
+
+    private RunRequest RequestOf(ParseResult parse, RunFolder folder, RunDescription earlier)
+    {
+        var source = new Source(folder.Script, folder.ReadScript());
+        var training = ScriptFile.ValueOf(Script.Training(source, earlier.Train, EpochsChange(parse), TrainingCatalogues.All));
+        return Request(parse, training, earlier) with { Resume = Resumption.Of(folder, training.Plan) };
+    }
+
+    private IReadOnlyList<string> EpochsChange(ParseResult parse) => parse.GetValue(epochs) is { } most ? [$"epochs={most}"] : [];
+
+    private RunRequest Request(ParseResult parse, CnnCluster.Dsl.Training training, RunDescription? earlier)
+    {
+        var layout = Layout(parse, earlier);
         return new RunRequest
         {
             Training = training,
-            Layout = Layout(parse),
+            Layout = layout,
             Listen = parse.GetValue(listen) is { } address ? ParseListen(address) : null,
-            MinWorkers = MinWorkers(parse),
-            DataFolder = parse.GetValue(data),
+            MinWorkers = MinWorkers(parse, layout),
+            DataFolder = parse.GetValue(data) ?? earlier?.DataFolder,
             StepLimit = CommonOptions.AtLeast(0, parse.GetValue(steps), "--steps"),
-            RecordFolder = parse.GetValue(record),
-            InitialState = parse.GetValue(initial) is { } path ? Path.GetFullPath(path) : null,
         };
     }
 
@@ -114,27 +157,28 @@ internal sealed class TrainCommand
             : throw new UserException($"--listen {text} is not available in this version yet: beyond this machine connections need certificates. 127.0.0.1 takes nodes of this machine.");
     }
 
-    private int MinWorkers(ParseResult parse)
+    private int MinWorkers(ParseResult parse, RunLayout layout)
     {
         var least = (int)CommonOptions.AtLeast(1, parse.GetValue(minWorkers), "--min-workers");
-        var own = parse.GetValue(workers) * Math.Max(1, parse.GetValue(processes));
-        return least <= own || parse.GetValue(listen) is not null
+        return least <= layout.World || parse.GetValue(listen) is not null
             ? least
-            : throw new UserException($"--min-workers {least} needs --listen: the run starts {own} itself, and others could not join.");
+            : throw new UserException($"--min-workers {least} needs --listen: the run starts {layout.World} itself, and others could not join.");
     }
 
-    private RunLayout Layout(ParseResult parse)
+    /// <summary>As it is said; else as an earlier run had it.</summary>
+    private RunLayout Layout(ParseResult parse, RunDescription? earlier)
     {
-        var perProcess = (int)CommonOptions.AtLeast(1, parse.GetValue(workers), "--workers");
-        var started = (int)CommonOptions.AtLeast(0, parse.GetValue(processes), "--processes");
+        var perProcess = (int)CommonOptions.AtLeast(1, parse.GetValue(workers) ?? earlier?.Workers ?? 1, "--workers");
+        var started = (int)CommonOptions.AtLeast(0, parse.GetValue(processes) ?? earlier?.Processes ?? 0, "--processes");
         var world = perProcess * Math.Max(started, 1);
         if (world > Environment.ProcessorCount)
         {
             Console.Error.WriteLine($"cnn: warning: {world} workers share {Environment.ProcessorCount} cores");
         }
 
-        var each = (int)CommonOptions.AtLeast(1, parse.GetValue(threads) ?? RunLayout.ThreadsFor(world), "--threads");
-        return new RunLayout(perProcess, started, CommonOptions.SplitDevices(parse.GetValue(devices)), each);
+        var each = (int)CommonOptions.AtLeast(1, parse.GetValue(threads) ?? earlier?.Threads ?? RunLayout.ThreadsFor(world), "--threads");
+        var places = parse.GetValue(devices) is not null || earlier is null ? CommonOptions.SplitDevices(parse.GetValue(devices)) : earlier.Devices;
+        return new RunLayout(perProcess, started, places, each);
     }
 
     private TraceFile? OpenTrace(ParseResult parse)
@@ -155,7 +199,7 @@ internal sealed class TrainCommand
 
         if (outcome.Reason is StopReason.Failed or StopReason.Interrupted && outcome.Checkpoint is { } checkpoint)
         {
-            Console.Error.WriteLine($"cnn: the last state is {Path.Combine(folder.Checkpoints, $"{checkpoint}.safetensors")}; --init starts from its weights");
+            Console.Error.WriteLine($"cnn: the last state is {Path.Combine(folder.Checkpoints, $"{checkpoint}.safetensors")}; cnn train --resume {folder.Location} goes on from it");
         }
 
         if (!json)

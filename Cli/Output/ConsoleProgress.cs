@@ -29,6 +29,9 @@ internal sealed class ConsoleProgress : IRunReader
         switch (message)
         {
             case RunStarted started: Show(started); break;
+            case RunResumed resumed:
+                console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"goes on from step {resumed.Step}, in epoch {resumed.Epoch}");
+                break;
             case RunListening listening:
                 console.MarkupLineInterpolated($"nodes of this machine join with: cnn node --join {listening.JoinFile}");
                 break;

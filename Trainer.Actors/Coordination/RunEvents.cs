@@ -9,6 +9,11 @@ public interface IRunEvent;
 /// <param name="Threads">Intra-op threads of each worker.</param>
 public sealed record RunStarted(long Parameters, IReadOnlyList<RosterEntry> Workers, int Threads) : IRunEvent;
 
+/// <summary>An earlier run goes on from its last checkpoint.</summary>
+/// <param name="Epoch">The epoch it stands in.</param>
+/// <param name="Step">Steps committed.</param>
+public sealed record RunResumed(int Epoch, long Step) : IRunEvent;
+
 /// <summary>Nodes may join.</summary>
 /// <param name="Address">Where, as HOST:PORT.</param>
 /// <param name="JoinFile">The file that tells a node all it needs.</param>

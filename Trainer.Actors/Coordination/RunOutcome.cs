@@ -52,6 +52,9 @@ public sealed record RunSettings
     public required EarlyStoppingSettings EarlyStopping { get; init; }
     public EarlyStoppingState EarlyStoppingState { get; init; } = EarlyStoppingRule.Initial;
 
+    /// <summary>The figures of the best epoch so far, of a run that goes on; null where they are not known.</summary>
+    public EpochMetrics? BestMetrics { get; init; }
+
     /// <summary>When the learning rate is reduced; null where its schedule follows no figure.</summary>
     public PlateauSettings? Plateau { get; init; }
     public PlateauState PlateauState { get; init; } = PlateauRule.Initial;

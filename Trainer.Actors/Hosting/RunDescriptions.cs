@@ -8,7 +8,7 @@ namespace CnnCluster.Trainer.Hosting;
 /// <summary>What <c>run.json</c> keeps of a run that was asked for.</summary>
 public static class RunDescriptions
 {
-    public static RunDescription Of(RunRequest request, DateTimeOffset started) => new()
+    public static RunDescription Of(RunRequest request, Data.DataSet data, DateTimeOffset started) => new()
     {
         Network = request.Plan.Network.Name,
         Train = request.Plan.Name,
@@ -20,6 +20,7 @@ public static class RunDescriptions
         Threads = request.Layout.Threads,
         Data = request.Plan.Data.Definition.Name,
         DataFolder = request.DataFolder is { } folder ? Path.GetFullPath(folder) : null,
+        DataFingerprint = data.Fingerprint(),
         Versions = Versions(),
         Started = started,
     };

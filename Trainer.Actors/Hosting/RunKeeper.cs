@@ -25,7 +25,7 @@ public sealed class RunKeeper : IDisposable
         Folder = folder;
         checkpoints = new CheckpointStore(folder.Checkpoints);
         tensorBoard = new TensorBoardReader(folder.TensorBoard);
-        var lines = new JsonLinesReader(new StreamWriter(folder.Metrics), folder.Location, ownsWriter: true);
+        var lines = new JsonLinesReader(new StreamWriter(folder.Metrics, append: true), folder.Location, ownsWriter: true);
         Readers = [lines, tensorBoard, .. others];
     }
 

@@ -44,18 +44,26 @@ public sealed record RunRequest
     /// <summary>A safetensors file of the weights to start from; null for fresh ones.</summary>
     public string? InitialState { get; init; }
 
+    /// <summary>Where an earlier run goes on; null for a new one.</summary>
+    public Resumption? Resume { get; init; }
+
     /// <summary>Where the run's time is written down; the caller disposes it when the run has ended. Null for nowhere.</summary>
     public TraceFile? Trace { get; init; }
 
     public TrainPlan Plan => Training.Plan;
 
     /// <summary>What the coordinator must know.</summary>
+    /// <param name="data">The samples.</param>
     /// <param name="joinToken">What workers must show to be let in.</param>
     /// <param name="receiver">Where workers send states.</param>
     /// <param name="stateToken">What they must show there.</param>
     /// <exception cref="UserException">The own step does not fit the layout or the script.</exception>
-    public RunSettings Settings(byte[] joinToken, Endpoint receiver, byte[] stateToken) => new()
+    public RunSettings Settings(Data.DataSet data, byte[] joinToken, Endpoint receiver, byte[] stateToken) => new()
     {
+        FirstEpoch = Resume?.FirstEpoch(StepsPerEpoch(data)) ?? 1,
+        EarlyStoppingState = Resume?.Position.EarlyStopping ?? EarlyStoppingRule.Initial,
+        PlateauState = Resume?.Position.Plateau ?? PlateauRule.Initial,
+        BestMetrics = Resume?.BestMetrics,
         World = Math.Max(Layout.World, MinWorkers),
         MinWorkers = MinWorkers,
         Job = Job(),
@@ -135,7 +143,9 @@ public sealed record RunRequest
         Threads = Layout.Threads,
         StepLimit = StepLimit,
         RecordFolder = RecordFolder ?? "",
-        InitialState = InitialState ?? "",
+        InitialState = Resume?.Checkpoint ?? InitialState ?? "",
+        Resume = Resume is not null,
+        BestState = Resume?.Best ?? "",
         TraceFile = Trace?.Location ?? "",
         TraceSteps = Trace?.Steps ?? 0,
     };

@@ -8,7 +8,7 @@ namespace CnnCluster.Trainer.Metrics;
 
 /// <summary>
 /// A run's events as JSON objects, each on one line: what <c>--json</c> prints and <c>metrics.jsonl</c> keeps. Every
-/// object has <c>event</c> (listen, start, epoch, regroup, wait, stop, end) and <c>time</c> (ISO 8601, UTC); JSON knows neither NaN nor
+/// object has <c>event</c> (resume, listen, start, epoch, regroup, wait, stop, end) and <c>time</c> (ISO 8601, UTC); JSON knows neither NaN nor
 /// infinity, for which null stands.
 /// </summary>
 public static class RunJson
@@ -24,6 +24,7 @@ public static class RunJson
         message switch
         {
             RunStarted started => [Line("start", time, json => WriteStart(json, started))],
+            RunResumed resumed => [Line("resume", time, json => WriteResumed(json, resumed))],
             RunListening listening => [Line("listen", time, json => WriteListening(json, listening))],
             RunRegrouped regrouped => [Line("regroup", time, json => WriteRegroup(json, regrouped))],
             RunWaiting waiting => [Line("wait", time, json => WriteWaiting(json, waiting))],
@@ -59,6 +60,12 @@ public static class RunJson
         json.WriteNumber("parameters", started.Parameters);
         json.WriteNumber("threads", started.Threads);
         WriteWorkers(json, started.Workers);
+    }
+
+    private static void WriteResumed(Utf8JsonWriter json, RunResumed resumed)
+    {
+        json.WriteNumber("epoch", resumed.Epoch);
+        json.WriteNumber("step", resumed.Step);
     }
 
     private static void WriteListening(Utf8JsonWriter json, RunListening listening)

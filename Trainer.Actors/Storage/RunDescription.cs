@@ -31,6 +31,9 @@ public sealed record RunDescription
     /// <summary>Where the data lies; null for the usual place.</summary>
     public string? DataFolder { get; init; }
 
+    /// <summary>The samples' fingerprint; null in a run of a version that did not keep it.</summary>
+    public string? DataFingerprint { get; init; }
+
     /// <summary>What the figures depend on besides: cnn, dotnet, torch, os, instruction set.</summary>
     public required IReadOnlyDictionary<string, string> Versions { get; init; }
 

@@ -47,6 +47,9 @@ public sealed class WorkerSession : IDisposable
         if (job.Resume)
         {
             Position = ReplicaState.LoadCheckpoint(replica, job.InitialState);
+
+            // An epoch that was judged where the run was stopped within it is judged again at its end.
+            if (Position.StepInEpoch < stepsPerEpoch) Position.DecidedEpoch = Math.Min(Position.DecidedEpoch, Position.Epoch - 1);
             if (job.BestState.Length > 0) KeepBest(job.BestState);
         }
         else if (job.InitialState.Length > 0)

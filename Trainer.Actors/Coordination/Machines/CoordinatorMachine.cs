@@ -49,6 +49,7 @@ public sealed partial class CoordinatorMachine
         this.newToken = newToken;
         this.now = now;
         members = new Members(settings.JoinToken);
+        bestMetrics = settings.BestMetrics;
         phase = new TrainingPhase(settings.FirstEpoch);
         stage = new Gathering(this);
     }
