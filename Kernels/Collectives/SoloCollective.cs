@@ -1,43 +1,31 @@
-using static TorchSharp.torch;
-
 namespace CnnCluster.Kernels.Collectives;
 
-/// <summary>The collective of a world of one: every operation leaves the buffer as it is.</summary>
-public sealed class SoloCollective : ICollective
+/// <summary>The collective of a world of one: every rank's values are this one's.</summary>
+public sealed class SoloCollective() : Collective(new Rank(0), new WorldSize(1))
 {
-    private volatile string? aborted;
+    private protected override void Reduce<T>(LeafDeal leaves, Span<T> rows, Span<T> result, Reduction reduction) => rows.CopyTo(result);
 
-    public Rank Rank => new(0);
+    private protected override void ReduceScatter<T>(Span<T> buffer, Span<T> part) => buffer.CopyTo(part);
 
-    public WorldSize WorldSize { get; } = new(1);
+    private protected override void AllGather<T>(Span<T> part, IReadOnlyList<int> lengths, Span<T> whole) => part.CopyTo(whole);
 
-    public void AllReduceSum(Tensor buffer) => ThrowIfAborted();
-
-    public void AllReduceTree(Tensor nodes, LeafRange leaves, int totalLeaves, Tensor result)
-    {
-        ThrowIfAborted();
-        LeafRows.Check(nodes, leaves, totalLeaves, result);
-        LeafDeal.Of([leaves], [totalLeaves]);
-        using var gradless = no_grad();
-        using var whole = nodes.view(-1);
-        result.copy_(whole);
-    }
-
-    public void Broadcast(Tensor buffer, Rank root) => ThrowIfAborted();
-
-    public void Barrier() => ThrowIfAborted();
-
-    public void Abort(string reason) => aborted ??= reason;
-
-    public void Dispose()
+    private protected override void Broadcast<T>(Span<T> buffer, Rank root)
     {
     }
 
-    private void ThrowIfAborted()
+    private protected override void Meet()
     {
-        if (aborted is { } reason)
-        {
-            throw new CollectiveException(reason);
-        }
+    }
+
+    private protected override void Break(string reason)
+    {
+    }
+
+    private protected override void Settle()
+    {
+    }
+
+    private protected override void Release()
+    {
     }
 }

@@ -34,6 +34,7 @@ public sealed class TcpMesh : IDisposable
     /// <param name="token">The run's 16 bytes; connections without it are turned away.</param>
     /// <param name="connectPatience">How long the whole forming may take.</param>
     /// <param name="operationPatience">How long the collective's operations wait for a peer.</param>
+    /// <param name="shared">Whether ranks of one host go on through shared memory; the same on every rank.</param>
     /// <param name="cancellation">Gives the forming up.</param>
     /// <exception cref="CollectiveException">Ranks did not come in time (the message names them), or this mesh was disposed.</exception>
     public ICollective Connect(
@@ -43,6 +44,7 @@ public sealed class TcpMesh : IDisposable
         ReadOnlyMemory<byte> token,
         TimeSpan connectPatience,
         TimeSpan operationPatience,
+        bool shared = true,
         CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(rank.Value);
@@ -57,7 +59,7 @@ public sealed class TcpMesh : IDisposable
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(closing.Token, cancellation);
         deadline.CancelAfter(connectPatience);
         Await(forming, connectPatience, deadline.Token, cancellation);
-        return new TcpCollective(rank, forming.Seats.Peers(operationPatience));
+        return Join(rank, forming.Seats.Peers(operationPatience), shared);
     }
 
     /// <summary>Closes the listener. A <see cref="Connect"/> under way fails; collectives that were made live on.</summary>
@@ -65,6 +67,22 @@ public sealed class TcpMesh : IDisposable
     {
         closing.Cancel();
         listener.Dispose();
+    }
+
+    private static MeshCollective Join(Rank rank, TcpPeer?[] peers, bool shared)
+    {
+        if (!shared) return new MeshCollective(rank, peers, null);
+        try
+        {
+            using var handover = new SharedHandover(peers);
+            var (links, segment) = handover.Run(rank);
+            return new MeshCollective(rank, links, segment);
+        }
+        catch
+        {
+            Array.ForEach(peers, static peer => peer?.Dispose());
+            throw;
+        }
     }
 
     private void Await(MeshForming forming, TimeSpan patience, CancellationToken deadline, CancellationToken cancellation)

@@ -249,7 +249,7 @@ public sealed class Worker : IWorker
         var (rank, world) = (new Rank(slots.Index().First(e => e.Item == slot).Index), new WorldSize(slots.Count));
         if (form.OneProcess) return services.InProcess(rank, world, form.Token.Span);
         var endpoints = form.Members.Select(static member => (member.DataPlane.Host, member.DataPlane.Port)).ToList();
-        return mesh!.Connect(rank, endpoints, form.Generation, form.Token.Memory, WorkerServices.ConnectPatience, WorkerServices.OperationPatience, cancellation);
+        return mesh!.Connect(rank, endpoints, form.Generation, form.Token.Memory, WorkerServices.ConnectPatience, WorkerServices.OperationPatience, cancellation: cancellation);
     }
 
     /// <summary>Between two steps every replica is whole: only one that was never built has no state to save.</summary>

@@ -51,18 +51,25 @@ let inProcess (world: int) patience =
 let endpoints (meshes: TcpMesh[]) =
     meshes |> Array.map (fun mesh -> struct ("127.0.0.1", mesh.Port))
 
-let connect (mesh: TcpMesh) rank endpoints connectPatience operationPatience =
-    mesh.Connect(Rank rank, endpoints, 7L, ReadOnlyMemory token, connectPatience, operationPatience)
+let connectOver shared (mesh: TcpMesh) rank endpoints connectPatience operationPatience =
+    mesh.Connect(Rank rank, endpoints, 7L, ReadOnlyMemory token, connectPatience, operationPatience, shared)
 
-let tcp world patience =
+let connect mesh = connectOver false mesh
+
+let private meshed shared world patience =
     let meshes = Array.init world (fun _ -> TcpMesh.Listen IPAddress.Loopback)
 
     try
-        onThreads (Array.indexed meshes) (fun (rank, mesh) -> connect mesh rank (endpoints meshes) bound patience)
+        onThreads (Array.indexed meshes) (fun (rank, mesh) ->
+            connectOver shared mesh rank (endpoints meshes) bound patience)
         |> all
     finally
         for mesh in meshes do
             mesh.Dispose()
+
+let tcp world patience = meshed false world patience
+
+let sharedMemory world patience = meshed true world patience
 
 let disposing (collectives: ICollective[]) act =
     try
