@@ -49,6 +49,7 @@ internal sealed class TrainCommand
         var cache = new DataCache();
         var samples = request.LoadData(cache);
         request.CheckInitialState();
+        request.CheckExact();
         TorchLibrary.EnsureLoaded();
         Devices.Check(request.Layout.Devices);
         WarnOfSlowFloats(request);
@@ -86,7 +87,7 @@ internal sealed class TrainCommand
         return new RunRequest
         {
             Training = training,
-            Layout = Layout(parse),
+            Layout = Layout(parse, training.Plan),
             DataFolder = parse.GetValue(data),
             StepLimit = CommonOptions.AtLeast(0, parse.GetValue(steps), "--steps"),
             RecordFolder = parse.GetValue(record),
@@ -94,7 +95,7 @@ internal sealed class TrainCommand
         };
     }
 
-    private RunLayout Layout(ParseResult parse)
+    private RunLayout Layout(ParseResult parse, TrainPlan plan)
     {
         var perProcess = (int)CommonOptions.AtLeast(1, parse.GetValue(workers), "--workers");
         var started = (int)CommonOptions.AtLeast(0, parse.GetValue(processes), "--processes");
@@ -104,7 +105,7 @@ internal sealed class TrainCommand
             Console.Error.WriteLine($"cnn: warning: {world} workers share {Environment.ProcessorCount} cores");
         }
 
-        var each = (int)CommonOptions.AtLeast(1, parse.GetValue(threads) ?? RunLayout.ThreadsFor(world), "--threads");
+        var each = (int)CommonOptions.AtLeast(1, parse.GetValue(threads) ?? ExactMode.ThreadsOf(plan) ?? RunLayout.ThreadsFor(world), "--threads");
         return new RunLayout(perProcess, started, CommonOptions.SplitDevices(parse.GetValue(devices)), each);
     }
 

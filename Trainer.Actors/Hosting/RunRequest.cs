@@ -86,6 +86,10 @@ public sealed record RunRequest
         }
     }
 
+    /// <summary>Checks that an exact run can be exact as it is asked for.</summary>
+    /// <exception cref="UserException">It has more workers than shards, several threads to a worker, another device, or an own step that does not fit.</exception>
+    public void CheckExact() => ExactMode.Check(Plan, Layout.World, Layout.Threads, Layout.Devices, OwnStep is not null);
+
     private static PlateauSettings? PlateauOf(TrainPlan plan)
     {
         var schedule = plan.Schedule.Settings;

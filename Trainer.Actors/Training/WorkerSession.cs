@@ -36,8 +36,9 @@ public sealed class WorkerSession : IDisposable
         this.job = job;
         this.plan = plan;
         var (rank, world) = (collective.Rank.Value, collective.WorldSize.Value);
-        training = new BatchLoader(data.Train, plan.Batch, rank, world, plan.Seed, TrainingCatalogues.AugmentationsOf(plan), plan.Batch);
-        validation = new BatchLoader(data.Validation, plan.Batch, rank, world, plan.Seed, [], plan.Batch);
+        var shards = ShardDeal.Of(plan, rank, world);
+        training = new BatchLoader(data.Train, plan.Batch, rank, world, plan.Seed, TrainingCatalogues.AugmentationsOf(plan), plan.Batch, shards);
+        validation = new BatchLoader(data.Validation, plan.Batch, rank, world, plan.Seed, [], plan.Batch, shards);
         stepsPerEpoch = (training.Steps + plan.Accumulate - 1) / plan.Accumulate;
         schedule = plan.CreateSchedule();
         initialRate = plan.CreateRule().LearningRate;
@@ -74,7 +75,7 @@ public sealed class WorkerSession : IDisposable
         }
 
         Trace.At(epoch, replica.Step + 1);
-        foreach (var batches in training.TrainEpoch(epoch, (int)Position.StepInEpoch * plan.Accumulate).Chunk(plan.Accumulate))
+        foreach (var batches in training.TrainEpoch(epoch, (int)Position.StepInEpoch * plan.Accumulate).Chunk(plan.Accumulate * training.Parts))
         {
             LearningRate = schedule(
                 initialRate, new SchedulePoint(replica.Step, stepsPerEpoch, stepsPerEpoch * plan.Epochs, Position.Plateau.Reductions));
