@@ -215,13 +215,19 @@ module TrainStatements =
         statement
             "exact"
             [ "exact shards=S" ]
-            "not given: the workers' sums are rounded differently for each number of workers"
+            "none: each number of workers rounds the sums in its own way"
             "The same bits whatever the number of workers, up to S: each batch is cut into S shards, whoever computes them, and their sums are added along one fixed tree."
             "exact shards=8"
         |> numbers
-            [ Setting.Whole("shards", Nullable(), 1.0, 1024.0, "How many shards a batch is cut into, and the most workers there may be.") ]
+            [ Setting.Whole(
+                  "shards",
+                  Nullable(),
+                  1.0,
+                  1024.0,
+                  "How many shards a batch is cut into, and the most workers there may be."
+              ) ]
         |> notes
-            [ "Shards differ by one sample at most. Layers compute 16 samples at a time: shards of less cost time."
+            [ "Shards differ by one sample at most. Layers compute 16 samples at a time, so smaller shards cost time."
               "Each worker computes with one thread, on a CPU."
               "batchnorm sync=no, whose statistics are each worker's own, has no place here." ]
 
