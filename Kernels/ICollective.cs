@@ -13,13 +13,10 @@ namespace CnnCluster.Kernels;
 /// every rank and in every run: a sum is taken along one fixed binary tree (<see cref="SumTree"/>).
 /// One thread at a time calls the operations; <see cref="Abort"/> may come from any thread.
 /// </remarks>
-public interface ICollective : IDisposable
+public interface ICollective : IBatchSum, IDisposable
 {
     Rank Rank { get; }
     WorldSize WorldSize { get; }
-
-    /// <summary>Replaces the buffer on every rank by the element-wise sum over ranks, each being one leaf of the tree.</summary>
-    void AllReduceSum(Tensor buffer);
 
     /// <summary>Replaces the buffer on every rank by the element-wise greatest over ranks; NaN where any rank has NaN.</summary>
     void AllReduceMax(Tensor buffer);
@@ -70,6 +67,18 @@ public interface ICollective : IDisposable
 
     /// <summary>Makes the operation in progress and every later one fail with this reason, started ones included.</summary>
     void Abort(string reason);
+}
+
+/// <summary>What all who compute a batch may ask of each other within a step: sums over the whole batch.</summary>
+/// <remarks>They are the ranks, or in exact mode the shards; every one enters in the same order, an empty slice or not.</remarks>
+public interface IBatchSum
+{
+    /// <summary>
+    /// Replaces the buffer of every rank, or shard, by the element-wise sum over all. The sum is taken along one fixed
+    /// binary tree over them (leaves in their order), so every one of them and every run has the same bits.
+    /// </summary>
+    /// <exception cref="CollectiveException">Another is gone or late.</exception>
+    void AllReduceSum(Tensor buffer);
 }
 
 /// <summary>A collective could not be completed: a peer is gone or late, or the operation was aborted.</summary>

@@ -55,6 +55,7 @@ internal sealed class TrainCommand
         var cache = new DataCache();
         var samples = request.LoadData(cache);
         request.CheckInitialState();
+        request.CheckExact();
         var description = RunDescriptions.Of(request, samples, earlier?.Started ?? DateTimeOffset.Now);
         if (earlier is not null) Compare(earlier, description);
         TorchLibrary.EnsureLoaded();
@@ -130,7 +131,7 @@ internal sealed class TrainCommand
 
     private RunRequest Request(ParseResult parse, CnnCluster.Dsl.Training training, RunDescription? earlier)
     {
-        var layout = Layout(parse, earlier);
+        var layout = Layout(parse, training.Plan, earlier);
         return new RunRequest
         {
             Training = training,
@@ -166,7 +167,7 @@ internal sealed class TrainCommand
     }
 
     /// <summary>As it is said; else as an earlier run had it.</summary>
-    private RunLayout Layout(ParseResult parse, RunDescription? earlier)
+    private RunLayout Layout(ParseResult parse, TrainPlan plan, RunDescription? earlier)
     {
         var perProcess = (int)CommonOptions.AtLeast(1, parse.GetValue(workers) ?? earlier?.Workers ?? 1, "--workers");
         var started = (int)CommonOptions.AtLeast(0, parse.GetValue(processes) ?? earlier?.Processes ?? 0, "--processes");
@@ -176,7 +177,8 @@ internal sealed class TrainCommand
             Console.Error.WriteLine($"cnn: warning: {world} workers share {Environment.ProcessorCount} cores");
         }
 
-        var each = (int)CommonOptions.AtLeast(1, parse.GetValue(threads) ?? earlier?.Threads ?? RunLayout.ThreadsFor(world), "--threads");
+        var each = (int)CommonOptions.AtLeast(
+            1, parse.GetValue(threads) ?? earlier?.Threads ?? ExactMode.ThreadsOf(plan) ?? RunLayout.ThreadsFor(world), "--threads");
         var places = parse.GetValue(devices) is not null || earlier is null ? CommonOptions.SplitDevices(parse.GetValue(devices)) : earlier.Devices;
         return new RunLayout(perProcess, started, places, each);
     }

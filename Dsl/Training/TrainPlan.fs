@@ -160,6 +160,8 @@ type TrainPlan =
         Epochs: int
         EarlyStop: EarlyStop
         Seed: uint64
+        /// In exact mode the parts that each batch is cut into, whatever the number of workers; null otherwise.
+        Shards: System.Nullable<int>
     }
 
     member private plan.Predict(output: int, target, batch: BatchTensors) =

@@ -33,6 +33,9 @@ public sealed record RunSettings
     /// <summary>With fewer than these the run waits for others.</summary>
     public int MinWorkers { get; init; } = 1;
 
+    /// <summary>No more workers than these take part; null for any number.</summary>
+    public int? MaxWorkers { get; init; }
+
     /// <summary>The name of the machine that the run was started on, whose processes it watches.</summary>
     public string HomeHost { get; init; } = Environment.MachineName;
 

@@ -18,6 +18,7 @@ public static class RunDescriptions
         Processes = request.Layout.Processes,
         Devices = request.Layout.Devices,
         Threads = request.Layout.Threads,
+        ExactShards = request.Plan.Shards,
         Data = request.Plan.Data.Definition.Name,
         DataFolder = request.DataFolder is { } folder ? Path.GetFullPath(folder) : null,
         DataFingerprint = data.Fingerprint(),

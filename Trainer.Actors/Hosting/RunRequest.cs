@@ -66,6 +66,7 @@ public sealed record RunRequest
         BestMetrics = Resume?.BestMetrics,
         World = Math.Max(Layout.World, MinWorkers),
         MinWorkers = MinWorkers,
+        MaxWorkers = Plan.Shards,
         Job = Job(),
         JoinToken = joinToken,
         Epochs = Plan.Epochs,
@@ -100,6 +101,10 @@ public sealed record RunRequest
             _ = ReplicaState.Open(path, Plan.Network.Weights.Concat(Plan.Network.Buffers));
         }
     }
+
+    /// <summary>Checks that an exact run can be exact as it is asked for.</summary>
+    /// <exception cref="UserException">It has more workers than shards, several threads to a worker, another device, or an own step that does not fit.</exception>
+    public void CheckExact() => ExactMode.Check(Plan, Layout.World, Layout.Threads, Layout.Devices, OwnStep is not null);
 
     private static PlateauSettings? PlateauOf(TrainPlan plan)
     {

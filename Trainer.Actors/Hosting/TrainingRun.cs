@@ -19,10 +19,11 @@ public static class TrainingRun
     /// <param name="data">Holds the data for the workers of this process.</param>
     /// <param name="log">Takes the lines that worker processes write.</param>
     /// <param name="interrupt">Asks the run to stop at its next step, resumably.</param>
-    /// <exception cref="UserException">The request's own step cannot be run.</exception>
+    /// <exception cref="UserException">The request's own step cannot be run, or an exact run cannot be exact.</exception>
     public static async Task<RunOutcome> RunAsync(
         RunRequest request, RunKeeper keeper, DataCache data, Action<string> log, CancellationToken interrupt)
     {
+        request.CheckExact();
         var (joinToken, stateToken) = (RandomNumberGenerator.GetBytes(16), RandomNumberGenerator.GetBytes(16));
         var outcome = new TaskCompletionSource<RunOutcome>(TaskCreationOptions.RunContinuationsAsynchronously);
         using var receiver = keeper.Receive(IPAddress.Loopback, stateToken);

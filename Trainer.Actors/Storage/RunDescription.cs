@@ -25,6 +25,9 @@ public sealed record RunDescription
     /// <summary>Intra-operation threads of one worker.</summary>
     public required int Threads { get; init; }
 
+    /// <summary>In exact mode the shards of a batch; null where the bits depend on the number of workers.</summary>
+    public int? ExactShards { get; init; }
+
     /// <summary>The data set's name.</summary>
     public required string Data { get; init; }
 

@@ -100,7 +100,7 @@ public sealed class WorkerSession : IDisposable
         }
 
         Trace.At(epoch, replica.Step + 1);
-        foreach (var batches in training.TrainEpoch(epoch, (int)Position.StepInEpoch * plan.Accumulate).Chunk(plan.Accumulate))
+        foreach (var batches in training.TrainEpoch(epoch, (int)Position.StepInEpoch * plan.Accumulate).Chunk(plan.Accumulate * training.Parts))
         {
             LearningRate = schedule(
                 initialRate, new SchedulePoint(replica.Step, stepsPerEpoch, stepsPerEpoch * plan.Epochs, Position.Plateau.Reductions));
@@ -179,9 +179,13 @@ public sealed class WorkerSession : IDisposable
         replica.Collective.Dispose();
     }
 
-    private (BatchLoader Training, BatchLoader Validation) Loaders(int rank, IReadOnlyList<int> shares) => (
-        new BatchLoader(data.Train, plan.Batch, rank, shares, plan.Seed, TrainingCatalogues.AugmentationsOf(plan), plan.Batch),
-        new BatchLoader(data.Validation, plan.Batch, rank, shares, plan.Seed, [], plan.Batch));
+    private (BatchLoader Training, BatchLoader Validation) Loaders(int rank, IReadOnlyList<int> shares)
+    {
+        var shards = ShardDeal.Of(plan, rank, shares.Count);
+        return (
+            new BatchLoader(data.Train, plan.Batch, rank, shares, plan.Seed, TrainingCatalogues.AugmentationsOf(plan), plan.Batch, shards),
+            new BatchLoader(data.Validation, plan.Batch, rank, shares, plan.Seed, [], plan.Batch, shards));
+    }
 
     /// <summary>
     /// Takes the state of one rank, which all take part in handing on. It is copied aside first: a peer that is lost meanwhile

@@ -14,6 +14,7 @@ internal static class AllRows
     [
         TrainingRows.Steps("lenet-32", "LeNet-5, training, batch 32", "lenet5", 32, colour: false, LeNet),
         TrainingRows.Steps("lenet-256", "LeNet-5, training, batch 256", "lenet5", 256, colour: false, LeNet),
+        TrainingRows.Exact("exact-512", "LeNet-5, training, batch 512, exact shards=8", "lenet5", 512, shards: 8, [new(Row.Inexact, 0.87, "must")]),
         TrainingRows.Epoch("epoch", "LeNet-5, an epoch of 60,000 and validation of 10,000, batch 64", "lenet5", 64, LeNet),
         TrainingRows.Steps("vgg", "VGG-like on 32×32 colour, training, batch 32", "vgg", 32, colour: true, Colour),
         TrainingRows.Steps("resnet18", "ResNet-18 on 32×32 colour, training, batch 32", "resnet18", 32, colour: true, Colour),

@@ -133,7 +133,7 @@ public sealed partial class CoordinatorMachine
             return;
         }
 
-        var (member, refusal) = members.Register(registration, channel, now);
+        var (member, refusal) = members.Register(registration, channel, now, settings.MaxWorkers);
         if (member is null)
         {
             Send(channel, new WorkerRefused { Reason = refusal });

@@ -31,7 +31,7 @@ internal sealed class Members(byte[] joinToken)
 
     /// <summary>Takes a worker in, or finds the one that registers again.</summary>
     /// <returns>The member, or null and why it is refused.</returns>
-    public (Member? Member, string Refusal) Register(RegisterWorker registration, object channel, TimeSpan now)
+    public (Member? Member, string Refusal) Register(RegisterWorker registration, object channel, TimeSpan now, int? most)
     {
         if (!CryptographicOperations.FixedTimeEquals(registration.JoinToken.Span, joinToken))
         {
@@ -46,6 +46,11 @@ internal sealed class Members(byte[] joinToken)
         if (registration.Slot >= 0 && bySlot.TryGetValue(registration.Slot, out var known))
         {
             return (null, $"slot {registration.Slot} is taken by {known}");
+        }
+
+        if (bySlot.Count >= most)
+        {
+            return (null, $"the run has the {most} workers that it can have at most");
         }
 
         var slot = registration.Slot >= 0 ? registration.Slot : FreeSlot();
