@@ -3,8 +3,11 @@ namespace CnnCluster.Kernels.Collectives;
 /// <summary>How a buffer travels in blocks, so that sending, summing and receiving overlap.</summary>
 internal static class Blocks
 {
-    /// <summary>A block that the second-level cache keeps while it is copied and summed.</summary>
-    private const int Most = 128 * 1024;
+    /// <summary>
+    /// A block that the caches keep while it is copied and summed, and that is long beside what waiting for it costs where
+    /// ranks have to share cores.
+    /// </summary>
+    private const int Most = 512 * 1024;
 
     /// <summary>What the blocks on the way to all other ranks may take up together.</summary>
     private const int Together = 1024 * 1024;

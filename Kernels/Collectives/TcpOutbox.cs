@@ -57,10 +57,11 @@ internal sealed class TcpOutbox(Stream stream, string name) : IDisposable
     }
 
     /// <summary>Returns when nothing is sent any more; what the peer does not take quickly is cut off with the connection.</summary>
-    public void Settle(Socket socket)
+    /// <param name="cut">Ends the connection.</param>
+    public void Settle(Action cut)
     {
         if (AwaitSent(0, Grace)) return;
-        socket.Close();
+        cut();
         lock (gate)
         {
             while (unsent > 0)

@@ -24,7 +24,7 @@ internal sealed class TcpPeer : PeerLink
     {
         this.socket = socket;
         socket.NoDelay = true;
-        stream = new NetworkStream(socket, ownsSocket: true);
+        stream = new SocketStream(socket);
         stream.ReadTimeout = stream.WriteTimeout = (int)patience.TotalMilliseconds;
         outbox = new TcpOutbox(stream, $"to rank {rank}");
     }
@@ -66,14 +66,27 @@ internal sealed class TcpPeer : PeerLink
         if (outbox.Failure is { } e) throw Failure("could not be sent to", e);
     }
 
-    public override void Settle() => outbox.Settle(socket);
+    public override void Settle() => outbox.Settle(Close);
 
-    public override void Close() => socket.Close();
+    public override void Close()
+    {
+        try
+        {
+            // Wakes whoever waits on the socket, here as well as on the other side.
+            socket.Shutdown(SocketShutdown.Both);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // It is closed already, or was never connected.
+        }
+
+        socket.Close();
+    }
 
     public override void Dispose()
     {
         if (Interlocked.Exchange(ref disposed, 1) == 1) return;
-        socket.Close();
+        Close();
         outbox.Dispose();
         stream.Dispose();
         borrowed.Dispose();

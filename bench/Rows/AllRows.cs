@@ -23,5 +23,8 @@ internal static class AllRows
         UpdateRows.Adam("adam", "Adam over ResNet-50's 25,557,032 parameters, the rule alone", UpdateLoops.Rule, Adam),
         UpdateRows.Adam("adam-step", "The same with the finite check in front", UpdateLoops.Step, []),
         TrainingRows.Roof("roof", "LeNet-5, training, batch 256, beside a product of 1024×1024 matrices", "lenet5", 256, [new("SGEMM", 0.7, "aim")]),
+        .. ReductionRows.All("shared", "All-reduce of two processes through shared memory", ReductionMeans.SharedMemory, [new(Row.PyTorch, 4, "must")]),
+        .. ReductionRows.All("tcp", "All-reduce of two processes over TCP", ReductionMeans.Tcp, [new(Row.PyTorch, 1.5, "must")]),
+        .. ReductionRows.All("threads", "All-reduce of two threads", ReductionMeans.Threads, []),
     ];
 }
