@@ -102,12 +102,11 @@ public sealed class Worker : IWorker
             collective?.Abort(command.Reason);
         }
 
-        commands.Post(() => report(new WorkerHalted
+        commands.Post(() =>
         {
-            Round = command.Round,
-            HasState = session is not null,
-            Position = session?.Position.Clone(),
-        }));
+            session?.Halt();
+            report(new WorkerHalted { Round = command.Round, HasState = session is not null, Position = session?.Position.Clone() });
+        });
     }
 
     public Heartbeat Beat(long generation)

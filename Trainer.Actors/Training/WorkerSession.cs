@@ -29,6 +29,9 @@ public sealed class WorkerSession : IDisposable
     private Tensor? bestParameters;
     private Tensor? bestBuffers;
 
+    // The run is ending: the replica has the best weights, and what is kept as the best are the last ones.
+    private bool hasBestInPlace;
+
     /// <param name="job">The script and the run's settings.</param>
     /// <param name="plan">The script's train part.</param>
     /// <param name="device">Where it computes.</param>
@@ -136,7 +139,7 @@ public sealed class WorkerSession : IDisposable
     /// </summary>
     public void Decide(EpochDecided? decision)
     {
-        if (decision is null || decision.Epoch <= Position.DecidedEpoch || decision.Epoch != Position.Epoch) return;
+        if (decision is null || decision.Epoch <= Position.DecidedEpoch || decision.Step != Position.Step) return;
         Position.DecidedEpoch = decision.Epoch;
         Position.EarlyStopping = decision.EarlyStopping;
         Position.Plateau = decision.Plateau ?? PlateauRule.Initial;
@@ -162,13 +165,14 @@ public sealed class WorkerSession : IDisposable
     /// <summary>Takes the best weights back if asked to, and returns the hash of what the run ends with.</summary>
     public string Finish(bool restoreBest)
     {
-        if (restoreBest && bestParameters is { } parameters && bestBuffers is { } buffers)
-        {
-            replica.Arena.Parameters.copy_(parameters);
-            replica.Buffers.Current.copy_(buffers);
-        }
-
+        if (restoreBest && !hasBestInPlace) SwapBest();
         return ReplicaState.WeightsHash(replica);
+    }
+
+    /// <summary>Stands at the last step again, also behind <see cref="Finish"/>: where the end was cut, it is not the end yet.</summary>
+    public void Halt()
+    {
+        if (hasBestInPlace) SwapBest();
     }
 
     public void Dispose()
@@ -177,6 +181,21 @@ public sealed class WorkerSession : IDisposable
         bestBuffers?.Dispose();
         replica.Dispose();
         replica.Collective.Dispose();
+    }
+
+    private void SwapBest()
+    {
+        if (bestParameters is null || bestBuffers is null) return;
+        Swap(replica.Arena.Parameters, bestParameters);
+        Swap(replica.Buffers.Current, bestBuffers);
+        hasBestInPlace = !hasBestInPlace;
+
+        static void Swap(Tensor a, Tensor b)
+        {
+            using var before = a.clone();
+            a.copy_(b);
+            b.copy_(before);
+        }
     }
 
     private (BatchLoader Training, BatchLoader Validation) Loaders(int rank, IReadOnlyList<int> shares)
@@ -196,13 +215,7 @@ public sealed class WorkerSession : IDisposable
         using var copying = Trace.Phase("copy of the state");
         using var scope = NewDisposeScope();
         using var gradless = no_grad();
-        if (form.Position.EarlyStopping.BestEpoch > 0 && plan.EarlyStop.Restore == Restore.Best && bestParameters is null)
-        {
-            Keep(ref bestParameters, replica.Arena.Parameters);
-            Keep(ref bestBuffers, replica.Buffers.Current);
-        }
-
-        var own = StateTensors().Where(static tensor => tensor.numel() > 0).ToList();
+        var own = StateTensors(HasBest(form)).Where(static tensor => tensor.numel() > 0).ToList();
         var taken = own.ConvertAll(static tensor => tensor.clone());
         foreach (var tensor in taken)
         {
@@ -218,9 +231,20 @@ public sealed class WorkerSession : IDisposable
         replica.Stand(Position);
     }
 
-    private IEnumerable<Tensor> StateTensors()
+    /// <summary>Whether the source has weights that were the best so far: every rank must say the same.</summary>
+    private bool HasBest(FormGeneration form) =>
+        plan.EarlyStop.Restore == Restore.Best
+        && (form.Position.EarlyStopping.BestEpoch > 0 || form.Decided is { EarlyStopping.BestEpoch: > 0 });
+
+    private IEnumerable<Tensor> StateTensors(bool withBest)
     {
-        IEnumerable<Tensor> best = bestParameters is null || bestBuffers is null ? [] : [bestParameters, bestBuffers];
+        if (withBest && bestParameters is null)
+        {
+            Keep(ref bestParameters, replica.Arena.Parameters);
+            Keep(ref bestBuffers, replica.Buffers.Current);
+        }
+
+        IEnumerable<Tensor> best = withBest ? [bestParameters!, bestBuffers!] : [];
         return [replica.Arena.Parameters, .. replica.Arena.States, replica.Buffers.Current, .. best];
     }
 

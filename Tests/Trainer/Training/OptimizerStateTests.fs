@@ -138,6 +138,7 @@ let tests =
                   session.Decide(
                       EpochDecided(
                           Epoch = epoch,
+                          Step = session.Position.Step,
                           EarlyStopping = EarlyStoppingRule.Initial,
                           Plateau = PlateauState(Reductions = reductions)
                       )

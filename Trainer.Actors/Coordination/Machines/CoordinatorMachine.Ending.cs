@@ -16,6 +16,7 @@ public sealed partial class CoordinatorMachine
             machine, () => new Finish { Generation = machine.generation, RestoreBest = restores, Decided = machine.decided });
 
         private readonly TimeSpan until = machine.now + machine.Patience.Saving;
+        private TimeSpan asked = machine.now;
 
         public override string? Refusal => "the run is ending";
 
@@ -47,6 +48,12 @@ public sealed partial class CoordinatorMachine
         public override void Tick()
         {
             finished.Repeat();
+            if (Machine.now - asked >= Machine.Patience.Repeat)
+            {
+                asked = Machine.now;
+                Machine.RequestAgain();
+            }
+
             if (Machine.now < until) return;
             var states = string.Join(", ", Machine.deliveries.Keys);
             Machine.End(Machine.Failed(finished.IsComplete

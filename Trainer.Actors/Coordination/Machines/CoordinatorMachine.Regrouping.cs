@@ -168,5 +168,8 @@ public sealed partial class CoordinatorMachine
     private Member? Unreachable(IReadOnlyCollection<Member> halted) =>
         generation - formedGeneration < MostAttempts || halted.Count < 2
             ? null
-            : accused.Where(entry => halted.Contains(entry.Key)).MaxBy(static entry => entry.Value.Count).Key;
+            : accused.Where(entry => halted.Contains(entry.Key))
+                .OrderByDescending(static entry => entry.Value.Count)
+                .ThenByDescending(static entry => entry.Key.Slot)
+                .FirstOrDefault().Key;
 }

@@ -84,6 +84,7 @@ public sealed partial class CoordinatorMachine
         decided = new EpochDecided
         {
             Epoch = epoch,
+            Step = committed,
             KeepAsBest = decision.KeepAsBest,
             EarlyStopping = decision.State,
             Plateau = settings.Plateau is { } watched ? PlateauRule.Decide(watched, Plateau, metrics![watched.Monitor]) : Plateau,

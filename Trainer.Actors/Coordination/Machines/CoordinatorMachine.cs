@@ -19,7 +19,7 @@ public sealed partial class CoordinatorMachine
     private readonly Func<ByteString> newToken;
     private readonly Members members;
     private readonly List<CoordinatorEffect> effects = [];
-    private readonly Dictionary<string, Member> deliveries = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (Member Sender, StateContent Content)> deliveries = new(StringComparer.Ordinal);
     private TimeSpan now;
     private Stage stage;
     private IPhase phase;
@@ -223,7 +223,7 @@ public sealed partial class CoordinatorMachine
         if (loss.IsConfirmed) members.Confirm([member]);
         if (!members.Remove(member)) return;
         Send(member, new Expelled { Reason = loss.How });
-        foreach (var (name, _) in deliveries.Where(d => d.Value == member).ToList())
+        foreach (var (name, _) in deliveries.Where(d => d.Value.Sender == member).ToList())
         {
             deliveries.Remove(name);
             lostCheckpoint |= !name.StartsWith(StateNames.HistogramsPrefix, StringComparison.Ordinal);
@@ -266,22 +266,35 @@ public sealed partial class CoordinatorMachine
     private void Request(string name, StateContent content, Member? from = null)
     {
         var sender = from ?? generationMembers[0];
-        deliveries[name] = sender;
-        Send(sender, new DeliverState
+        deliveries[name] = (sender, content);
+        Send(sender, RequestOf(name, content, again: false));
+    }
+
+    private DeliverState RequestOf(string name, StateContent content, bool again) => new()
+    {
+        Generation = generation,
+        Name = name,
+        Content = content,
+        Receiver = settings.StateReceiver,
+        Token = ByteString.CopyFrom(settings.StateToken),
+        Decided = decided,
+        Again = again,
+    };
+
+    /// <summary>Asks again for what has not come, where something waits for it.</summary>
+    private void RequestAgain()
+    {
+        foreach (var (name, (sender, content)) in deliveries)
         {
-            Generation = generation,
-            Name = name,
-            Content = content,
-            Receiver = settings.StateReceiver,
-            Token = ByteString.CopyFrom(settings.StateToken),
-            Decided = decided,
-        });
+            Send(sender, RequestOf(name, content, again: true));
+        }
     }
 
     private void NoteDelivered(StateDelivered delivered)
     {
         deliveries.Remove(delivered.Name);
-        lastCheckpoint = delivered.Name.StartsWith(StateNames.HistogramsPrefix, StringComparison.Ordinal) ? lastCheckpoint : delivered.Name;
+        var isCheckpoint = !delivered.Missed && !delivered.Name.StartsWith(StateNames.HistogramsPrefix, StringComparison.Ordinal);
+        lastCheckpoint = isCheckpoint ? delivered.Name : lastCheckpoint;
         stage.Delivered();
     }
 

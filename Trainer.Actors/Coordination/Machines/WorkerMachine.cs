@@ -79,6 +79,8 @@ public sealed class WorkerMachine
     private TimeSpan registering;
     private TimeSpan? nextBeat;
     private bool accepted;
+    /// <summary>The states that were asked for in this generation, and whether they have gone.</summary>
+    private readonly Dictionary<string, bool> deliveries = new(StringComparer.Ordinal);
     private bool hasFailed;
 
     /// <summary>What it said when its replica was built; said again until it is part of a generation.</summary>
@@ -172,7 +174,7 @@ public sealed class WorkerMachine
             case Halt halt: Stop(halt); break;
             case FormGeneration form when form.Generation > generation: Join(form); break;
             case StopAtNextStep stop when stop.Generation == generation: effects.Add(new WorkerEffect.StopAtNextStep()); break;
-            case DeliverState deliver when deliver.Generation == generation: effects.Add(new WorkerEffect.Order(deliver)); break;
+            case DeliverState deliver when deliver.Generation == generation: Deliver(deliver); break;
             case FormGeneration form: Obey("form", form.Generation, 0, form); break;
             case TrainEpoch train: Obey("train", train.Generation, train.Epoch, train); break;
             case Validate validate: Obey("validate", validate.Generation, validate.Epoch, validate); break;
@@ -207,8 +209,27 @@ public sealed class WorkerMachine
         nextBeat = now;
     }
 
+    /// <summary>A state is the one of now: a request that is heard for the first time when it is repeated came too late.</summary>
+    private void Deliver(DeliverState request)
+    {
+        if (deliveries.TryGetValue(request.Name, out var hasGone))
+        {
+            if (hasGone) effects.Add(new WorkerEffect.Send(new StateDelivered { Name = request.Name }));
+        }
+        else if (request.Again && request.Name != StateNames.Final)
+        {
+            effects.Add(new WorkerEffect.Send(new StateDelivered { Name = request.Name, Missed = true }));
+        }
+        else
+        {
+            deliveries[request.Name] = false;
+            effects.Add(new WorkerEffect.Order(request));
+        }
+    }
+
     private void Join(FormGeneration form)
     {
+        deliveries.Clear();
         generation = form.Generation;
         command = ("form", form.Generation, 0);
         answer = null;
@@ -257,6 +278,7 @@ public sealed class WorkerMachine
             case IOfGeneration { Generation: var of } when of != generation: return;
             case WorkerFailed { Kind: not FailureKind.Peer }: hasFailed = true; break;
             case WorkerPrepared: prepared = message; break;
+            case StateDelivered delivered: deliveries[delivered.Name] = true; break;
             default: break;
         }
 
