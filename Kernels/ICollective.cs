@@ -18,6 +18,14 @@ public interface ICollective : IBatchSum, IDisposable
     Rank Rank { get; }
     WorldSize WorldSize { get; }
 
+    /// <summary>
+    /// The sum of float32 numbers that travel in 16 bits: each rank's summands are rounded once, and so are the sums, by the
+    /// rank whose chunk they are, which takes the rounded ones itself. Every rank gets the same bits.
+    /// </summary>
+    /// <param name="buffer">float32; replaced by the sum.</param>
+    /// <param name="feedback">This rank's remainders of the steps before, made for this buffer, rank and world.</param>
+    void AllReduceRounded(Tensor buffer, ErrorFeedback feedback);
+
     /// <summary>Replaces the buffer on every rank by the element-wise greatest over ranks; NaN where any rank has NaN.</summary>
     void AllReduceMax(Tensor buffer);
 

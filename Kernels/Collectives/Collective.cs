@@ -15,6 +15,7 @@ public abstract class Collective : ICollective
 
     private readonly WorkQueue queue;
     private readonly object gate = new();
+    private readonly RoundedSum rounded = new();
     private LeafDeal deal;
     private bool isOperating;
     private volatile CollectiveException? failure;
@@ -36,6 +37,13 @@ public abstract class Collective : ICollective
 
     public void AllReduceSum(Tensor buffer) =>
         Run(buffer, static (c, b) => c.Reduce(c.OneEach, b, b, Reduction.Sum));
+
+    public void AllReduceRounded(Tensor buffer, ErrorFeedback feedback)
+    {
+        if (buffer.dtype != ScalarType.Float32) throw new ArgumentException($"Only float32 is rounded to 16 bits; this buffer is {buffer.dtype}.", nameof(buffer));
+        if (buffer.numel() != feedback.Length) throw new ArgumentException($"The remainders are of {feedback.Length} elements; the buffer has {buffer.numel()}.", nameof(feedback));
+        Run((buffer, feedback), static (c, sum) => c.ReduceRounded(sum.buffer, sum.feedback));
+    }
 
     public void AllReduceMax(Tensor buffer) =>
         Run(buffer, static (c, b) => c.Reduce(c.OneEach, b, b, Reduction.Max));
@@ -93,6 +101,7 @@ public abstract class Collective : ICollective
         queue.Close();
         AwaitOperation();
         Release();
+        rounded.Dispose();
         GC.SuppressFinalize(this);
     }
 
@@ -107,6 +116,12 @@ public abstract class Collective : ICollective
     /// <summary>This rank's chunk of the ranks' sum.</summary>
     private protected abstract void ReduceScatter<T>(Span<T> buffer, Span<T> part)
         where T : unmanaged, INumber<T>;
+
+    /// <summary>Gives each rank its chunk of every rank's buffer.</summary>
+    /// <param name="buffer">This rank's chunks, for all.</param>
+    /// <param name="parts">Receives this rank's chunks of all, one behind the other in rank order.</param>
+    private protected abstract void Deliver<T>(Span<T> buffer, Span<T> parts)
+        where T : unmanaged;
 
     private protected abstract void AllGather<T>(Span<T> part, IReadOnlyList<int> lengths, Span<T> whole)
         where T : unmanaged;
@@ -234,6 +249,22 @@ public abstract class Collective : ICollective
         using var host = new HostTensor(buffer);
         if (IsSingle(buffer)) Broadcast(host.Elements<float>(), root);
         else Broadcast(host.Elements<double>(), root);
+        host.Store();
+    }
+
+    private void ReduceRounded(Tensor buffer, ErrorFeedback feedback)
+    {
+        using var host = new HostTensor(buffer);
+        var values = host.Elements<float>();
+        var lengths = WorldSize.Ranks.Select(rank => Chunks.Of(rank.Value, WorldSize.Value, feedback.Length).Length).ToArray();
+        var own = lengths[Rank.Value];
+        var whole = rounded.Whole(values.Length);
+        var parts = rounded.Parts(WorldSize.Value, own);
+        feedback.RoundSummands(values, whole);
+        Deliver(whole, parts);
+        feedback.RoundSums(rounded.Sum(OneEach, feedback.Format, parts, own), parts[..own]);
+        AllGather(parts[..own], lengths, whole);
+        Wire.Expand(feedback.Format, whole, values);
         host.Store();
     }
 

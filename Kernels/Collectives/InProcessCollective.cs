@@ -31,6 +31,21 @@ internal sealed class InProcessCollective(InProcessGroup group, Rank rank) : Col
         group.Meet();
     }
 
+    private protected override void Deliver<T>(Span<T> buffer, Span<T> parts)
+    {
+        Publish("delivery", buffer, parts, buffer.Length);
+        using (group.Working())
+        {
+            for (var other = 0; other < WorldSize.Value; other++)
+            {
+                var chunk = OwnChunk(group.Input<T>(other, buffer.Length));
+                chunk.CopyTo(parts[(other * chunk.Length)..]);
+            }
+        }
+
+        group.Meet();
+    }
+
     private protected override void AllGather<T>(Span<T> part, IReadOnlyList<int> lengths, Span<T> whole)
     {
         Publish("all-gather", part, whole, whole.Length);

@@ -57,6 +57,29 @@ internal sealed class MeshCollective : Collective
         AwaitSent(0);
     }
 
+    private protected override void Deliver<T>(Span<T> buffer, Span<T> parts)
+    {
+        var operation = new Operation(OperationKind.Delivery, Size<T>(buffer.Length));
+        var block = BlockOf<T>(OneEach);
+        var blocks = Blocks.Count(Longest(buffer.Length), block);
+        var own = ChunkOf(buffer, Rank);
+        own.CopyTo(parts[(Rank.Value * own.Length)..]);
+        for (var i = 0; i <= blocks; i++)
+        {
+            foreach (var link in others)
+            {
+                if (i < blocks) link.Send(operation, Pieces.Of(BlockAt(ChunkOf(buffer, link.Rank), i, block)));
+            }
+
+            foreach (var link in others)
+            {
+                if (i > 0) link.Receive(operation, MemoryMarshal.AsBytes(BlockAt(parts.Slice(link.Rank.Value * own.Length, own.Length), i - 1, block)));
+            }
+        }
+
+        AwaitSent(0);
+    }
+
     private protected override void AllGather<T>(Span<T> part, IReadOnlyList<int> lengths, Span<T> whole)
     {
         var operation = new Operation(OperationKind.AllGather, Size<T>(whole.Length));
@@ -180,8 +203,7 @@ internal sealed class MeshCollective : Collective
     {
         foreach (var link in others)
         {
-            var (start, count) = Chunks.Of(link.Rank.Value, WorldSize.Value, sum.Length);
-            link.Receive(sum.Operation, MemoryMarshal.AsBytes(BlockAt(result.Slice(start, count), block, sum.Block)));
+            link.Receive(sum.Operation, MemoryMarshal.AsBytes(BlockAt(ChunkOf(result, link.Rank), block, sum.Block)));
         }
     }
 
@@ -248,6 +270,12 @@ internal sealed class MeshCollective : Collective
     private unsafe int BlockOf<T>(LeafDeal leaves)
         where T : unmanaged => blockBytes / sizeof(T) / leaves.Rows.Max();
 
+    private Span<T> ChunkOf<T>(Span<T> whole, Rank rank)
+    {
+        var (start, length) = Chunks.Of(rank.Value, WorldSize.Value, whole.Length);
+        return whole.Slice(start, length);
+    }
+
     private static Span<T> BlockAt<T>(Span<T> memory, int index, int block)
     {
         var (start, length) = Blocks.Of(index, block, memory.Length);
@@ -256,32 +284,4 @@ internal sealed class MeshCollective : Collective
 
     private static unsafe long Size<T>(int length)
         where T : unmanaged => (long)length * sizeof(T);
-
-    /// <summary>A sum under way: this rank's rows, each <paramref name="length"/> elements, and how they are cut.</summary>
-    private readonly unsafe ref struct Summing<T>(
-        Operation operation, LeafDeal leaves, Span<T> rows, int length, Reduction reduction, int block)
-        where T : unmanaged
-    {
-        private readonly Span<T> rows = rows;
-
-        public Operation Operation => operation;
-
-        public LeafDeal Leaves => leaves;
-
-        public int Length => length;
-
-        public Reduction Reduction => reduction;
-
-        /// <summary>Elements of a row in one message.</summary>
-        public int Block => block;
-
-        /// <summary>A stretch of each row.</summary>
-        public Pieces Rows((int Start, int Length) stretch, int count)
-        {
-            fixed (T* first = rows)
-            {
-                return new Pieces((nint)(first + stretch.Start), count, stretch.Length * sizeof(T), (nint)length * sizeof(T));
-            }
-        }
-    }
 }

@@ -8,6 +8,7 @@ internal enum OperationKind
     Reduction,
     ReduceScatter,
     AllGather,
+    Delivery,
     Broadcast,
     Barrier,
 

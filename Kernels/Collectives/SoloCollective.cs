@@ -7,6 +7,8 @@ public sealed class SoloCollective() : Collective(new Rank(0), new WorldSize(1))
 
     private protected override void ReduceScatter<T>(Span<T> buffer, Span<T> part) => buffer.CopyTo(part);
 
+    private protected override void Deliver<T>(Span<T> buffer, Span<T> parts) => buffer.CopyTo(parts);
+
     private protected override void AllGather<T>(Span<T> part, IReadOnlyList<int> lengths, Span<T> whole) => part.CopyTo(whole);
 
     private protected override void Broadcast<T>(Span<T> buffer, Rank root)

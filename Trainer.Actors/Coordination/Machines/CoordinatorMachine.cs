@@ -210,7 +210,7 @@ public sealed partial class CoordinatorMachine
         var loss = new Loss($"was lost ({how}, process {lost.ProcessId})", IsConfirmed: true);
         var gone = members.OfProcess(lost.ProcessId, settings.HomeHost);
         members.Confirm(gone);
-        if (gone.Count == 0) stage.ProcessLost($"A worker process {loss.How[4..]}.");
+        if (gone.Count == 0) stage.ProcessLost($"A worker process {loss.How}.");
         foreach (var member in gone)
         {
             Lose(member, loss);
