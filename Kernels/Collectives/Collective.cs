@@ -1,5 +1,4 @@
 using System.Numerics;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace CnnCluster.Kernels.Collectives;
@@ -40,8 +39,7 @@ public abstract class Collective : ICollective
 
     public void AllReduceRounded(Tensor buffer, ErrorFeedback feedback)
     {
-        if (buffer.dtype != ScalarType.Float32) throw new ArgumentException($"Only float32 is rounded to 16 bits; this buffer is {buffer.dtype}.", nameof(buffer));
-        if (buffer.numel() != feedback.Length) throw new ArgumentException($"The remainders are of {feedback.Length} elements; the buffer has {buffer.numel()}.", nameof(feedback));
+        feedback.Check(buffer);
         Run((buffer, feedback), static (c, sum) => c.ReduceRounded(sum.buffer, sum.feedback));
     }
 
@@ -110,35 +108,39 @@ public abstract class Collective : ICollective
     /// <param name="rows">This rank's rows, each as long as the result.</param>
     /// <param name="result">May be one of the rows.</param>
     /// <param name="reduction">What is made of two elements.</param>
-    private protected abstract void Reduce<T>(LeafDeal leaves, Span<T> rows, Span<T> result, Reduction reduction)
+    internal abstract void Reduce<T>(LeafDeal leaves, Span<T> rows, Span<T> result, Reduction reduction)
         where T : unmanaged, INumber<T>;
 
     /// <summary>This rank's chunk of the ranks' sum.</summary>
-    private protected abstract void ReduceScatter<T>(Span<T> buffer, Span<T> part)
+    internal abstract void ReduceScatter<T>(Span<T> buffer, Span<T> part)
         where T : unmanaged, INumber<T>;
 
     /// <summary>Gives each rank its chunk of every rank's buffer.</summary>
     /// <param name="buffer">This rank's chunks, for all.</param>
     /// <param name="parts">Receives this rank's chunks of all, one behind the other in rank order.</param>
-    private protected abstract void Deliver<T>(Span<T> buffer, Span<T> parts)
+    internal abstract void Deliver<T>(Span<T> buffer, Span<T> parts)
         where T : unmanaged;
 
-    private protected abstract void AllGather<T>(Span<T> part, IReadOnlyList<int> lengths, Span<T> whole)
+    internal abstract void AllGather<T>(Span<T> part, IReadOnlyList<int> lengths, Span<T> whole)
         where T : unmanaged;
 
-    private protected abstract void Broadcast<T>(Span<T> buffer, Rank root)
+    internal abstract void Broadcast<T>(Span<T> buffer, Rank root)
         where T : unmanaged;
 
-    private protected abstract void Meet();
+    internal abstract void Meet();
 
     /// <summary>Makes an operation under way fail, here and on the other ranks; from any thread, and more than once.</summary>
-    private protected abstract void Break(string reason);
+    internal abstract void Break(string reason);
+
+    /// <summary>An operation has failed on this rank.</summary>
+    /// <returns>The failure as the caller should hear it.</returns>
+    internal virtual CollectiveException Failed(CollectiveException failure) => failure;
 
     /// <summary>After a failure: returns when nobody reads or writes this rank's memory any more.</summary>
-    private protected abstract void Settle();
+    internal abstract void Settle();
 
     /// <summary>Frees what it holds; no operation is under way.</summary>
-    private protected abstract void Release();
+    internal abstract void Release();
 
     private void Run<TState>(TState state, Action<Collective, TState> operation)
     {
@@ -160,21 +162,30 @@ public abstract class Collective : ICollective
         try
         {
             ThrowIfFailed(null);
-            operation(this, state);
+            Perform(state, operation);
             ThrowIfFailed(null);
-        }
-        catch (CollectiveException e)
-        {
-            Settle();
-
-            // Where an abort cut the operation off, its reason is what the caller should hear.
-            ThrowIfFailed(e);
-            failure = e;
-            throw;
         }
         finally
         {
             SetOperating(false);
+        }
+    }
+
+    private void Perform<TState>(TState state, Action<Collective, TState> operation)
+    {
+        try
+        {
+            operation(this, state);
+        }
+        catch (CollectiveException e)
+        {
+            var known = Failed(e);
+            Settle();
+
+            // Where an abort cut the operation off, its reason is what the caller should hear.
+            ThrowIfFailed(e);
+            failure = known;
+            ThrowIfFailed(e.InnerException);
         }
     }
 
@@ -209,7 +220,7 @@ public abstract class Collective : ICollective
         using var source = new HostTensor(rows);
         using var target = ReferenceEquals(rows, result) ? default : new HostTensor(result);
         var written = ReferenceEquals(rows, result) ? source : target;
-        if (IsSingle(result)) Reduce(leaves, source.Elements<float>(), written.Elements<float>(), reduction);
+        if (HostTensor.IsSingle(result)) Reduce(leaves, source.Elements<float>(), written.Elements<float>(), reduction);
         else Reduce(leaves, source.Elements<double>(), written.Elements<double>(), reduction);
         written.Store();
     }
@@ -230,7 +241,7 @@ public abstract class Collective : ICollective
     {
         using var source = new HostTensor(buffer);
         using var target = new HostTensor(part);
-        if (IsSingle(buffer)) ReduceScatter(source.Elements<float>(), target.Elements<float>());
+        if (HostTensor.IsSingle(buffer)) ReduceScatter(source.Elements<float>(), target.Elements<float>());
         else ReduceScatter(source.Elements<double>(), target.Elements<double>());
         target.Store();
     }
@@ -239,7 +250,7 @@ public abstract class Collective : ICollective
     {
         using var source = new HostTensor(part);
         using var target = new HostTensor(whole);
-        if (IsSingle(whole)) AllGather(source.Elements<float>(), lengths, target.Elements<float>());
+        if (HostTensor.IsSingle(whole)) AllGather(source.Elements<float>(), lengths, target.Elements<float>());
         else AllGather(source.Elements<double>(), lengths, target.Elements<double>());
         target.Store();
     }
@@ -247,7 +258,7 @@ public abstract class Collective : ICollective
     private void Spread(Tensor buffer, Rank root)
     {
         using var host = new HostTensor(buffer);
-        if (IsSingle(buffer)) Broadcast(host.Elements<float>(), root);
+        if (HostTensor.IsSingle(buffer)) Broadcast(host.Elements<float>(), root);
         else Broadcast(host.Elements<double>(), root);
         host.Store();
     }
@@ -284,11 +295,4 @@ public abstract class Collective : ICollective
 
         if (!deal.Ranges.SequenceEqual(ranges) || totals.Any(count => count != deal.Leaves)) deal = LeafDeal.Of(ranges, totals);
     }
-
-    private static bool IsSingle(Tensor buffer) => buffer.dtype switch
-    {
-        ScalarType.Float32 => true,
-        ScalarType.Float64 => false,
-        var other => throw new ArgumentException($"Collectives take float32 and float64; this buffer is {other}.", nameof(buffer)),
-    };
 }

@@ -51,6 +51,13 @@ public sealed class ErrorFeedback
         Array.Clear(nextSums);
     }
 
+    /// <exception cref="ArgumentException">A buffer is not of the form these remainders are for.</exception>
+    internal void Check(TorchSharp.torch.Tensor buffer)
+    {
+        if (buffer.dtype != TorchSharp.torch.ScalarType.Float32) throw new ArgumentException($"Only float32 is rounded to 16 bits; this buffer is {buffer.dtype}.", nameof(buffer));
+        if (buffer.numel() != Length) throw new ArgumentException($"The remainders are of {Length} elements; the buffer has {buffer.numel()}.", nameof(buffer));
+    }
+
     /// <summary>Rounds this rank's summands, with what was left over of the last ones.</summary>
     internal void RoundSummands(ReadOnlySpan<float> values, Span<ushort> rounded) => Round(values, summands, nextSummands, rounded);
 

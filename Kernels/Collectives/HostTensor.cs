@@ -16,6 +16,15 @@ internal readonly ref struct HostTensor
         host = tensor.device_type == DeviceType.CPU ? tensor : tensor.cpu();
     }
 
+    /// <summary>Whether the elements are float32; they are float64 if not.</summary>
+    /// <exception cref="ArgumentException">They are neither.</exception>
+    public static bool IsSingle(Tensor buffer) => buffer.dtype switch
+    {
+        ScalarType.Float32 => true,
+        ScalarType.Float64 => false,
+        var other => throw new ArgumentException($"Collectives take float32 and float64; this buffer is {other}.", nameof(buffer)),
+    };
+
     public Span<T> Elements<T>()
         where T : unmanaged => TensorMemory.Span<T>(host);
 

@@ -8,7 +8,7 @@ internal sealed class InProcessCollective(InProcessGroup group, Rank rank) : Col
 {
     private nint[] nodes = [];
 
-    private protected override void Reduce<T>(LeafDeal leaves, Span<T> rows, Span<T> result, Reduction reduction)
+    internal override void Reduce<T>(LeafDeal leaves, Span<T> rows, Span<T> result, Reduction reduction)
     {
         Publish("reduction", rows, result, result.Length);
         using (group.Working())
@@ -20,7 +20,7 @@ internal sealed class InProcessCollective(InProcessGroup group, Rank rank) : Col
         group.Meet();
     }
 
-    private protected override void ReduceScatter<T>(Span<T> buffer, Span<T> part)
+    internal override void ReduceScatter<T>(Span<T> buffer, Span<T> part)
     {
         Publish("reduce-scatter", buffer, part, buffer.Length);
         using (group.Working())
@@ -31,7 +31,7 @@ internal sealed class InProcessCollective(InProcessGroup group, Rank rank) : Col
         group.Meet();
     }
 
-    private protected override void Deliver<T>(Span<T> buffer, Span<T> parts)
+    internal override void Deliver<T>(Span<T> buffer, Span<T> parts)
     {
         Publish("delivery", buffer, parts, buffer.Length);
         using (group.Working())
@@ -46,7 +46,7 @@ internal sealed class InProcessCollective(InProcessGroup group, Rank rank) : Col
         group.Meet();
     }
 
-    private protected override void AllGather<T>(Span<T> part, IReadOnlyList<int> lengths, Span<T> whole)
+    internal override void AllGather<T>(Span<T> part, IReadOnlyList<int> lengths, Span<T> whole)
     {
         Publish("all-gather", part, whole, whole.Length);
         using (group.Working())
@@ -62,7 +62,7 @@ internal sealed class InProcessCollective(InProcessGroup group, Rank rank) : Col
         group.Meet();
     }
 
-    private protected override void Broadcast<T>(Span<T> buffer, Rank root)
+    internal override void Broadcast<T>(Span<T> buffer, Rank root)
     {
         Publish("broadcast", buffer, buffer, buffer.Length);
         if (Rank != root)
@@ -76,13 +76,13 @@ internal sealed class InProcessCollective(InProcessGroup group, Rank rank) : Col
         group.Meet();
     }
 
-    private protected override void Meet() => group.Meet();
+    internal override void Meet() => group.Meet();
 
-    private protected override void Break(string reason) => group.Fail(reason);
+    internal override void Break(string reason) => group.Fail(reason);
 
-    private protected override void Settle() => group.AwaitWorkers();
+    internal override void Settle() => group.AwaitWorkers();
 
-    private protected override void Release()
+    internal override void Release()
     {
     }
 

@@ -34,7 +34,7 @@ internal sealed class MeshCollective : Collective
         blockBytes = Blocks.Bytes(WorldSize);
     }
 
-    private protected override void Reduce<T>(LeafDeal leaves, Span<T> rows, Span<T> result, Reduction reduction)
+    internal override void Reduce<T>(LeafDeal leaves, Span<T> rows, Span<T> result, Reduction reduction)
     {
         var operation = new Operation(OperationKind.Reduction, Size<T>(result.Length));
         var sum = new Summing<T>(operation, leaves, rows, result.Length, reduction, BlockOf<T>(leaves));
@@ -43,7 +43,7 @@ internal sealed class MeshCollective : Collective
         AwaitSent(0);
     }
 
-    private protected override void ReduceScatter<T>(Span<T> buffer, Span<T> part)
+    internal override void ReduceScatter<T>(Span<T> buffer, Span<T> part)
     {
         var operation = new Operation(OperationKind.ReduceScatter, Size<T>(buffer.Length));
         var sum = new Summing<T>(operation, OneEach, buffer, buffer.Length, Reduction.Sum, BlockOf<T>(OneEach));
@@ -57,7 +57,7 @@ internal sealed class MeshCollective : Collective
         AwaitSent(0);
     }
 
-    private protected override void Deliver<T>(Span<T> buffer, Span<T> parts)
+    internal override void Deliver<T>(Span<T> buffer, Span<T> parts)
     {
         var operation = new Operation(OperationKind.Delivery, Size<T>(buffer.Length));
         var block = BlockOf<T>(OneEach);
@@ -80,7 +80,7 @@ internal sealed class MeshCollective : Collective
         AwaitSent(0);
     }
 
-    private protected override void AllGather<T>(Span<T> part, IReadOnlyList<int> lengths, Span<T> whole)
+    internal override void AllGather<T>(Span<T> part, IReadOnlyList<int> lengths, Span<T> whole)
     {
         var operation = new Operation(OperationKind.AllGather, Size<T>(whole.Length));
         var block = BlockOf<T>(OneEach);
@@ -101,7 +101,7 @@ internal sealed class MeshCollective : Collective
         AwaitSent(0);
     }
 
-    private protected override void Broadcast<T>(Span<T> buffer, Rank root)
+    internal override void Broadcast<T>(Span<T> buffer, Rank root)
     {
         var operation = new Operation(OperationKind.Broadcast, Size<T>(buffer.Length));
         var block = BlockOf<T>(OneEach);
@@ -116,7 +116,7 @@ internal sealed class MeshCollective : Collective
     }
 
     /// <summary>In round k each rank hears of 2^k more ranks: it has heard of all after log₂ n of them.</summary>
-    private protected override void Meet()
+    internal override void Meet()
     {
         var (operation, world) = (new Operation(OperationKind.Barrier, 0), WorldSize.Value);
         for (var distance = 1; distance < world; distance *= 2)
@@ -128,11 +128,11 @@ internal sealed class MeshCollective : Collective
         AwaitSent(0);
     }
 
-    private protected override void Break(string reason) => Array.ForEach(others, static link => link.Close());
+    internal override void Break(string reason) => Array.ForEach(others, static link => link.Close());
 
-    private protected override void Settle() => Array.ForEach(others, static link => link.Settle());
+    internal override void Settle() => Array.ForEach(others, static link => link.Settle());
 
-    private protected override void Release()
+    internal override void Release()
     {
         Array.ForEach(others, static link => link.Dispose());
         segment?.Dispose();

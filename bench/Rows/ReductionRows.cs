@@ -18,11 +18,11 @@ internal static class ReductionRows
     {
         Name = $"{name}-{size.Name}",
         Title = $"{title}, {size.Name} MB",
-        Unit = "ms",
+        Unit = "µs",
         LessIsBetter = true,
         Sides = [Row.Cnn, Row.PyTorch],
         Goals = goals,
-        Measure = (_, at) => 1e3 * ReductionLoop.Measure(means, size.Elements, at.Seconds),
+        Measure = (_, at) => 1e6 * ReductionLoop.Measure(means, size.Elements, at.Seconds),
         PyTorchArguments = at =>
             ["all-reduce", size.Elements.ToString(CultureInfo.InvariantCulture), at.Seconds.ToString(CultureInfo.InvariantCulture)],
     });

@@ -26,7 +26,10 @@ let joined =
         Open = tcp }
       { Name = "shared memory"
         Worlds = [ 1..8 ]
-        Open = sharedMemory } ]
+        Open = sharedMemory }
+      { Name = "hosts of threads"
+        Worlds = [ 2; 3; 5; 8 ]
+        Open = hierarchical } ]
 
 /// Values of many magnitudes, whose sum depends on the order of additions.
 let sample rank i =
