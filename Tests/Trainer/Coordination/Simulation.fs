@@ -115,7 +115,7 @@ type World(schedule: Schedule, sabotage: Sabotage) =
     let say (text: string) =
         trace.Enqueue $"%8.3f{now} {text}"
 
-        if trace.Count > 60 then trace.Dequeue() |> ignore
+        if trace.Count > 400 then trace.Dequeue() |> ignore
 
     let later seconds action =
         order <- order + 1
@@ -373,6 +373,7 @@ type World(schedule: Schedule, sabotage: Sabotage) =
             if node.Position.StepInEpoch <> schedule.StepsPerEpoch then
                 fail $"worker {node.Number} decides on epoch {decision.Epoch} within it"
 
+            say $"worker {node.Number} has the decision on epoch {decision.Epoch}"
             node.Position.DecidedEpoch <- decision.Epoch
             node.Position.EarlyStopping <- decision.EarlyStopping
 
@@ -533,6 +534,7 @@ type World(schedule: Schedule, sabotage: Sabotage) =
         if group.Entered[step].Count < group.Form.Members.Count then
             fail $"worker {node.Number} applies step {step} without all that take part in it"
 
+        say $"worker {node.Number} applies step {step}"
         node.Position.Step <- step
         node.Position.StepInEpoch <- node.Position.StepInEpoch + 1L
         node.State <- next node.State step
