@@ -40,7 +40,7 @@ public sealed class Coordinator : ReceiveActor, IWithTimers
         started = clock.GetTimestamp();
         machine = new CoordinatorMachine(settings, static () => ByteString.CopyFrom(RandomNumberGenerator.GetBytes(16)), TimeSpan.Zero);
         earlyStopping = Context.ActorOf(
-            Props.Create(() => new EarlyStoppingSupervisor(settings.EarlyStopping, settings.EarlyStoppingState)), "early-stopping");
+            Props.Create(() => new EarlyStoppingSupervisor(settings.EarlyStopping)), "early-stopping");
         Receive<Tick>(_ => Handle(new CoordinatorInput.Tick()));
         Receive<ProcessLost>(lost => Handle(new CoordinatorInput.ProcessLost(lost.ProcessId, lost.ExitCode)));
         Receive<Interrupt>(_ => Handle(new CoordinatorInput.Interrupt()));
@@ -71,7 +71,7 @@ public sealed class Coordinator : ReceiveActor, IWithTimers
                 case CoordinatorEffect.Send send: ((IActorRef)send.Channel).Tell(send.Message); break;
                 case CoordinatorEffect.Watch watch: Context.Watch((IActorRef)watch.Channel); break;
                 case CoordinatorEffect.Publish publish: hub.Tell(publish.Event); break;
-                case CoordinatorEffect.Judge judge: earlyStopping.Tell(new EarlyStoppingSupervisor.EpochMeasured(judge.Epoch, judge.Value)); break;
+                case CoordinatorEffect.Judge judge: earlyStopping.Tell(new EarlyStoppingSupervisor.EpochMeasured(judge.Epoch, judge.Value, judge.State)); break;
                 case CoordinatorEffect.Conclude end: conclude(end.Outcome); break;
                 default: throw new ArgumentOutOfRangeException(nameof(effects), effect, "No such effect.");
             }

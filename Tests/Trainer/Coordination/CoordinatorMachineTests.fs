@@ -52,7 +52,6 @@ type private Stage(settings: RunSettings) =
 
     let sent = ResizeArray<int * IMessage>()
     let events = ResizeArray<IRunEvent>()
-    let mutable state = EarlyStoppingRule.Initial
 
     member _.State = machine.State
     member _.Events = events
@@ -66,9 +65,8 @@ type private Stage(settings: RunSettings) =
             | :? CoordinatorEffect.Conclude as conclude -> stage.Outcome <- Some conclude.Outcome
             | :? CoordinatorEffect.Judge as judge ->
                 let decision =
-                    EarlyStoppingRule.Decide(settings.EarlyStopping, state, judge.Epoch, judge.Value)
+                    EarlyStoppingRule.Decide(settings.EarlyStopping, judge.State, judge.Epoch, judge.Value)
 
-                state <- decision.State
                 stage.Handle(CoordinatorInput.Judged(judge.Epoch, decision))
             | _ -> ()
 

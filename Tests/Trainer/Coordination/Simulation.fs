@@ -108,14 +108,13 @@ type World(schedule: Schedule, sabotage: Sabotage) =
     let mutable tokens = 0
     let checkpoints = Dictionary<string, int64>()
     let mutable published = 0L
-    let mutable early = EarlyStoppingState()
 
     let at = TimeSpan.FromSeconds: float -> TimeSpan
 
     let say (text: string) =
         trace.Enqueue $"%8.3f{now} {text}"
 
-        if trace.Count > 400 then trace.Dequeue() |> ignore
+        if trace.Count > 120 then trace.Dequeue() |> ignore
 
     let later seconds action =
         order <- order + 1
@@ -130,7 +129,7 @@ type World(schedule: Schedule, sabotage: Sabotage) =
 
     let patience = Patience(Waiting = TimeSpan.FromSeconds 120.0)
 
-    let early' =
+    let early =
         EarlyStoppingSettings(
             Higher = false,
             Patience = Nullable 1000,
@@ -147,7 +146,7 @@ type World(schedule: Schedule, sabotage: Sabotage) =
             JoinToken = Array.zeroCreate 16,
             Epochs = schedule.Epochs,
             Monitor = "val_loss",
-            EarlyStopping = early',
+            EarlyStopping = early,
             RestoreBest = true,
             FigureNames = [||],
             RegularizedNames = [||],
@@ -201,8 +200,9 @@ type World(schedule: Schedule, sabotage: Sabotage) =
                 on node (fun () -> toWorker node (WorkerInput.Received send.Message)))
         | :? CoordinatorEffect.Publish as publish -> read publish.Event
         | :? CoordinatorEffect.Judge as judge ->
-            let decision = EarlyStoppingRule.Decide(early', early, judge.Epoch, judge.Value)
-            early <- decision.State
+            let decision =
+                EarlyStoppingRule.Decide(early, judge.State, judge.Epoch, judge.Value)
+
             later 0.001 (fun () -> toCoordinator (CoordinatorInput.Judged(judge.Epoch, decision)))
         | :? CoordinatorEffect.Conclude as conclude ->
             say $"concludes: {conclude.Outcome.Reason} {conclude.Outcome.Message}"

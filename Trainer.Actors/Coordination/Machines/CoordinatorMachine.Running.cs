@@ -65,7 +65,7 @@ public sealed partial class CoordinatorMachine
             if (message is not Validated answer || answer.Epoch != trained.Epoch || !validated.Answer(from, answer.Sums)) return;
             var settings = Machine.settings;
             Machine.metrics = EpochMetrics.From(trained, validated.InRankOrder, settings.FigureNames, settings.RegularizedNames);
-            Machine.effects.Add(new CoordinatorEffect.Judge(trained.Epoch, Machine.metrics[settings.Monitor]));
+            Machine.effects.Add(new CoordinatorEffect.Judge(trained.Epoch, Machine.metrics[settings.Monitor], Machine.Best));
         }
 
         public override void Judged(CoordinatorInput.Judged judged)

@@ -43,8 +43,8 @@ public abstract record CoordinatorEffect
 
     public sealed record Publish(IRunEvent Event) : CoordinatorEffect;
 
-    /// <summary>Ask early stopping; the answer comes back as <see cref="CoordinatorInput.Judged"/>.</summary>
-    public sealed record Judge(int Epoch, double Value) : CoordinatorEffect;
+    /// <summary>Ask early stopping, with what the last decision left; the answer comes back as <see cref="CoordinatorInput.Judged"/>.</summary>
+    public sealed record Judge(int Epoch, double Value, EarlyStoppingState State) : CoordinatorEffect;
 
     /// <summary>The run has ended; nothing follows.</summary>
     public sealed record Conclude(RunOutcome Outcome) : CoordinatorEffect;
