@@ -6,19 +6,24 @@ namespace CnnCluster.Kernels.Collectives;
 
 /// <summary>
 /// Lets a rank's shards take a step in lockstep, each on a thread of its own, and their sums meet those of the other ranks'
-/// shards. One of the threads runs at a time: a rank computes on one core.
+/// shards. One of the threads runs at a time, as a rank computes on one core: they take turns.
 /// </summary>
-/// <remarks>A thread holds the group's lock for all that it computes, and gives it up while it waits for the others in a sum.</remarks>
+/// <remarks>
+/// Who comes to a sum passes the turn on to the next shard, and has it again when all others have been there. The one that has
+/// the turn alone touches the group's fields.
+/// </remarks>
 public sealed class ShardGroup : IDisposable
 {
-    private readonly object gate = new();
     private readonly ICollective ranks;
     private readonly LeafRange shards;
     private readonly int total;
+    private readonly ManualResetEventSlim[] turns;
+    private readonly ManualResetEventSlim ended = new(true);
+    private readonly bool[] running;
     private readonly Tensor?[] entered;
     private readonly Dictionary<(ScalarType Type, long Length), (LeafSums Sums, Tensor Result)> rooms = [];
     private int arrived;
-    private long round;
+    private long sumsTaken;
     private ExceptionDispatchInfo? failure;
 
     /// <param name="ranks">Joins the ranks.</param>
@@ -27,46 +32,51 @@ public sealed class ShardGroup : IDisposable
     public ShardGroup(ICollective ranks, LeafRange shards, int total)
     {
         (this.ranks, this.shards, this.total) = (ranks, shards, total);
+        // Who waits does not spin: there is work for the core.
+        turns = [.. Enumerable.Range(0, shards.Count).Select(static _ => new ManualResetEventSlim(false, spinCount: 0))];
+        running = new bool[shards.Count];
         entered = new Tensor?[shards.Count];
     }
 
-    /// <summary>What a shard takes its sums with, on its own thread and within <see cref="Run"/>.</summary>
+    /// <summary>What a shard takes its sums with, within <see cref="Run"/>.</summary>
     /// <param name="shard">Its number among all ranks' shards.</param>
     public IBatchSum SumsOf(int shard) => new Member(this, shard - shards.From);
 
-    /// <summary>Runs a shard's work when its turn comes; what it throws fails the sums that others wait in, now and later.</summary>
-    public void Run(Action work)
+    /// <summary>Begins a step, for which <see cref="Run"/> is then called once for each shard.</summary>
+    public void Begin()
     {
-        lock (gate)
-        {
-            try
-            {
-                work();
-            }
-            catch (Exception e)
-            {
-                Fail(e);
-            }
-        }
+        ended.Reset();
+        Array.Fill(running, true);
+        arrived = 0;
+        turns[0].Set();
     }
 
-    /// <summary>Makes the sums that shards wait in fail, now and later.</summary>
-    public void Fail(Exception e)
+    /// <summary>Runs a shard's work in its turns, on the thread that calls; what it throws fails the sums of all, now and later.</summary>
+    /// <param name="shard">Its number among all ranks' shards.</param>
+    /// <param name="work">Takes as many sums as the other shards'.</param>
+    public void Run(int shard, Action work)
     {
-        lock (gate)
+        var place = shard - shards.From;
+        AwaitTurn(place);
+        try
         {
-            failure ??= ExceptionDispatchInfo.Capture(e);
-            Monitor.PulseAll(gate);
+            work();
         }
+        catch (Exception e)
+        {
+            Fail(e);
+        }
+
+        running[place] = false;
+        PassOn(place);
     }
 
-    /// <summary>Throws what the first shard to fail has thrown, if one has.</summary>
-    public void ThrowIfFailed()
+    /// <summary>Returns when all shards' work has ended.</summary>
+    /// <exception cref="Exception">What the first shard to fail has thrown.</exception>
+    public void End()
     {
-        lock (gate)
-        {
-            failure?.Throw();
-        }
+        ended.Wait();
+        failure?.Throw();
     }
 
     public void Dispose()
@@ -76,28 +86,53 @@ public sealed class ShardGroup : IDisposable
             sums.Dispose();
             result.Dispose();
         }
+
+        foreach (var turn in turns)
+        {
+            turn.Dispose();
+        }
+
+        ended.Dispose();
     }
 
-    /// <summary>The last shard to come sums them all; the others wait for it, no longer than its own sum may take.</summary>
+    private void AwaitTurn(int place)
+    {
+        turns[place].Wait();
+        turns[place].Reset();
+    }
+
+    private void PassOn(int place)
+    {
+        for (var ahead = 1; ahead <= shards.Count; ahead++)
+        {
+            var next = (place + ahead) % shards.Count;
+            if (!running[next]) continue;
+            turns[next].Set();
+            return;
+        }
+
+        ended.Set();
+    }
+
+    /// <summary>The last shard to come sums them all; no wait is longer than the others' computing and that sum.</summary>
     private void AllReduceSum(int place, Tensor buffer)
     {
         LeaveIfFailed();
         entered[place] = buffer;
-        if (++arrived < shards.Count)
+        arrived++;
+        if (arrived == shards.Count)
         {
-            for (var mine = round; round == mine;)
-            {
-                Monitor.Wait(gate);
-                LeaveIfFailed();
-            }
-
+            Reduce(buffer);
+            arrived = 0;
+            sumsTaken++;
             return;
         }
 
-        Reduce(buffer);
-        arrived = 0;
-        round++;
-        Monitor.PulseAll(gate);
+        var before = sumsTaken;
+        PassOn(place);
+        AwaitTurn(place);
+        LeaveIfFailed();
+        if (sumsTaken == before) throw new InvalidOperationException("A shard has taken fewer sums than the others in its step.");
     }
 
     private void Reduce(Tensor like)
@@ -111,7 +146,7 @@ public sealed class ShardGroup : IDisposable
         }
         catch (CollectiveException e)
         {
-            // Who asked may be native code, which goes on for now: the others must not wait for what cannot come.
+            // Who asked may be native code, which goes on for now.
             Fail(e);
             throw;
         }
@@ -121,7 +156,6 @@ public sealed class ShardGroup : IDisposable
             buffer!.copy_(result);
         }
     }
-
 
     private (LeafSums Sums, Tensor Result) RoomFor(Tensor like)
     {
@@ -135,7 +169,9 @@ public sealed class ShardGroup : IDisposable
         return room;
     }
 
-    /// <summary>Ends a shard's wait for one that failed.</summary>
+    private void Fail(Exception e) => failure ??= ExceptionDispatchInfo.Capture(e);
+
+    /// <summary>Ends a shard's step where another has failed.</summary>
     private void LeaveIfFailed()
     {
         if (failure is { SourceException: var cause }) throw new CollectiveException(cause.Message, (cause as CollectiveException)?.Peer, cause);

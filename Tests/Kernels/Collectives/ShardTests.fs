@@ -44,13 +44,15 @@ let private onRanks world act =
 
 /// What each leaf's thread sees when all of a rank's go through the group.
 let private inLockstep (group: ShardGroup) (range: LeafRange) (work: int -> IBatchSum -> 'T) =
+    group.Begin()
+
     [| range.From .. range.To - 1 |]
     |> Array.map (fun shard ->
         let mutable result = None
 
         let thread =
             Thread(
-                (fun () -> group.Run(fun () -> result <- Some(work shard (group.SumsOf shard)))),
+                (fun () -> group.Run(shard, fun () -> result <- Some(work shard (group.SumsOf shard)))),
                 IsBackground = true
             )
 
@@ -118,7 +120,7 @@ let tests =
                       sums.AllReduceSum buffer)
 
               Expect.all ends Option.isNone "none has a sum"
-              let failure = Expect.throwsC group.ThrowIfFailed id
+              let failure = Expect.throwsC group.End id
               Expect.equal failure.Message "the third" "what went wrong"
           }
           test "a peer that is gone ends the wait of all shards, with the peer's loss as the reason" {
@@ -135,7 +137,7 @@ let tests =
                           sums.AllReduceSum buffer)
 
                   Expect.all ends Option.isNone "none has a sum"
-                  let failure = Expect.throwsC group.ThrowIfFailed id
+                  let failure = Expect.throwsC group.End id
                   Expect.isTrue (failure :? CollectiveException) $"{failure}"
                   Expect.stringContains failure.Message "it left" "the reason")
           } ]

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using CnnCluster.Kernels.Collectives;
 using CnnCluster.Trainer.Data;
 using static TorchSharp.torch;
@@ -17,7 +18,7 @@ internal sealed class ShardThread : IDisposable
     public ShardThread(int shard, ShardPass pass, ShardGroup group)
     {
         (Shard, this.pass, this.group) = (shard, pass, group);
-        commands = new CommandThread($"shard {shard}", group.Fail);
+        commands = new CommandThread($"shard {shard}", static mistake => ExceptionDispatchInfo.Throw(mistake));
         // A number of threads that is set counts for the thread that sets it.
         commands.Post(static () => set_num_threads(1));
     }
@@ -26,15 +27,11 @@ internal sealed class ShardThread : IDisposable
 
     public Tensor Gradient => pass.Pass.Gradient;
 
-    /// <summary>Starts on the shard's slices; a failure is the group's.</summary>
+    /// <summary>Takes the shard's slices through the network in its turns; a failure is the group's.</summary>
     /// <param name="slices">One of each batch of the step.</param>
     /// <param name="scope">The step.</param>
-    /// <param name="finished">Is signalled at the end, whatever it is.</param>
-    public void BackPropagate(IEnumerable<Batch> slices, StepScope scope, CountdownEvent finished) => commands.Post(() =>
-    {
-        group.Run(() => pass.Pass.BackPropagate(slices, scope));
-        finished.Signal();
-    });
+    public void BackPropagate(IEnumerable<Batch> slices, StepScope scope) =>
+        commands.Post(() => group.Run(Shard, () => pass.Pass.BackPropagate(slices, scope)));
 
     public void Dispose()
     {

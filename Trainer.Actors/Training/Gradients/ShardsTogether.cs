@@ -30,14 +30,13 @@ internal sealed class ShardsTogether : IStepGradient
 
     public void Compute(IReadOnlyList<Batch> slices, StepScope scope)
     {
-        using var finished = new CountdownEvent(threads.Value.Count);
+        group.Begin();
         foreach (var thread in threads.Value)
         {
-            thread.BackPropagate(sums.SlicesOf(thread.Shard, slices), scope, finished);
+            thread.BackPropagate(sums.SlicesOf(thread.Shard, slices), scope);
         }
 
-        finished.Wait();
-        group.ThrowIfFailed();
+        group.End();
         sums.Fill(shard => threads.Value[shard - deal.Own.From].Gradient);
     }
 
