@@ -180,7 +180,7 @@ type TrainPlan =
     /// What training makes less: the weighted sum of the losses' values, (N).
     member plan.TotalLoss(losses: IReadOnlyList<Tensor>) =
         (plan.Losses, losses)
-        ||> Seq.map2 (fun loss values -> if loss.Weight = 1.0 then values else values * Scalar.op_Implicit loss.Weight)
+        ||> Seq.map2 (fun loss values -> if loss.Weight = 1.0 then values else values * Scalars.Of loss.Weight)
         |> Seq.reduce (+)
 
     /// The values of each figure besides the whole loss, (N) each, in the order of their names.

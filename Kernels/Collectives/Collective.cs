@@ -1,4 +1,5 @@
 using System.Numerics;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace CnnCluster.Kernels.Collectives;
@@ -228,13 +229,15 @@ public abstract class Collective : ICollective
     private void Mean(Tensor buffer, double weight)
     {
         using var gradless = no_grad();
+        using var own = weight.ToScalar();
         if (weight == 0) buffer.zero_();
-        else buffer.mul_(weight);
+        else buffer.mul_(own);
         Reduce(OneEach, buffer, buffer, Reduction.Sum);
         Span<double> total = [weight];
         Reduce(OneEach, total, total, Reduction.Sum);
         if (total[0] == 0) throw new CollectiveException("the mean's weights are 0 on all ranks");
-        buffer.div_(total[0]);
+        using var whole = total[0].ToScalar();
+        buffer.div_(whole);
     }
 
     private void Scatter(Tensor buffer, Tensor part)

@@ -25,6 +25,7 @@ public sealed class ClusterNode : IAsyncDisposable
     public const string WorkerRole = "worker";
 
     // Membership settles in a few ticks; with the default of one second a tick, forming takes seconds.
+    // Workers that come and go for half a minute are no reason to down them all: who goes on is the coordinator's to say.
     // A member that was killed cannot agree to anybody's leaving: a second is waited for it, no longer.
     // Heartbeats are answered on Akka's own dispatcher, so training threads cannot starve them.
     // The default JSON serializer would build whatever types a peer names: it is replaced by a refusal.
@@ -43,6 +44,7 @@ public sealed class ClusterNode : IAsyncDisposable
             retry-unsuccessful-join-after = 1 s
             shutdown-after-unsuccessful-join-seed-nodes = 30 s
             run-coordinated-shutdown-when-down = on
+            split-brain-resolver.down-all-when-unstable = off
           }
           actor {
             serializers.json = "CnnCluster.Trainer.Protocol.RefusingSerializer, CnnCluster.Trainer.Actors"

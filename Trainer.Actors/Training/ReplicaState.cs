@@ -164,7 +164,7 @@ public static class ReplicaState
         {
             using var scope = NewDisposeScope();
             using var gradless = no_grad();
-            var host = (scale.Equals(1) ? view : view / scale).to(type ?? view.dtype, CPU).contiguous();
+            var host = (scale.Equals(1) ? view : view / Scalars.Of(scale)).to(type ?? view.dtype, CPU).contiguous();
             var element = host.dtype == ScalarType.Float64 ? Storage.ElementType.Float64 : Storage.ElementType.Float32;
             yield return (new TensorEntry(name, element, host.shape), host.bytes.ToArray());
         }

@@ -282,7 +282,8 @@ public sealed class WorkerMachine
             default: break;
         }
 
-        if (message is WorkerHalted or WorkerReady or EpochTrained or Validated or WorkerFinished) answer = message;
+        // A failure is an answer too: where it was lost, the command comes again.
+        if (message is WorkerHalted or WorkerReady or EpochTrained or Validated or WorkerFinished or WorkerFailed) answer = message;
         effects.Add(new WorkerEffect.Send(message));
     }
 

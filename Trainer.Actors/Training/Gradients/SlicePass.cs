@@ -1,4 +1,5 @@
 using CnnCluster.Dsl;
+using CnnCluster.Kernels;
 using CnnCluster.Kernels.Tracing;
 using CnnCluster.Trainer.Data;
 using TorchSharp;
@@ -24,7 +25,7 @@ internal sealed class SlicePass(
     public void BackPropagate(IEnumerable<Batch> slices, StepScope scope)
     {
         gradient.zero_();
-        if (scope.StopRequested) extras[StepExtras.Stop].fill_(1);
+        if (scope.StopRequested) extras[StepExtras.Stop].fill_(Scalars.Of(1));
         module.Step.Training = true;
         module.Step.Step = scope.Step;
         var before = 0L;
@@ -79,7 +80,7 @@ internal sealed class SlicePass(
 
         var tensors = Run(batch);
         var (losses, loss) = Loss(tensors, scope.Samples);
-        using (Trace.Span("backward")) (scope.Scale.Equals(1) ? loss : loss * scope.Scale).backward();
+        using (Trace.Span("backward")) (scope.Scale.Equals(1) ? loss : loss * Scalars.Of(scope.Scale)).backward();
         using var metrics = Trace.Span("metrics");
         using var gradless = no_grad();
         extras[StepExtras.Loss].add_(loss.detach());
@@ -94,7 +95,7 @@ internal sealed class SlicePass(
     {
         using var span = Trace.Span("loss");
         var losses = plan.SampleLosses(tensors);
-        return (losses, plan.TotalLoss(losses).sum() / (double)samples);
+        return (losses, plan.TotalLoss(losses).sum() / Scalars.Of(samples));
     }
 
     /// <summary>The same by a step of one's own.</summary>
@@ -102,7 +103,7 @@ internal sealed class SlicePass(
     {
         var (loss, figures) = step.BackPropagate(placement.Inputs(batch), placement.Targets(batch), batch.Count, samples);
         using var gradless = no_grad();
-        extras[StepExtras.Loss].add_(loss / (double)samples);
+        extras[StepExtras.Loss].add_(loss / Scalars.Of(samples));
         foreach (var (i, sum) in figures.Index())
         {
             extras[StepExtras.FirstFigure + i].add_(sum);
