@@ -12,6 +12,7 @@ var root = new RootCommand("Describe a convolutional network in a few lines; tra
     FmtCommand.Create(),
     EvalCommand.Create(),
     NodeCommand.Create(),
+    CertCommand.Create(),
     HelpCommand.Create(),
 };
 

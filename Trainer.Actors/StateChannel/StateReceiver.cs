@@ -2,12 +2,13 @@ using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
+using CnnCluster.Kernels.Collectives;
 
 namespace CnnCluster.Trainer.StateChannel;
 
 /// <summary>Takes states that workers send to the run's home, one connection at a time, on a thread of its own.</summary>
 /// <remarks>
-/// A connection must show the run's token within two seconds; a stranger is dropped without an answer. Content is
+/// A connection must pass its security, and show the run's token, within two seconds each; a stranger is dropped without an answer. Content is
 /// handed on as a stream, never held whole; a sender that stalls for over 30 s is dropped.
 /// </remarks>
 public sealed class StateReceiver : IDisposable
@@ -17,17 +18,20 @@ public sealed class StateReceiver : IDisposable
     private readonly TcpListener listener;
     private readonly byte[] token;
     private readonly Action<string, Stream> receive;
+    private readonly IConnectionSecurity security;
     private readonly Thread thread;
     private volatile bool closed;
 
     /// <param name="address">The address to listen on; the system gives the port.</param>
     /// <param name="token">The run's 16-byte token.</param>
     /// <param name="receive">Called with each content's name and stream; what it throws is told to the sender.</param>
-    public StateReceiver(IPAddress address, byte[] token, Action<string, Stream> receive)
+    /// <param name="security">How connections are opened; plain where none is given.</param>
+    public StateReceiver(IPAddress address, byte[] token, Action<string, Stream> receive, IConnectionSecurity? security = null)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(token.Length, StateFrames.TokenBytes);
         this.token = token;
         this.receive = receive;
+        this.security = security ?? PlainConnections.Instance;
         listener = new TcpListener(address, 0);
         listener.Start();
         thread = new Thread(Serve) { IsBackground = true, Name = "state receiver" };
@@ -51,16 +55,25 @@ public sealed class StateReceiver : IDisposable
             try
             {
                 using var client = listener.AcceptTcpClient();
-                ServeOne(client.GetStream());
+                using var stream = Open(client.Client);
+                ServeOne(stream);
             }
-            catch (Exception e) when (e is IOException or SocketException or InvalidDataException or ObjectDisposedException or InvalidOperationException)
+            catch (Exception e) when (e is IOException or SocketException or InvalidDataException or ObjectDisposedException or InvalidOperationException or OperationCanceledException)
             {
                 // A stranger, or a sender that died: the sender's own side reports it, and the run goes on.
             }
         }
     }
 
-    private void ServeOne(NetworkStream stream)
+    private Stream Open(Socket socket)
+    {
+        using var patience = new CancellationTokenSource(HelloPatience);
+
+        // On the pool, so that no continuation waits for this thread.
+        return Task.Run(() => security.AcceptAsync(socket, patience.Token), CancellationToken.None).GetAwaiter().GetResult();
+    }
+
+    private void ServeOne(Stream stream)
     {
         stream.ReadTimeout = stream.WriteTimeout = HelloPatience;
         var name = ReadHello(stream);
@@ -86,7 +99,7 @@ public sealed class StateReceiver : IDisposable
         }
     }
 
-    private string ReadHello(NetworkStream stream)
+    private string ReadHello(Stream stream)
     {
         var hello = new byte[StateFrames.Magic.Length + StateFrames.TokenBytes];
         stream.ReadExactly(hello);

@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Text;
+using CnnCluster.Kernels.Collectives;
 
 namespace CnnCluster.Trainer.StateChannel;
 
@@ -14,8 +15,10 @@ public static class StateSender
     /// <param name="token">The run's 16-byte token.</param>
     /// <param name="name">What the receiver is to call it, at most 200 bytes of UTF-8.</param>
     /// <param name="write">Writes the content.</param>
+    /// <param name="security">How the connection is opened; plain where none is given.</param>
     /// <exception cref="IOException">The receiver is gone, late by over 30 s, or refused the content.</exception>
-    public static void Send(string host, int port, ReadOnlySpan<byte> token, string name, Action<Stream> write)
+    public static void Send(
+        string host, int port, ReadOnlySpan<byte> token, string name, Action<Stream> write, IConnectionSecurity? security = null)
     {
         try
         {
@@ -25,7 +28,7 @@ public static class StateSender
                 throw new IOException($"no connection to {host}:{port} within {Patience.TotalSeconds:0} s");
             }
 
-            var stream = client.GetStream();
+            using var stream = Open(client.Client, host, security ?? PlainConnections.Instance);
             stream.ReadTimeout = stream.WriteTimeout = (int)Patience.TotalMilliseconds;
             stream.Write(StateFrames.Hello(token, name));
             using var chunks = new ChunkWriter(stream);
@@ -33,10 +36,16 @@ public static class StateSender
             chunks.Complete();
             ThrowIfRefused(stream);
         }
-        catch (Exception e) when (e is SocketException or AggregateException or EndOfStreamException)
+        catch (Exception e) when (e is SocketException or AggregateException or EndOfStreamException or OperationCanceledException)
         {
             throw new IOException($"The state channel to {host}:{port} failed: {e.GetBaseException().Message}", e);
         }
+    }
+
+    private static Stream Open(Socket socket, string host, IConnectionSecurity security)
+    {
+        using var patience = new CancellationTokenSource(Patience);
+        return Task.Run(() => security.ConnectAsync(socket, host, patience.Token), CancellationToken.None).GetAwaiter().GetResult();
     }
 
     private static void ThrowIfRefused(Stream stream)
