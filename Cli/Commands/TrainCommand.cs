@@ -62,7 +62,11 @@ internal sealed class TrainCommand
             : new ConsoleProgress(Terminal.Error(), request.StepsPerEpoch(samples), request.Plan.Epochs);
         using var keeper = new RunKeeper(folder, [reader], trace);
         var outcome = await Interruption.RunAsync(stop => TrainingRun.RunAsync(request, keeper, cache, Console.Error.WriteLine, stop));
-        return Conclude(outcome, folder, parse.GetValue(json));
+        var code = Conclude(outcome, folder, parse.GetValue(json));
+
+        // What the tracks still hold is written now.
+        trace?.Dispose();
+        return trace?.Failure is { } why ? Guard.Say(why, code == ExitCode.Success ? ExitCode.Failed : code) : code;
     }
 
     private static void WarnOfSlowFloats(RunRequest request)
