@@ -100,16 +100,13 @@ internal sealed class TrainCommand
 
     private RunLayout Layout(ParseResult parse)
     {
-        var perProcess = (int)CommonOptions.AtLeast(1, parse.GetValue(workers), "--workers");
-        var started = (int)CommonOptions.AtLeast(0, parse.GetValue(processes), "--processes");
+        var perProcess = CommonOptions.Between(1, CommonOptions.MostWorkers, parse.GetValue(workers), "--workers");
+        var started = CommonOptions.Between(0, CommonOptions.MostWorkers, parse.GetValue(processes), "--processes");
         var world = perProcess * Math.Max(started, 1);
-        if (world > Environment.ProcessorCount)
-        {
-            Console.Error.WriteLine($"cnn: warning: {world} workers share {Environment.ProcessorCount} cores");
-        }
-
-        var each = (int)CommonOptions.AtLeast(1, parse.GetValue(threads) ?? RunLayout.ThreadsFor(world), "--threads");
-        return new RunLayout(perProcess, started, CommonOptions.SplitDevices(parse.GetValue(devices)), each);
+        var each = CommonOptions.Between(1, CommonOptions.MostThreads, parse.GetValue(threads) ?? RunLayout.ThreadsFor(world), "--threads");
+        var places = CommonOptions.SplitDevices(parse.GetValue(devices));
+        CommonOptions.WarnOf(world, each, places, world);
+        return new RunLayout(perProcess, started, places, each);
     }
 
     private TraceFile? OpenTrace(ParseResult parse)
