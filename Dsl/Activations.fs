@@ -1,6 +1,7 @@
 namespace CnnCluster.Dsl
 
 open TorchSharp
+open CnnCluster.Kernels
 
 type private Functional = torch.nn.functional
 
@@ -67,7 +68,7 @@ module Activation =
 
     let private exact (definition: ActivationDefinition) = { definition with Exact = true }
 
-    let private scalar (value: float) = Scalar.op_Implicit value
+    let private scalar (value: float) = Scalars.Of value
 
     /// The activations that scripts can name; defaults as in Keras 3.
     let all =

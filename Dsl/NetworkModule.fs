@@ -223,7 +223,7 @@ type NetworkModule
                 Initial.fill tensor (Initialiser.value weight.Initialiser weight.Fans key)
 
             for buffer, tensor in List.zip node.Layer.Buffers (buffersOf node current) do
-                tensor.fill_ (Scalar.op_Implicit buffer.Initial) |> ignore
+                tensor.fill_ (Scalars.Of buffer.Initial) |> ignore
 
     /// The outputs for these inputs, both in the plan's order.
     member module'.Run(inputs: IReadOnlyList<Tensor>) : IReadOnlyList<Tensor> =

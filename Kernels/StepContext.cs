@@ -7,14 +7,14 @@ namespace CnnCluster.Kernels;
 /// Set by the training thread before each forward pass; layers only read it. Together with a layer's path it
 /// names every random number the step needs, whatever the world (<see cref="CounterRandom"/>).
 /// </remarks>
-public sealed class StepContext(ulong seed, ICollective collective)
+public sealed class StepContext(ulong seed, IBatchSum collective)
 {
     private ExceptionDispatchInfo? failure;
 
     public ulong Seed { get; } = seed;
 
-    /// <summary>Joins this worker with its peers, for statistics of the whole batch (batch normalisation).</summary>
-    public ICollective Collective { get; } = collective;
+    /// <summary>Joins this slice with the others of the batch, for statistics of the whole (batch normalisation).</summary>
+    public IBatchSum Collective { get; } = collective;
 
     /// <summary>True in training: dropout drops, batch normalisation uses the batch's statistics.</summary>
     public bool Training { get; set; }

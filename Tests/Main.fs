@@ -36,11 +36,26 @@ let private run arguments tests =
     let code = runTestsWithCLIArgs settings arguments tests
     results.Value |> Option.map close |> Option.defaultValue code
 
+/// `--chaos N` and `--seed S` are the long suite's test under real faults alone, with so many of them.
+let rec private withoutChaos arguments =
+    match arguments with
+    | "--chaos" :: count :: rest ->
+        Environment.SetEnvironmentVariable("CNN_CHAOS", count)
+        "--long" :: "--filter-test-list" :: "chaos" :: withoutChaos rest
+    | "--seed" :: seed :: rest when not (isNull (Environment.GetEnvironmentVariable "CNN_CHAOS")) ->
+        Environment.SetEnvironmentVariable("CNN_SEED", seed)
+        withoutChaos rest
+    | argument :: rest -> argument :: withoutChaos rest
+    | [] -> []
+
 /// `--long` runs the long suite instead of the fast one.
 [<EntryPoint>]
 let main argv =
     CnnCluster.Kernels.Native.TorchLibrary.EnsureLoaded()
-    let long, arguments = Array.partition ((=) "--long") argv
+
+    let long, arguments =
+        Array.partition ((=) "--long") (Array.ofList (withoutChaos (List.ofArray argv)))
+
     let suite = if Array.isEmpty long then Fast else Long
 
     testFromThisAssembly ()

@@ -38,6 +38,7 @@ internal sealed class BenchCommand
         {
             bench.names, bench.pairs, bench.threads, bench.oneCore, bench.quick, bench.data, bench.python, bench.json, bench.output, bench.kernels, bench.page,
             MeasureCommand.Create(),
+            SecondRankCommand.Create(),
         };
         command.SetAction(bench.Run);
         return command;

@@ -3,21 +3,30 @@
 
 Usage: pytorch_peer.py NETWORK THREADS BATCH SAMPLES SECONDS
        pytorch_peer.py NETWORK THREADS BATCH SAMPLES epoch
+       pytorch_peer.py all-reduce ELEMENTS SECONDS
 
 NETWORK is lenet5, vgg or resnet18. SAMPLES is a folder of IDX files that the bench wrote: the images lie in memory as
-float32 and each step gathers its batch. With `epoch`, the clock runs over one epoch of training and a validation.
+float32 and each step gathers its batch. With `epoch`, the clock runs over one epoch of training and a validation. With `all-reduce`, two processes sum float32 buffers over gloo, and the value is the
+microseconds of one sum.
 """
 import json
+import math
+import os
 import pathlib
+import socket
 import sys
 import time
 
 import torch
+import torch.distributed
+import torch.multiprocessing
 from torch import nn
 
 WARM_UP_SECONDS = 1.0
 WARM_UP_STEPS = 2
 LEAST_STEPS = 3
+WARM_UP_SUMS = 20
+LEAST_SUMS = 5
 
 
 def lenet5():
@@ -122,7 +131,41 @@ def rate_of_epoch(network, training, train, validation, batch):
     return (trained + len(validation[0])) / (time.perf_counter() - start)
 
 
+def time_of_sums(buffer, count):
+    torch.distributed.barrier()
+    start = time.perf_counter()
+    for _ in range(count):
+        torch.distributed.all_reduce(buffer)
+    return (time.perf_counter() - start) / count
+
+
+def sum_as(rank, port, elements, seconds):
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", rank=rank, world_size=2)
+    buffer = torch.ones(elements)
+    estimate = time_of_sums(buffer, WARM_UP_SUMS)
+    count = torch.tensor([max(LEAST_SUMS, math.ceil(seconds / estimate))])
+    torch.distributed.broadcast(count, 0)
+    taken = time_of_sums(buffer.fill_(1), int(count))
+    if rank == 0:
+        print(json.dumps({"value": 1e6 * taken}), flush=True)
+    # Whoever leaves while the other still sums takes it down.
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()
+
+
+def all_reduce(elements, seconds):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    torch.multiprocessing.spawn(sum_as, (port, elements, seconds), nprocs=2)
+
+
 def main():
+    if sys.argv[1] == "all-reduce":
+        all_reduce(int(sys.argv[2]), float(sys.argv[3]))
+        return
     name, threads, batch, folder, span = sys.argv[1:6]
     torch.set_num_threads(int(threads))
     torch.manual_seed(1)
@@ -138,4 +181,5 @@ def main():
     print(json.dumps({"value": rate}))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -89,7 +89,6 @@ internal sealed class CompareCommand
         if (parse.GetValue(epochs) is { } most) common.Add($"epochs={most}");
         var count = (int)CommonOptions.AtLeast(1, parse.GetValue(seeds) ?? DefaultSeeds, "--seeds");
         var each = CommonOptions.Between(1, CommonOptions.MostWorkers, parse.GetValue(workers) ?? 1, "--workers");
-        var threadsEach = CommonOptions.Between(1, CommonOptions.MostThreads, parse.GetValue(threads) ?? RunLayout.ThreadsFor(each * atOnce), "--threads");
         var limit = CommonOptions.AtLeast(0, parse.GetValue(steps), "--steps");
         var reading = VariantReading.Of(parse.GetValue(vary) ?? [], common, (train, changed) => Read(file, train, changed));
         foreach (var message in reading.Messages)
@@ -98,12 +97,17 @@ internal sealed class CompareCommand
         }
 
         if (reading.HasErrors) throw new WrongScriptException();
+        var plans = reading.Variants.Select(variant => variant.WithSeed(reading.FirstSeed).Plan).ToList();
+        var asked = parse.GetValue(threads) ?? plans.Select(ExactMode.ThreadsOf).Max() ?? RunLayout.ThreadsFor(each * atOnce);
+        var threadsEach = CommonOptions.Between(1, CommonOptions.MostThreads, asked, "--threads");
+        var places = CommonOptions.SplitDevices(parse.GetValue(devices));
+        plans.ForEach(plan => ExactMode.Check(plan, each, threadsEach, places, hasOwnStep: false));
         return new ComparisonDescription
         {
             Variants = reading.Variants,
             Seeds = [.. Enumerable.Range(0, count).Select(i => reading.FirstSeed + (ulong)i)],
             Workers = each,
-            Devices = CommonOptions.SplitDevices(parse.GetValue(devices)),
+            Devices = places,
             Threads = threadsEach,
             StepLimit = limit,
             DataFolder = parse.GetValue(data) is { } folder ? Path.GetFullPath(folder) : null,

@@ -35,6 +35,7 @@ internal static class EvalCommand
         Devices.Check([device]);
         var file = weights ?? RunWeights.Of(folder);
         var data = TrainingCatalogues.Load(plan, dataFolder ?? settings.DataFolder);
+        if (ExactMode.ThreadsOf(plan) is { } threads) set_num_threads(threads);
         var evaluation = Evaluation.Of(plan, file, data, new Device(device));
         if (json)
         {

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Net;
 using System.Runtime.InteropServices;
 using CnnCluster.Trainer;
 using CnnCluster.Trainer.Hosting;
@@ -11,21 +10,21 @@ internal static class NodeCommand
 {
     public static Command Create()
     {
-        var join = new Option<string>("--join") { Description = "The run's address: HOST:PORT", Required = true, HelpName = "HOST:PORT" };
+        var join = new Option<string>("--join") { Description = "The run: the file 'join' of its folder, or HOST:PORT with its token in CNN_JOIN_TOKEN", Required = true, HelpName = "RUN" };
         var devices = CommonOptions.Devices();
-        var firstSlot = new Option<int>("--first-slot") { Description = "The number of this process's first worker over all processes", DefaultValueFactory = _ => 0 };
-        var command = new Command("node", "Offer this machine's devices to a training run on this machine") { join, devices, firstSlot };
+        var firstSlot = new Option<int?>("--first-slot") { Description = "The number of this process's first worker over all processes (default: what the run gives)" };
+        var share = new Option<int>("--share") { Description = "Each worker's part of a batch beside the others'", DefaultValueFactory = _ => 1, HelpName = "N" };
+        var command = new Command("node", "Offer this machine's devices to a training run on this machine") { join, devices, share, firstSlot };
         command.SetAction((parse, cancellation) => RunAsync(
-            parse.GetValue(join)!, parse.GetValue(devices), parse.GetValue(firstSlot), cancellation));
+            parse.GetValue(join)!, parse.GetValue(devices), parse.GetValue(firstSlot),
+            (int)CommonOptions.AtLeast(1, parse.GetValue(share), "--share"), cancellation));
         return command;
     }
 
-    private static async Task<int> RunAsync(string join, string? devices, int firstSlot, CancellationToken cancellation)
+    private static async Task<int> RunAsync(string join, string? devices, int? firstSlot, int share, CancellationToken cancellation)
     {
-        var home = ParseAddress(join);
-        var token = Environment.GetEnvironmentVariable(LocalProcesses.TokenVariable)
-            ?? throw new UserException($"{LocalProcesses.TokenVariable} is not set: a node needs the token of the run that it joins.");
-        var offer = new WorkerOffer(ParseToken(token), firstSlot, CommonOptions.SplitDevices(devices));
+        var ticket = Ticket(join);
+        var offer = new WorkerOffer(ticket.Token, firstSlot, CommonOptions.SplitDevices(devices), share);
 
         // Ctrl-C reaches every process of the terminal, and so may a termination: what it means is for the home to say.
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, LeaveToHome);
@@ -36,7 +35,7 @@ internal static class NodeCommand
             WatchParent(leave);
         }
 
-        var reason = await NodeProcess.RunAsync(home, offer, leave.Token);
+        var reason = await NodeProcess.RunAsync(ticket.Home, offer, leave.Token);
         if (reason.Length == 0)
         {
             return ExitCode.Success;
@@ -60,23 +59,14 @@ internal static class NodeCommand
         })
         { IsBackground = true, Name = "parent watch" }.Start();
 
-    private static DnsEndPoint ParseAddress(string text)
+    /// <summary>A run's address with the token in the environment, or the file that the run has written.</summary>
+    private static JoinTicket Ticket(string join)
     {
-        var colon = text.LastIndexOf(':');
-        return colon > 0 && int.TryParse(text.AsSpan(colon + 1), out var port) && port is > 0 and < 65536
-            ? new DnsEndPoint(text[..colon], port)
-            : throw new UserException($"--join takes HOST:PORT, such as 127.0.0.1:4053; '{text}' is not one.");
-    }
-
-    private static byte[] ParseToken(string text)
-    {
-        try
-        {
-            return Convert.FromHexString(text);
-        }
-        catch (FormatException)
-        {
-            throw new UserException($"{LocalProcesses.TokenVariable} is not a token: it must be hexadecimal.");
-        }
+        if (File.Exists(join)) return JoinTicket.Read(join);
+        var home = JoinTicket.TryParseAddress(join)
+            ?? throw new UserException($"--join takes HOST:PORT, such as 127.0.0.1:4053, or the file 'join' of a run's folder; '{join}' is neither.");
+        var token = Environment.GetEnvironmentVariable(LocalProcesses.TokenVariable)
+            ?? throw new UserException($"{LocalProcesses.TokenVariable} is not set: a node needs the token of the run that it joins, or --join with the file 'join' of the run's folder.");
+        return new JoinTicket(home, JoinTicket.ParseToken(token, LocalProcesses.TokenVariable));
     }
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Net;
 using CnnCluster.Cli.Output;
 using CnnCluster.Dsl;
 using CnnCluster.Kernels.Native;
@@ -15,10 +16,10 @@ namespace CnnCluster.Cli.Commands;
 /// <summary><c>cnn train FILE</c>: trains a network.</summary>
 internal sealed class TrainCommand
 {
-    private readonly Argument<string> script = CommonOptions.Script();
+    private readonly Argument<string?> script = new("FILE") { Description = CommonOptions.Script().Description, Arity = ArgumentArity.ZeroOrOne };
     private readonly Option<string?> data = CommonOptions.Data();
-    private readonly Option<int> workers = new("--workers") { Description = "Workers (threads) in each process", DefaultValueFactory = _ => 1, HelpName = "N" };
-    private readonly Option<int> processes = new("--processes") { Description = "Local worker processes to start; without it, this process does the work", HelpName = "N" };
+    private readonly Option<int?> workers = new("--workers") { Description = "Workers (threads) in each process (default: 1)", HelpName = "N" };
+    private readonly Option<int?> processes = new("--processes") { Description = "Local worker processes to start; without it, this process does the work", HelpName = "N" };
     private readonly Option<string?> devices = CommonOptions.Devices();
     private readonly Option<int?> threads = CommonOptions.Threads();
     private readonly Option<int?> epochs = CommonOptions.Epochs();
@@ -26,6 +27,9 @@ internal sealed class TrainCommand
     private readonly Option<string[]> changes = CommonOptions.Changes();
     private readonly Option<string?> initial = new("--init") { Description = "Start from the weights of a safetensors file", HelpName = "FILE" };
     private readonly Option<string?> output = new("--out") { Description = "The run's folder (default: runs/NAME-TIME)", HelpName = "DIR" };
+    private readonly Option<string?> resume = new("--resume") { Description = "Go on with a run, from its last checkpoint", HelpName = "RUN" };
+    private readonly Option<string?> listen = new("--listen") { Description = "Let nodes join the run at this address of this machine; port 0 takes one that is free", HelpName = "HOST:PORT" };
+    private readonly Option<int> minWorkers = new("--min-workers") { Description = "Wait for others while there are fewer workers than these", DefaultValueFactory = _ => 1, HelpName = "N" };
     private readonly Option<bool> json = CommonOptions.Json();
     private readonly Option<string?> traceFile = new("--trace") { Description = "Write where each step's time goes, for chrome://tracing and Perfetto", HelpName = "FILE" };
     private readonly Option<long> traceSteps = new("--trace-steps") { Description = "Trace the parts of so many steps, from the first", DefaultValueFactory = _ => 1000, HelpName = "N" };
@@ -37,7 +41,7 @@ internal sealed class TrainCommand
         var command = new Command("train", "Train a network, on one worker or many")
         {
             train.script, train.data, train.workers, train.processes, train.devices, train.threads, train.epochs,
-            train.steps, train.changes, train.initial, train.output, train.json, train.traceFile, train.traceSteps, train.record,
+            train.steps, train.changes, train.initial, train.resume, train.listen, train.minWorkers, train.output, train.json, train.traceFile, train.traceSteps, train.record,
         };
         command.SetAction((parse, _) => train.RunAsync(parse));
         return command;
@@ -45,18 +49,23 @@ internal sealed class TrainCommand
 
     private async Task<int> RunAsync(ParseResult parse)
     {
-        var request = Request(parse);
+        var resumed = parse.GetValue(resume) is { } path ? Earlier(parse, path) : null;
+        var earlier = resumed?.ReadSettings();
+        var request = resumed is null ? NewRequest(parse) : RequestOf(parse, resumed, earlier!);
         var cache = new DataCache();
         var samples = request.LoadData(cache);
         request.CheckInitialState();
+        request.CheckExact();
+        var description = RunDescriptions.Of(request, samples, earlier?.Started ?? DateTimeOffset.Now);
+        if (earlier is not null) Compare(earlier, description);
         TorchLibrary.EnsureLoaded();
         Devices.Check(request.Layout.Devices);
         WarnOfSlowFloats(request);
         using var trace = OpenTrace(parse);
         request = request with { Trace = trace };
-        var folder = RunFolder.Create(parse.GetValue(output), request.Plan.Name, DateTimeOffset.Now);
+        var folder = resumed ?? RunFolder.Create(parse.GetValue(output), request.Plan.Name, DateTimeOffset.Now);
         folder.WriteScript(request.Training.Canonical);
-        folder.WriteSettings(RunDescriptions.Of(request, DateTimeOffset.Now));
+        folder.WriteSettings(description);
         var reader = parse.GetValue(json)
             ? (IRunReader)new JsonLinesReader(Console.Out, folder.Location)
             : new ConsoleProgress(Terminal.Error(), request.StepsPerEpoch(samples), request.Plan.Epochs);
@@ -69,6 +78,32 @@ internal sealed class TrainCommand
         return trace?.Failure is { } why ? Guard.Say(why, code == ExitCode.Success ? ExitCode.Failed : code) : code;
     }
 
+    private RunFolder Earlier(ParseResult parse, string path)
+    {
+        Option[] fixedOnes = [changes, initial, output, record];
+        var said = fixedOnes.Where(option => parse.GetResult(option) is { Implicit: false }).Select(static option => option.Name).ToList();
+        if (parse.GetValue(script) is not null) said.Insert(0, "FILE");
+        return said.Count == 0
+            ? RunFolder.Open(path)
+            : throw new UserException(
+                $"--resume goes on with what {path} was started with: {string.Join(", ", said)} cannot be changed. "
+                + "--epochs, --steps, --data, --workers, --processes, --devices, --threads, --listen, --min-workers, --trace and --json can.");
+    }
+
+    /// <exception cref="UserException">The data are others.</exception>
+    private static void Compare(RunDescription before, RunDescription now)
+    {
+        if (before.DataFingerprint is { } fingerprint && fingerprint != now.DataFingerprint)
+        {
+            throw new UserException($"The data are not those that the run was trained with: {now.Data}{(now.DataFolder is { } at ? $" in {at}" : "")} has other samples.");
+        }
+
+        foreach (var (what, version) in before.Versions.Where(version => now.Versions.GetValueOrDefault(version.Key) != version.Value))
+        {
+            Console.Error.WriteLine($"cnn: warning: the run was begun with {what} {version}; this is {now.Versions.GetValueOrDefault(what)}");
+        }
+    }
+
     private static void WarnOfSlowFloats(RunRequest request)
     {
         if (request.Plan.Precision == Precision.Float16 && request.Layout.Devices.Any(static device => device == "cpu"))
@@ -77,34 +112,73 @@ internal sealed class TrainCommand
         }
     }
 
-    private RunRequest Request(ParseResult parse)
+    private RunRequest NewRequest(ParseResult parse)
     {
-        var file = ScriptFile.Read(parse.GetValue(script)!);
-        List<string> settings = [.. parse.GetValue(changes) ?? []];
-        if (parse.GetValue(epochs) is { } most)
-        {
-            settings.Add($"epochs={most}");
-        }
-
+        var file = ScriptFile.Read(parse.GetValue(script) ?? throw new UserException("cnn train takes a FILE, or --resume RUN."));
+        List<string> settings = [.. parse.GetValue(changes) ?? [], .. EpochsChange(parse)];
         var training = ScriptFile.ValueOf(Script.Training(file.Source, file.Part, settings, TrainingCatalogues.All, ScriptFile.Importer));
-        return new RunRequest
+        return Request(parse, training, earlier: null) with
         {
-            Training = training,
-            Layout = Layout(parse),
-            DataFolder = parse.GetValue(data),
-            StepLimit = CommonOptions.AtLeast(0, parse.GetValue(steps), "--steps"),
             RecordFolder = parse.GetValue(record),
             InitialState = parse.GetValue(initial) is { } path ? Path.GetFullPath(path) : null,
         };
     }
 
-    private RunLayout Layout(ParseResult parse)
+    private RunRequest RequestOf(ParseResult parse, RunFolder folder, RunDescription earlier)
     {
-        var perProcess = CommonOptions.Between(1, CommonOptions.MostWorkers, parse.GetValue(workers), "--workers");
-        var started = CommonOptions.Between(0, CommonOptions.MostWorkers, parse.GetValue(processes), "--processes");
+        var source = new Source(folder.Script, folder.ReadScript());
+        var training = ScriptFile.ValueOf(Script.Training(source, earlier.Train, EpochsChange(parse), TrainingCatalogues.All));
+        return Request(parse, training, earlier) with { Resume = Resumption.Of(folder, training.Plan) };
+    }
+
+    private IReadOnlyList<string> EpochsChange(ParseResult parse) => parse.GetValue(epochs) is { } most ? [$"epochs={most}"] : [];
+
+    private RunRequest Request(ParseResult parse, CnnCluster.Dsl.Training training, RunDescription? earlier)
+    {
+        var layout = Layout(parse, training.Plan, earlier);
+        return new RunRequest
+        {
+            Training = training,
+            Layout = layout,
+            Listen = parse.GetValue(listen) is { } address ? ParseListen(address) : null,
+            MinWorkers = MinWorkers(parse, layout),
+            DataFolder = parse.GetValue(data) ?? earlier?.DataFolder,
+            StepLimit = CommonOptions.AtLeast(0, parse.GetValue(steps), "--steps"),
+        };
+    }
+
+    private static IPEndPoint ParseListen(string text)
+    {
+        if (JoinTicket.TryParseAddress(text) is not { } address)
+        {
+            throw new UserException($"--listen takes HOST:PORT, such as 127.0.0.1:4053; '{text}' is not one.");
+        }
+
+        var host = address.Host == "localhost" ? IPAddress.Loopback
+            : IPAddress.TryParse(address.Host, out var known) ? known
+            : throw new UserException($"--listen takes an address of this machine, such as 127.0.0.1; '{address.Host}' is none.");
+        return IPAddress.IsLoopback(host)
+            ? new IPEndPoint(host, address.Port)
+            : throw new UserException($"--listen {text} is not available in this version yet: beyond this machine connections need certificates. 127.0.0.1 takes nodes of this machine.");
+    }
+
+    private int MinWorkers(ParseResult parse, RunLayout layout)
+    {
+        var least = (int)CommonOptions.AtLeast(1, parse.GetValue(minWorkers), "--min-workers");
+        return least <= layout.World || parse.GetValue(listen) is not null
+            ? least
+            : throw new UserException($"--min-workers {least} needs --listen: the run starts {layout.World} itself, and others could not join.");
+    }
+
+    /// <summary>As it is said; else as an earlier run had it.</summary>
+    private RunLayout Layout(ParseResult parse, TrainPlan plan, RunDescription? earlier)
+    {
+        var perProcess = CommonOptions.Between(1, CommonOptions.MostWorkers, parse.GetValue(workers) ?? earlier?.Workers ?? 1, "--workers");
+        var started = CommonOptions.Between(0, CommonOptions.MostWorkers, parse.GetValue(processes) ?? earlier?.Processes ?? 0, "--processes");
         var world = perProcess * Math.Max(started, 1);
-        var each = CommonOptions.Between(1, CommonOptions.MostThreads, parse.GetValue(threads) ?? RunLayout.ThreadsFor(world), "--threads");
-        var places = CommonOptions.SplitDevices(parse.GetValue(devices));
+        var asked = parse.GetValue(threads) ?? earlier?.Threads ?? ExactMode.ThreadsOf(plan) ?? RunLayout.ThreadsFor(world);
+        var each = CommonOptions.Between(1, CommonOptions.MostThreads, asked, "--threads");
+        var places = parse.GetValue(devices) is not null || earlier is null ? CommonOptions.SplitDevices(parse.GetValue(devices)) : earlier.Devices;
         CommonOptions.WarnOf(world, each, places, world);
         return new RunLayout(perProcess, started, places, each);
     }
@@ -127,7 +201,7 @@ internal sealed class TrainCommand
 
         if (outcome.Reason is StopReason.Failed or StopReason.Interrupted && outcome.Checkpoint is { } checkpoint)
         {
-            Console.Error.WriteLine($"cnn: the last state is {Path.Combine(folder.Checkpoints, $"{checkpoint}.safetensors")}; --init starts from its weights");
+            Console.Error.WriteLine($"cnn: the last state is {Path.Combine(folder.Checkpoints, $"{checkpoint}.safetensors")}; cnn train --resume {folder.Location} goes on from it");
         }
 
         if (!json)

@@ -29,6 +29,14 @@ internal sealed class ConsoleProgress : IRunReader
         switch (message)
         {
             case RunStarted started: Show(started); break;
+            case RunResumed resumed:
+                console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"goes on from step {resumed.Step}, in epoch {resumed.Epoch}");
+                break;
+            case RunListening listening:
+                console.MarkupLineInterpolated($"nodes of this machine join with: cnn node --join {listening.JoinFile}");
+                break;
+            case RunRegrouped regrouped: Show(regrouped); break;
+            case RunWaiting waiting: Show(waiting); break;
             case StepProgress progress: Show(progress); break;
             case EpochEnded ended: Show(ended); break;
 
@@ -45,6 +53,16 @@ internal sealed class ConsoleProgress : IRunReader
         console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"{started.Parameters:N0} parameters, {started.Workers.Count} {(started.Workers.Count == 1 ? "worker" : "workers")} of {started.Threads} {(started.Threads == 1 ? "thread" : "threads")}: {Places(started.Workers)}");
         console.MarkupLine("[grey] epoch    train loss   val loss   val acc.   images/s   lr[/]");
     }
+
+    private void Show(RunRegrouped regrouped) =>
+        console.MarkupLineInterpolated(
+            CultureInfo.InvariantCulture,
+            $"[yellow]{regrouped.Reason} Generation {regrouped.Generation} goes on from step {regrouped.Step} with {regrouped.Workers.Count} {(regrouped.Workers.Count == 1 ? "worker" : "workers")}, after {regrouped.Took.TotalSeconds:F2} s.[/]");
+
+    private void Show(RunWaiting waiting) =>
+        console.MarkupLineInterpolated(
+            CultureInfo.InvariantCulture,
+            $"[yellow]{waiting.Reason} {waiting.Workers} of at least {waiting.MinWorkers} workers are left: waiting for others.[/]");
 
     private static string Places(IReadOnlyList<RosterEntry> workers) =>
         string.Join(", ", workers.Select(static (w, rank) => $"{rank} on {w.Device} (process {w.ProcessId})"));

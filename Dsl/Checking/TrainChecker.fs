@@ -21,6 +21,26 @@ let private warnOfAccumulation sink (network: NetworkPlan) (found: Entry list) s
                 $"'{node.Kind}' takes each of the accumulated batches by itself, not all of them together")
     | _ -> ()
 
+/// A worker's own statistics differ with the number of workers, and those that it keeps are lost with it.
+let private refuseStatisticsOfWorkers sink (network: NetworkPlan) (found: Entry list) =
+    let isAlone (node: PlanNode) =
+        node.Layer.UsesBatch
+        && node.Arguments
+           |> List.exists (fun argument ->
+               match argument.Definition.Name, argument.Value with
+               | "sync", FlagValue false -> true
+               | _ -> false)
+
+    match found, List.tryFind isAlone network.Nodes with
+    | entry :: _, Some node ->
+        expected
+            sink
+            entry.Span
+            $"'{node.Path}' has sync=no: its statistics are each worker's own, and differ with the number of workers"
+            "batchnorm with sync=yes, or a train part without 'exact'"
+        |> ignore
+    | _ -> ()
+
 let private required (sink: Sink) (part: Name) (body: Body) word example (found: Entry list) =
     // It may be what could not be read, and that was said.
     let unread (statement: Statement) =
@@ -102,6 +122,7 @@ let check
     let batch = wholeOf sink 1 32 (found "batch")
     let epochs = wholeOf sink 1 1 (found "epochs")
     let seed = seedOf sink (found "seed")
+    let shards = shardsOf sink (found "exact")
 
     let earlyStop = EarlyStopChecker.check sink objectives (found "early-stop")
 
@@ -111,15 +132,14 @@ let check
         found "augment"
         |> List.choose (choose sink "augmentation" catalogues.Augmentations _.Name _.Settings)
 
-    for entry in found "exact" do
-        fail sink entry.Span "'exact' is not available in this version yet" |> ignore
-
     let sources =
         subject
         |> Option.bind (fun s -> DataChecker.check sink (found "data").Head.Span s.Network s.Data)
 
     match network with
-    | Some network -> warnOfAccumulation sink network (found "accumulate") (defaultArg accumulate 1)
+    | Some network ->
+        warnOfAccumulation sink network (found "accumulate") (defaultArg accumulate 1)
+        refuseStatisticsOfWorkers sink network (found "exact")
     | None -> ()
 
     let wrong = sink |> Seq.skip before |> Report.hasErrors
@@ -144,5 +164,6 @@ let check
               Batch = batch.Value
               Epochs = epochs.Value
               EarlyStop = earlyStop.Value
-              Seed = seed.Value }
+              Seed = seed.Value
+              Shards = shards.Value |> Option.toNullable }
     | _ -> None

@@ -21,7 +21,7 @@ let entries (sink: Sink) (body: Body) =
     let found = Dictionary<string, ResizeArray<Entry>>()
 
     let add (word: Name) arguments span =
-        match TrainStatements.known |> List.tryFind (fun known -> known.Name = word.Text) with
+        match TrainStatements.all |> List.tryFind (fun known -> known.Name = word.Text) with
         | None ->
             Diagnostic.error word.Span $"'{word.Text}' is no setting of a train part"
             |> Suggestion.amongOrAll
@@ -136,6 +136,14 @@ let splitOf sink (found: Entry list) =
     | entry :: _ ->
         settingsOf sink TrainStatements.validation entry
         |> Option.map (fun values -> values["split"])
+
+/// The parts that a batch is cut into, if the run is to be exact.
+let shardsOf sink (found: Entry list) : int option option =
+    match found with
+    | [] -> Some None
+    | entry :: _ ->
+        settingsOf sink TrainStatements.exact entry
+        |> Option.map (fun values -> Some(int values["shards"]))
 
 let clippingOf sink (found: Entry list) : GradientClipping option option =
     match found with

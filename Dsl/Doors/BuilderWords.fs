@@ -633,7 +633,7 @@ type TrainMethods =
     static member Seed(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
         train.Setting("seed", arguments)
 
-    /// The same bits whatever the number of workers.
+    /// The same bits whatever the number of workers, up to S: each batch is cut into S shards, whoever computes them, and their sums are added along one fixed tree.
     [<Extension>]
     static member Exact(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
         train.Setting("exact", arguments)

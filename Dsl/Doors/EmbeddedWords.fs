@@ -458,6 +458,6 @@ type TrainWords =
     static member seed([<ParamArray>] arguments: obj[]) =
         Writing.useOf "seed" arguments
 
-    /// The same bits whatever the number of workers.
+    /// The same bits whatever the number of workers, up to S: each batch is cut into S shards, whoever computes them, and their sums are added along one fixed tree.
     static member exact([<ParamArray>] arguments: obj[]) =
         Writing.useOf "exact" arguments

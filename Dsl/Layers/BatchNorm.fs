@@ -7,7 +7,7 @@ open CnnCluster.Kernels
 open CnnCluster.Kernels.Collectives
 open CnnCluster.Kernels.Layers
 
-let private scalar (value: float) = Scalar.op_Implicit value
+let private scalar (value: float) = Scalars.Of value
 
 /// All axes but the channels'.
 let private axes (x: torch.Tensor) =

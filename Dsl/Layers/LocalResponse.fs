@@ -3,9 +3,10 @@ module internal CnnCluster.Dsl.Layers.LocalResponse
 
 open System
 open TorchSharp
+open CnnCluster.Kernels
 open CnnCluster.Dsl
 
-let private scalar (value: float) = Scalar.op_Implicit value
+let private scalar (value: float) = Scalars.Of value
 
 /// A wider window sees no further channels.
 let private widest (channels: int) (size: int) =

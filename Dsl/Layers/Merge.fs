@@ -2,6 +2,7 @@
 module internal CnnCluster.Dsl.Layers.Merge
 
 open TorchSharp
+open CnnCluster.Kernels
 open CnnCluster.Dsl
 
 let private shapes (site: LayerSite) = site.Inputs |> List.map _.Shape
@@ -81,7 +82,7 @@ let average =
         "y = (a + b + …) / count"
         LayerPlan.averaging
         (fun a b -> a + b)
-        (fun count x -> x / Scalar.op_Implicit (float count))
+        (fun count x -> x / Scalars.Of(float count))
 
 let maximum =
     plainly

@@ -38,7 +38,7 @@ let private inTraining deviation apply (call: LayerCall) =
     if not call.Step.Training || deviation = 0.0 || x.size 0 = 0L then
         x
     else
-        apply x (standard call * Scalar.op_Implicit (deviation: float))
+        apply x (standard call * Scalars.Of deviation)
 
 let private sameNumbers =
     "The numbers depend on the seed, the layer's path, the step and the sample's place in the batch alone, not on the number of workers."

@@ -2,9 +2,10 @@
 module internal CnnCluster.Dsl.Layers.Pointwise
 
 open TorchSharp
+open CnnCluster.Kernels
 open CnnCluster.Dsl
 
-let private scalar (value: float) = Scalar.op_Implicit value
+let private scalar (value: float) = Scalars.Of value
 
 let rescale =
     let forward (values: ArgumentValues) (call: LayerCall) =

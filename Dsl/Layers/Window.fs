@@ -148,13 +148,17 @@ let symmetric (window: Window) (x: torch.Tensor) =
 let onlyElement (window: Window) (x: torch.Tensor) =
     let places = placesOn window x
     let isOne (place: Places) = place.Count = 1L
-    let meets (place: Places) dilation = place.Before % int64 dilation = 0L
+
+    // A window may also step over the pixel, or end in front of it.
+    let meets (place: Places) (dilation, kernel) =
+        place.Before % int64 dilation = 0L
+        && place.Before / int64 dilation < int64 kernel
 
     if
         area window > 1L
         && x.shape |> Array.skip 2 |> Array.forall (fun side -> side = 1L)
         && List.forall isOne places
-        && List.forall2 meets places window.Dilation
+        && List.forall2 meets places (List.zip window.Dilation window.Kernel)
     then
         Some(List.map2 (fun place dilation -> place.Before / int64 dilation) places window.Dilation)
     else

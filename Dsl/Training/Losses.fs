@@ -14,7 +14,7 @@ type Prediction =
     }
 
 module internal Prediction =
-    let scalar (value: float) = Scalar.op_Implicit value
+    let scalar (value: float) = Scalars.Of value
 
     /// The kinds of elements that are probabilities, rather than logits of a sigmoid.
     let probabilities = [ ValueKind.Probabilities; ValueKind.Chances ]

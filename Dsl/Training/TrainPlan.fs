@@ -160,6 +160,8 @@ type TrainPlan =
         Epochs: int
         EarlyStop: EarlyStop
         Seed: uint64
+        /// In exact mode the parts that each batch is cut into, whatever the number of workers; null otherwise.
+        Shards: System.Nullable<int>
     }
 
     member private plan.Predict(output: int, target, batch: BatchTensors) =
@@ -178,7 +180,7 @@ type TrainPlan =
     /// What training makes less: the weighted sum of the losses' values, (N).
     member plan.TotalLoss(losses: IReadOnlyList<Tensor>) =
         (plan.Losses, losses)
-        ||> Seq.map2 (fun loss values -> if loss.Weight = 1.0 then values else values * Scalar.op_Implicit loss.Weight)
+        ||> Seq.map2 (fun loss values -> if loss.Weight = 1.0 then values else values * Scalars.Of loss.Weight)
         |> Seq.reduce (+)
 
     /// The values of each figure besides the whole loss, (N) each, in the order of their names.

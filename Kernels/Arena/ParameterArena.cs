@@ -71,7 +71,7 @@ public sealed class ParameterArena : IDisposable
     private FlatBuffer NewState(double initial, ScalarType type, Device device)
     {
         var state = new FlatBuffer(Segments, type, device);
-        state.Flat.fill_(initial);
+        state.Flat.fill_(Scalars.Of(initial));
         return state;
     }
 }

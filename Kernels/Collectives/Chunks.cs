@@ -1,8 +1,9 @@
 namespace CnnCluster.Kernels.Collectives;
 
 /// <summary>How a buffer is dealt out: rank r sums and hands on chunk r. Chunks differ by one element at most.</summary>
-internal static class Chunks
+public static class Chunks
 {
+    /// <summary>A rank's chunk of a buffer of <paramref name="length"/> elements; the first chunks are the longer ones.</summary>
     public static (int Start, int Length) Of(int rank, int world, int length)
     {
         var (size, longer) = (length / world, length % world);

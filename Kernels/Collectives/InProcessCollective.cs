@@ -1,135 +1,136 @@
 using System.Numerics;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace CnnCluster.Kernels.Collectives;
 
 /// <summary>A collective between threads of one process, which read and write each other's buffers directly.</summary>
 /// <remarks>Rank r alone reads and writes chunk r of every buffer, so nothing is copied and no chunk is locked.</remarks>
-internal sealed class InProcessCollective(InProcessGroup group, Rank rank) : ICollective
+internal sealed class InProcessCollective(InProcessGroup group, Rank rank) : Collective(rank, group.World)
 {
-    private LeafDeal deal = LeafDeal.OneEach(group.World);
-    private nint[] chunks = [];
+    private nint[] nodes = [];
 
-    public Rank Rank => rank;
-
-    public WorldSize WorldSize => group.World;
-
-    public void AllReduceSum(Tensor buffer) =>
-        HostStaging.Run(buffer, b => Reduce<float>(b, OwnLeaf, WorldSize.Value, b), b => Reduce<double>(b, OwnLeaf, WorldSize.Value, b));
-
-    public void AllReduceTree(Tensor nodes, LeafRange leaves, int totalLeaves, Tensor result)
+    internal override void Reduce<T>(LeafDeal leaves, Span<T> rows, Span<T> result, Reduction reduction)
     {
-        LeafRows.Check(nodes, leaves, totalLeaves, result);
-        HostStaging.Run(nodes, result, (n, r) => Reduce<float>(n, leaves, totalLeaves, r), (n, r) => Reduce<double>(n, leaves, totalLeaves, r));
-    }
+        Publish("reduction", rows, result, result.Length);
+        using (group.Working())
+        {
+            var own = ReduceChunk(leaves, OwnChunk(result), result.Length, reduction);
+            HandOn(own, result.Length);
+        }
 
-    public void Broadcast(Tensor buffer, Rank root) => HostStaging.Run(buffer, b => Copy<float>(b, root), b => Copy<double>(b, root));
-
-    public void Barrier() => group.Meet();
-
-    public void Abort(string reason) => group.Fail(reason);
-
-    public void Dispose()
-    {
-    }
-
-    private LeafRange OwnLeaf => new(rank.Value, rank.Value + 1);
-
-    private unsafe void Reduce<T>(Tensor nodes, LeafRange leaves, int totalLeaves, Tensor result)
-        where T : unmanaged, INumber<T>
-    {
-        group.Leaves[rank.Value] = leaves;
-        group.TotalLeaves[rank.Value] = totalLeaves;
-        group.Nodes[rank.Value] = (nint)TensorMemory.Pointer<T>(nodes);
-        var length = Publish<T>(result);
-        Deal();
-        group.Work(() => SumChunk<T>(length));
         group.Meet();
     }
 
-    /// <summary>Which leaves each rank has in this operation; as before, mostly.</summary>
-    private void Deal()
+    internal override void ReduceScatter<T>(Span<T> buffer, Span<T> part)
     {
-        if (deal.Ranges.SequenceEqual(group.Leaves) && Array.TrueForAll(group.TotalLeaves, count => count == deal.Leaves)) return;
-        try
+        Publish("reduce-scatter", buffer, part, buffer.Length);
+        using (group.Working())
         {
-            deal = LeafDeal.Of([.. group.Leaves], group.TotalLeaves);
+            ReduceChunk(OneEach, part, buffer.Length, Reduction.Sum);
         }
-        catch (CollectiveException e)
-        {
-            group.Fail(e.Message);
-            group.ThrowIfFailed();
-        }
+
+        group.Meet();
     }
 
-    private void SumChunk<T>(int length)
-        where T : unmanaged, INumber<T>
+    internal override void Deliver<T>(Span<T> buffer, Span<T> parts)
     {
-        var (start, count) = Chunks.Of(rank.Value, WorldSize.Value, length);
-        var own = Of<T>(rank.Value, length).Slice(start, count);
-        SumTree.Sum(deal.Leaves, deal.Nodes, NodeChunks<T>(start, length), own);
-        for (var other = 0; other < WorldSize.Value; other++)
+        Publish("delivery", buffer, parts, buffer.Length);
+        using (group.Working())
         {
-            if (other != rank.Value)
+            for (var other = 0; other < WorldSize.Value; other++)
             {
-                own.CopyTo(Of<T>(other, length).Slice(start, count));
+                var chunk = OwnChunk(group.Input<T>(other, buffer.Length));
+                chunk.CopyTo(parts[(other * chunk.Length)..]);
             }
         }
+
+        group.Meet();
     }
 
-    /// <summary>Where this rank's chunk of every rank's every node lies.</summary>
-    private unsafe nint[] NodeChunks<T>(int start, int length)
+    internal override void AllGather<T>(Span<T> part, IReadOnlyList<int> lengths, Span<T> whole)
+    {
+        Publish("all-gather", part, whole, whole.Length);
+        using (group.Working())
+        {
+            var start = 0;
+            for (var other = 0; other < lengths.Count; other++)
+            {
+                group.Input<T>(other, lengths[other]).CopyTo(whole[start..]);
+                start += lengths[other];
+            }
+        }
+
+        group.Meet();
+    }
+
+    internal override void Broadcast<T>(Span<T> buffer, Rank root)
+    {
+        Publish("broadcast", buffer, buffer, buffer.Length);
+        if (Rank != root)
+        {
+            using (group.Working())
+            {
+                group.Input<T>(root.Value, buffer.Length).CopyTo(buffer);
+            }
+        }
+
+        group.Meet();
+    }
+
+    internal override void Meet() => group.Meet();
+
+    internal override void Break(string reason) => group.Fail(reason);
+
+    internal override void Settle() => group.AwaitWorkers();
+
+    internal override void Release()
+    {
+    }
+
+    /// <summary>Shows the others this rank's memory and waits for theirs.</summary>
+    private unsafe void Publish<T>(string operation, Span<T> input, Span<T> output, int length)
         where T : unmanaged
     {
-        if (chunks.Length != deal.Nodes.Count) chunks = new nint[deal.Nodes.Count];
+        fixed (T* from = input, to = output)
+        {
+            // Native memory or the stack's, which no garbage collector moves.
+            group.Show(Rank, new Entry(operation, sizeof(T), length, (nint)from, (nint)to));
+        }
+
+        group.Meet();
+        group.ThrowIfDifferent();
+    }
+
+    private Span<T> OwnChunk<T>(Span<T> whole)
+    {
+        var (start, count) = Chunks.Of(Rank.Value, WorldSize.Value, whole.Length);
+        return whole.Slice(start, count);
+    }
+
+    /// <summary>Reduces this rank's chunk of all ranks' rows.</summary>
+    private unsafe Span<T> ReduceChunk<T>(LeafDeal leaves, Span<T> own, int length, Reduction reduction)
+        where T : unmanaged, INumber<T>
+    {
+        if (nodes.Length != leaves.Nodes.Count) nodes = new nint[leaves.Nodes.Count];
+        var (start, _) = Chunks.Of(Rank.Value, WorldSize.Value, length);
         var next = 0;
         for (var other = 0; other < WorldSize.Value; other++)
         {
-            for (var row = 0; row < deal.Rows[other]; row++)
+            for (var row = 0; row < leaves.Rows[other]; row++)
             {
-                chunks[next++] = (nint)((T*)group.Nodes[other] + ((long)row * length) + start);
+                nodes[next++] = group.Entry(other).Input + (nint)((((long)row * length) + start) * sizeof(T));
             }
         }
 
-        return chunks;
+        SumTree.Reduce(reduction, leaves.Leaves, leaves.Nodes, nodes, own);
+        return own;
     }
 
-    private void Copy<T>(Tensor buffer, Rank root)
+    private void HandOn<T>(Span<T> own, int length)
         where T : unmanaged
     {
-        var length = Publish<T>(buffer);
-        if (rank != root)
+        for (var other = 0; other < WorldSize.Value; other++)
         {
-            group.Work(() => Of<T>(root.Value, length).CopyTo(Of<T>(rank.Value, length)));
+            if (other != Rank.Value) own.CopyTo(OwnChunk(group.Output<T>(other, length)));
         }
-
-        group.Meet();
     }
-
-    /// <summary>Shows the others this rank's buffer and waits for theirs.</summary>
-    private unsafe int Publish<T>(Tensor buffer)
-        where T : unmanaged
-    {
-        var memory = TensorMemory.Span<T>(buffer);
-        fixed (T* first = memory)
-        {
-            // Native memory, which no garbage collector moves.
-            group.Buffers[rank.Value] = (nint)first;
-        }
-
-        var bytes = (long)memory.Length * sizeof(T);
-        group.Lengths[rank.Value] = bytes;
-        group.Meet();
-        if (Array.Exists(group.Lengths, other => other != bytes))
-        {
-            group.Fail($"the ranks entered with buffers of different lengths: {string.Join(", ", group.Lengths)} bytes");
-            group.ThrowIfFailed();
-        }
-
-        return memory.Length;
-    }
-
-    private unsafe Span<T> Of<T>(int other, int length)
-        where T : unmanaged => new((void*)group.Buffers[other], length);
 }

@@ -5,6 +5,7 @@ public sealed class InProcessGroup
 {
     private readonly object gate = new();
     private readonly ManualResetEventSlim[] turns = [new(), new()];
+    private readonly Entry[] entries;
     private readonly TimeSpan patience;
     private volatile int phase;
     private int arrived;
@@ -17,29 +18,10 @@ public sealed class InProcessGroup
     {
         World = world;
         this.patience = patience;
-        Buffers = new nint[world.Value];
-        Lengths = new long[world.Value];
-        Nodes = new nint[world.Value];
-        Leaves = new LeafRange[world.Value];
-        TotalLeaves = new int[world.Value];
+        entries = new Entry[world.Value];
     }
 
     public WorldSize World { get; }
-
-    /// <summary>Each rank's buffer in the operation under way.</summary>
-    internal nint[] Buffers { get; }
-
-    /// <summary>Their lengths in bytes.</summary>
-    internal long[] Lengths { get; }
-
-    /// <summary>In a sum: where each rank's rows of summed leaves begin, each as long as its buffer.</summary>
-    internal nint[] Nodes { get; }
-
-    /// <summary>In a sum: each rank's leaves.</summary>
-    internal LeafRange[] Leaves { get; }
-
-    /// <summary>In a sum: how many leaves each rank thinks there are.</summary>
-    internal int[] TotalLeaves { get; }
 
     /// <summary>One collective for each rank, in rank order.</summary>
     public IReadOnlyList<ICollective> Collectives() => [.. World.Ranks.Select(rank => new InProcessCollective(this, rank))];
@@ -55,9 +37,32 @@ public sealed class InProcessGroup
         }
     }
 
-    /// <summary>Runs what touches other ranks' buffers, none of which leaves its operation meanwhile.</summary>
-    /// <exception cref="CollectiveException">A rank has failed; nothing was touched.</exception>
-    internal void Work(Action work)
+    /// <summary>Shows the other ranks what one brings to the operation under way.</summary>
+    internal void Show(Rank rank, Entry entry) => entries[rank.Value] = entry;
+
+    /// <summary>What a rank brings to the operation under way.</summary>
+    internal Entry Entry(int rank) => entries[rank];
+
+    internal unsafe Span<T> Input<T>(int rank, int length)
+        where T : unmanaged => new((void*)entries[rank].Input, length);
+
+    internal unsafe Span<T> Output<T>(int rank, int length)
+        where T : unmanaged => new((void*)entries[rank].Output, length);
+
+    /// <exception cref="CollectiveException">The ranks have entered different operations, or with different lengths.</exception>
+    internal void ThrowIfDifferent()
+    {
+        foreach (var entry in entries)
+        {
+            if (entry.IsOfOneOperationWith(entries[0])) continue;
+            Fail($"the ranks entered different operations: {string.Join(", ", entries)}");
+            ThrowIfFailed();
+        }
+    }
+
+    /// <summary>While it is not disposed of, other ranks' memory may be touched: none leaves its operation.</summary>
+    /// <exception cref="CollectiveException">A rank has failed; nothing may be touched.</exception>
+    internal WorkingRank Working()
     {
         lock (gate)
         {
@@ -65,18 +70,7 @@ public sealed class InProcessGroup
             working++;
         }
 
-        try
-        {
-            work();
-        }
-        finally
-        {
-            lock (gate)
-            {
-                working--;
-                Monitor.PulseAll(gate);
-            }
-        }
+        return new WorkingRank(this);
     }
 
     /// <summary>Returns when all ranks have come.</summary>
@@ -107,21 +101,17 @@ public sealed class InProcessGroup
         ThrowIfFailed();
     }
 
-    /// <exception cref="CollectiveException">A rank has failed; no other rank touches this one's buffer any more.</exception>
+    /// <exception cref="CollectiveException">A rank has failed.</exception>
     internal void ThrowIfFailed()
     {
-        if (failure is { } reason)
-        {
-            AwaitWorkers();
-            throw new CollectiveException(reason);
-        }
+        if (failure is { } reason) throw new CollectiveException(reason);
     }
 
     /// <summary>
     /// A rank that leaves with an error may free its buffer, so the ranks that still work on it are waited for: they only
     /// move memory, and after a failure none begins.
     /// </summary>
-    private void AwaitWorkers()
+    internal void AwaitWorkers()
     {
         lock (gate)
         {
@@ -130,5 +120,19 @@ public sealed class InProcessGroup
                 Monitor.Wait(gate);
             }
         }
+    }
+
+    private void StopWorking()
+    {
+        lock (gate)
+        {
+            working--;
+            Monitor.PulseAll(gate);
+        }
+    }
+
+    internal readonly ref struct WorkingRank(InProcessGroup group)
+    {
+        public void Dispose() => group.StopWorking();
     }
 }

@@ -1,43 +1,33 @@
-using static TorchSharp.torch;
-
 namespace CnnCluster.Kernels.Collectives;
 
-/// <summary>The collective of a world of one: every operation leaves the buffer as it is.</summary>
-public sealed class SoloCollective : ICollective
+/// <summary>The collective of a world of one: every rank's values are this one's.</summary>
+public sealed class SoloCollective() : Collective(new Rank(0), new WorldSize(1))
 {
-    private volatile string? aborted;
+    internal override void Reduce<T>(LeafDeal leaves, Span<T> rows, Span<T> result, Reduction reduction) => rows.CopyTo(result);
 
-    public Rank Rank => new(0);
+    internal override void ReduceScatter<T>(Span<T> buffer, Span<T> part) => buffer.CopyTo(part);
 
-    public WorldSize WorldSize { get; } = new(1);
+    internal override void Deliver<T>(Span<T> buffer, Span<T> parts) => buffer.CopyTo(parts);
 
-    public void AllReduceSum(Tensor buffer) => ThrowIfAborted();
+    internal override void AllGather<T>(Span<T> part, IReadOnlyList<int> lengths, Span<T> whole) => part.CopyTo(whole);
 
-    public void AllReduceTree(Tensor nodes, LeafRange leaves, int totalLeaves, Tensor result)
-    {
-        ThrowIfAborted();
-        LeafRows.Check(nodes, leaves, totalLeaves, result);
-        LeafDeal.Of([leaves], [totalLeaves]);
-        using var gradless = no_grad();
-        using var whole = nodes.view(-1);
-        result.copy_(whole);
-    }
-
-    public void Broadcast(Tensor buffer, Rank root) => ThrowIfAborted();
-
-    public void Barrier() => ThrowIfAborted();
-
-    public void Abort(string reason) => aborted ??= reason;
-
-    public void Dispose()
+    internal override void Broadcast<T>(Span<T> buffer, Rank root)
     {
     }
 
-    private void ThrowIfAborted()
+    internal override void Meet()
     {
-        if (aborted is { } reason)
-        {
-            throw new CollectiveException(reason);
-        }
+    }
+
+    internal override void Break(string reason)
+    {
+    }
+
+    internal override void Settle()
+    {
+    }
+
+    internal override void Release()
+    {
     }
 }

@@ -17,12 +17,14 @@ public static class SumTree
     /// <summary>Elements summed at a time, so that partial sums stay in the first-level cache.</summary>
     private const int Block = 2048;
 
-    /// <summary>Writes the sum of a tree's leaves.</summary>
+    /// <summary>Writes the sum of a tree's leaves, or the greatest of them.</summary>
+    /// <param name="reduction">What is made of two elements.</param>
     /// <param name="leaves">How many leaves the tree has; at least 1.</param>
     /// <param name="nodes">Subtrees in the leaves' order, as <see cref="Nodes"/> gives them, or single leaves; together all leaves.</param>
     /// <param name="sums">Where each of these subtrees' sums begins, in memory that does not move.</param>
     /// <param name="destination">Receives the sums, each node being as long; it may be one of the nodes.</param>
-    internal static unsafe void Sum<T>(int leaves, IReadOnlyList<LeafRange> nodes, ReadOnlySpan<nint> sums, Span<T> destination)
+    internal static unsafe void Reduce<T>(
+        Reduction reduction, int leaves, IReadOnlyList<LeafRange> nodes, ReadOnlySpan<nint> sums, Span<T> destination)
         where T : unmanaged, INumber<T>
     {
         var whole = new LeafRange(0, leaves);
@@ -30,7 +32,7 @@ public static class SumTree
         {
             var sum = destination.Slice(start, Math.Min(Block, destination.Length - start));
             var next = 0;
-            var result = Sum(new Given<T>(nodes, sums, start), whole, ref next, sum);
+            var result = Reduce(new Given<T>(reduction, nodes, sums, start), whole, ref next, sum);
             if (!Unsafe.AreSame(in result[0], in sum[0])) result.CopyTo(sum);
         }
     }
@@ -99,7 +101,7 @@ public static class SumTree
     /// <summary>A subtree's sum: where its node lies, or what was added up in <paramref name="room"/>.</summary>
     /// <remarks>The room may be a node of this subtree: the last addition alone writes to it.</remarks>
     [SkipLocalsInit]
-    private static ReadOnlySpan<T> Sum<T>(Given<T> given, LeafRange tree, ref int next, Span<T> room)
+    private static ReadOnlySpan<T> Reduce<T>(Given<T> given, LeafRange tree, ref int next, Span<T> room)
         where T : unmanaged, INumber<T>
     {
         if (given.Has(next, tree)) return given.Node(next++, room.Length);
@@ -107,17 +109,20 @@ public static class SumTree
         var middle = tree.From + FirstBranch(tree.Count);
         Span<T> first = stackalloc T[Block];
         Span<T> second = stackalloc T[Block];
-        var left = Sum(given, tree with { To = middle }, ref next, first[..room.Length]);
-        var right = Sum(given, tree with { From = middle }, ref next, second[..room.Length]);
-        TensorPrimitives.Add(left, right, room);
+        var left = Reduce(given, tree with { To = middle }, ref next, first[..room.Length]);
+        var right = Reduce(given, tree with { From = middle }, ref next, second[..room.Length]);
+        if (given.Reduction == Reduction.Max) TensorPrimitives.Max(left, right, room);
+        else TensorPrimitives.Add(left, right, room);
         return room;
     }
 
     /// <summary>The nodes whose sums are given, at a block of their elements.</summary>
-    private readonly unsafe ref struct Given<T>(IReadOnlyList<LeafRange> nodes, ReadOnlySpan<nint> sums, int start)
+    private readonly unsafe ref struct Given<T>(Reduction reduction, IReadOnlyList<LeafRange> nodes, ReadOnlySpan<nint> sums, int start)
         where T : unmanaged
     {
         private readonly ReadOnlySpan<nint> sums = sums;
+
+        public Reduction Reduction => reduction;
 
         public bool Has(int node, LeafRange tree) => node < nodes.Count && nodes[node] == tree;
 

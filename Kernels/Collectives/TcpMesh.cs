@@ -34,6 +34,8 @@ public sealed class TcpMesh : IDisposable
     /// <param name="token">The run's 16 bytes; connections without it are turned away.</param>
     /// <param name="connectPatience">How long the whole forming may take.</param>
     /// <param name="operationPatience">How long the collective's operations wait for a peer.</param>
+    /// <param name="shared">Whether ranks of one host go on through shared memory; the same on every rank.</param>
+    /// <param name="cancellation">Gives the forming up.</param>
     /// <exception cref="CollectiveException">Ranks did not come in time (the message names them), or this mesh was disposed.</exception>
     public ICollective Connect(
         Rank rank,
@@ -41,7 +43,9 @@ public sealed class TcpMesh : IDisposable
         long generation,
         ReadOnlyMemory<byte> token,
         TimeSpan connectPatience,
-        TimeSpan operationPatience)
+        TimeSpan operationPatience,
+        bool shared = true,
+        CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(rank.Value);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(rank.Value, endpoints.Count);
@@ -52,10 +56,10 @@ public sealed class TcpMesh : IDisposable
             return new SoloCollective();
         }
 
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(closing.Token);
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(closing.Token, cancellation);
         deadline.CancelAfter(connectPatience);
-        Await(forming, connectPatience, deadline.Token);
-        return new TcpCollective(rank, forming.Seats.Peers(operationPatience));
+        Await(forming, connectPatience, deadline.Token, cancellation);
+        return Join(rank, forming.Seats.Peers(operationPatience), shared);
     }
 
     /// <summary>Closes the listener. A <see cref="Connect"/> under way fails; collectives that were made live on.</summary>
@@ -65,7 +69,23 @@ public sealed class TcpMesh : IDisposable
         listener.Dispose();
     }
 
-    private void Await(MeshForming forming, TimeSpan patience, CancellationToken deadline)
+    private static MeshCollective Join(Rank rank, TcpPeer?[] peers, bool shared)
+    {
+        if (!shared) return new MeshCollective(rank, peers, null);
+        try
+        {
+            using var handover = new SharedHandover(peers);
+            var (links, segment) = handover.Run(rank);
+            return new MeshCollective(rank, links, segment);
+        }
+        catch
+        {
+            Array.ForEach(peers, static peer => peer?.Dispose());
+            throw;
+        }
+    }
+
+    private void Await(MeshForming forming, TimeSpan patience, CancellationToken deadline, CancellationToken cancellation)
     {
         var formed = false;
         try
@@ -78,6 +98,10 @@ public sealed class TcpMesh : IDisposable
         {
             // Whichever is seen first: that it is to end, or that the listener does not listen any more.
             throw new CollectiveException("the listener was closed while the ranks were connecting", inner: e);
+        }
+        catch (OperationCanceledException e) when (cancellation.IsCancellationRequested)
+        {
+            throw new CollectiveException("the forming was given up", inner: e);
         }
         catch (OperationCanceledException e)
         {

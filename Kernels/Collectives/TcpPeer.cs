@@ -1,133 +1,133 @@
-using System.Buffers.Binary;
-using System.Collections.Concurrent;
 using System.Net.Sockets;
 
 namespace CnnCluster.Kernels.Collectives;
 
 /// <summary>
-/// One peer's connection. A message carries its number, its length and that of the whole buffer it is part of, so that
-/// ranks which entered with different buffers notice at the first message; long ones are sent by a thread of their own,
-/// so that two ranks that send to each other never wait for each other.
+/// One peer's connection. Short messages are sent at once, header and all in one write; long ones by a thread of the
+/// connection's own, from where they lie, so that two ranks that send to each other never wait for each other.
 /// </summary>
-internal sealed class TcpPeer : IDisposable
+internal sealed class TcpPeer : PeerLink
 {
-    private const int HeaderBytes = 16;
-
-    /// <summary>So few bytes fit into the socket's buffers whatever the peer does, and are sent at once.</summary>
+    /// <summary>So few bytes fit into the socket's buffers whatever the peer does.</summary>
     private const int SentAtOnce = 8 * 1024;
 
-    /// <summary>How long a failed operation lets what is under way to sound peers arrive.</summary>
-    private static readonly TimeSpan Grace = TimeSpan.FromMilliseconds(200);
-
     private readonly Socket socket;
-    private readonly BlockingCollection<(Header Header, nint Start)> outbox = [];
-    private readonly ManualResetEventSlim idle = new(true);
-    private readonly Thread sender;
-    private readonly TimeSpan patience;
+    private readonly Stream stream;
+    private readonly TcpOutbox outbox;
+    private readonly byte[] sending = new byte[MessageHeader.Size + SentAtOnce];
+    private readonly byte[] receiving = new byte[MessageHeader.Size + SentAtOnce];
+    private readonly NativeScratch borrowed = new();
     private int disposed;
-    private int sent;
-    private int received;
-    private volatile Exception? sendFailure;
 
     public TcpPeer(Rank rank, Socket socket, TimeSpan patience)
+        : base(rank, patience)
     {
-        Rank = rank;
         this.socket = socket;
-        this.patience = patience;
         socket.NoDelay = true;
-        socket.SendTimeout = socket.ReceiveTimeout = (int)patience.TotalMilliseconds;
-        sender = new Thread(SendFromOutbox) { IsBackground = true, Name = $"to rank {rank}" };
-        sender.Start();
+        stream = new SocketStream(socket);
+        stream.ReadTimeout = stream.WriteTimeout = (int)patience.TotalMilliseconds;
+        outbox = new TcpOutbox(stream, $"to rank {rank}");
     }
 
-    public Rank Rank { get; }
-
-    /// <summary>
-    /// Sends bytes in native memory, which must stay as they are until <see cref="WaitUntilSent"/> or
-    /// <see cref="Settle"/> returns.
-    /// </summary>
-    /// <param name="message">Part of the operation's buffer.</param>
-    /// <param name="whole">The buffer's length in bytes.</param>
-    public unsafe void Send(ReadOnlySpan<byte> message, long whole)
-    {
-        WaitUntilSent();
-        var header = new Header(sent++, message.Length, whole);
-        fixed (byte* start = message)
-        {
-            if (message.Length > SentAtOnce)
-            {
-                idle.Reset();
-                outbox.Add((header, (nint)start));
-                return;
-            }
-
-            var memory = (nint)start;
-            Guarded("could not be sent to", () => Write(header, memory));
-        }
-    }
-
-    /// <summary>Returns when everything has left this process.</summary>
-    public void WaitUntilSent()
-    {
-        if (!idle.Wait(patience))
-        {
-            throw Failure("took nothing for too long", null);
-        }
-
-        if (sendFailure is { } e)
-        {
-            throw Failure("could not be sent to", e);
-        }
-    }
-
-    /// <summary>Receives the next message, which must have exactly this length and be part of a buffer of that one.</summary>
-    public unsafe void Receive(Span<byte> message, long whole)
-    {
-        var header = new Header(received++, message.Length, whole);
-        fixed (byte* start = message)
-        {
-            var memory = (nint)start;
-            Guarded("did not answer", () => Read(header, memory));
-        }
-    }
-
-    /// <summary>
-    /// After a failure: returns when no memory is being sent from any more. What the peer does not take quickly is cut
-    /// off with the connection.
-    /// </summary>
-    public void Settle()
-    {
-        if (!idle.Wait(Grace))
-        {
-            Close();
-            idle.Wait();
-        }
-    }
-
-    /// <summary>Closes the connection under whatever is going on.</summary>
-    public void Close() => socket.Close();
-
-    public void Dispose()
-    {
-        if (Interlocked.Exchange(ref disposed, 1) == 1)
-        {
-            return;
-        }
-
-        outbox.CompleteAdding();
-        socket.Close();
-        if (sender.Join(TimeSpan.FromSeconds(5)))
-        {
-            outbox.Dispose();
-            idle.Dispose();
-        }
-    }
-
-    private void Guarded(string what, Action transfer)
+    /// <summary>Ends the other side's <see cref="AwaitWake"/>, where both send nothing else.</summary>
+    /// <remarks>A connection that is gone is for the one to notice who waits for something.</remarks>
+    public void Wake()
     {
         try
         {
-            transfer();
+            stream.Write([1]);
+        }
+        catch (Exception e) when (e is SocketException or IOException or ObjectDisposedException)
+        {
+            Close();
+        }
+    }
+
+    /// <summary>Sleeps until the other side calls <see cref="Wake"/>, or has done so since.</summary>
+    /// <param name="milliseconds">How long at most.</param>
+    /// <param name="what">What the other side has failed to do then, or when the connection has ended.</param>
+    /// <exception cref="CollectiveException">It did not, or the connection has ended.</exception>
+    public void AwaitWake(int milliseconds, string what) => Guarded(
+        what,
+        static (peer, limit) =>
+        {
+            peer.stream.ReadTimeout = limit;
+            if (peer.stream.Read(peer.receiving) == 0) throw new IOException("it closed its connection");
+        },
+        milliseconds);
+
+    public override void Return()
+    {
+    }
+
+    public override void AwaitSent(int unsent)
+    {
+        if (!outbox.AwaitSent(unsent, Patience)) throw Failure("took nothing for too long", null);
+        if (outbox.Failure is { } e) throw Failure("could not be sent to", e);
+    }
+
+    public override void Settle() => outbox.Settle(Close);
+
+    public override void Close()
+    {
+        try
+        {
+            // Wakes whoever waits on the socket, here as well as on the other side.
+            socket.Shutdown(SocketShutdown.Both);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // It is closed already, or was never connected.
+        }
+
+        socket.Close();
+    }
+
+    public override void Dispose()
+    {
+        if (Interlocked.Exchange(ref disposed, 1) == 1) return;
+        Close();
+        outbox.Dispose();
+        stream.Dispose();
+        borrowed.Dispose();
+    }
+
+    protected override void Send(MessageHeader header, Pieces pieces)
+    {
+        if (header.Length > SentAtOnce || !outbox.IsEmpty)
+        {
+            outbox.Add(header, pieces);
+            return;
+        }
+
+        header.WriteTo(sending);
+        pieces.CopyTo(sending.AsSpan(MessageHeader.Size));
+        Guarded("could not be sent to", static (peer, length) => peer.stream.Write(peer.sending, 0, length), MessageHeader.Size + header.Length);
+    }
+
+    protected override unsafe void Receive(MessageHeader due, Span<byte> into)
+    {
+        fixed (byte* first = into)
+        {
+            ReadTo((nint)first, due);
+        }
+    }
+
+    protected override nint Borrow(MessageHeader due)
+    {
+        var memory = borrowed.Take(due.Length);
+        ReadTo(memory, due);
+        return memory;
+    }
+
+    private void ReadTo(nint first, MessageHeader due) =>
+        Guarded("did not answer", static (peer, to) => peer.Read(to.due, to.first), (due, first));
+
+    private void Guarded<TState>(string what, Action<TcpPeer, TState> transfer, TState state)
+    {
+        try
+        {
+            transfer(this, state);
         }
         catch (Exception e) when (e is SocketException or IOException or ObjectDisposedException)
         {
@@ -135,83 +135,21 @@ internal sealed class TcpPeer : IDisposable
         }
     }
 
-    private CollectiveException Failure(string what, Exception? cause) =>
-        new($"rank {Rank} {what}{(cause is null ? "" : $": {cause.Message}")}", Rank, cause);
-
-    private void SendFromOutbox()
+    private unsafe void Read(MessageHeader due, nint first)
     {
-        foreach (var (header, start) in outbox.GetConsumingEnumerable())
-        {
-            try
-            {
-                Write(header, start);
-            }
-            catch (Exception e) when (e is SocketException or IOException or ObjectDisposedException)
-            {
-                sendFailure = e;
-            }
-
-            idle.Set();
-        }
+        // What follows is asked for together with the header where it is short: a call less.
+        var early = due.Length <= SentAtOnce ? due.Length : 0;
+        var count = stream.ReadAtLeast(receiving.AsSpan(0, MessageHeader.Size + early), MessageHeader.Size, throwOnEndOfStream: false);
+        if (count < MessageHeader.Size) throw new IOException("it closed its connection");
+        var came = MessageHeader.ReadFrom(receiving);
+        if (came != due) throw Mismatch(came, due);
+        var message = new Span<byte>((void*)first, due.Length);
+        receiving.AsSpan(MessageHeader.Size, count - MessageHeader.Size).CopyTo(message);
+        ReadRest(message[(count - MessageHeader.Size)..]);
     }
 
-    private unsafe void Write(Header header, nint message)
+    private void ReadRest(Span<byte> rest)
     {
-        Span<byte> bytes = stackalloc byte[HeaderBytes];
-        header.WriteTo(bytes);
-        WriteExactly(bytes);
-        WriteExactly(new ReadOnlySpan<byte>((void*)message, header.Length));
-    }
-
-    private void WriteExactly(ReadOnlySpan<byte> bytes)
-    {
-        while (bytes.Length > 0)
-        {
-            bytes = bytes[socket.Send(bytes)..];
-        }
-    }
-
-    private unsafe void Read(Header due, nint message)
-    {
-        Span<byte> bytes = stackalloc byte[HeaderBytes];
-        ReadExactly(bytes);
-        var came = Header.ReadFrom(bytes);
-        if (came != due)
-        {
-            throw new IOException($"the ranks do not take part in the same operation: {came} came where {due} was due");
-        }
-
-        ReadExactly(new Span<byte>((void*)message, due.Length));
-    }
-
-    private void ReadExactly(Span<byte> bytes)
-    {
-        while (bytes.Length > 0)
-        {
-            var count = socket.Receive(bytes);
-            if (count == 0)
-            {
-                throw new IOException("it closed its connection");
-            }
-
-            bytes = bytes[count..];
-        }
-    }
-
-    private readonly record struct Header(int Number, int Length, long Whole)
-    {
-        public override string ToString() => $"message {Number} with {Length} of a buffer's {Whole} bytes";
-
-        public static Header ReadFrom(ReadOnlySpan<byte> bytes) => new(
-            BinaryPrimitives.ReadInt32LittleEndian(bytes),
-            BinaryPrimitives.ReadInt32LittleEndian(bytes[4..]),
-            BinaryPrimitives.ReadInt64LittleEndian(bytes[8..]));
-
-        public void WriteTo(Span<byte> bytes)
-        {
-            BinaryPrimitives.WriteInt32LittleEndian(bytes, Number);
-            BinaryPrimitives.WriteInt32LittleEndian(bytes[4..], Length);
-            BinaryPrimitives.WriteInt64LittleEndian(bytes[8..], Whole);
-        }
+        if (stream.ReadAtLeast(rest, rest.Length, throwOnEndOfStream: false) < rest.Length) throw new IOException("it closed its connection");
     }
 }

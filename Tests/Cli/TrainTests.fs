@@ -189,43 +189,4 @@ let tests =
               Cnn.inFolder (fun folder ->
                   let result = trained folder (Cnn.lenet small) [ "--steps"; "3" ]
                   Expect.equal (int (result.Field("epoch", "step"))) 3 "three steps")
-          }
-          test "killing a worker process ends the run within 10 s, with a message and a checkpoint" {
-              Cnn.inFolder (fun folder ->
-                  let endless = (Cnn.lenet small).Replace("epochs 2", "epochs 100000")
-                  let file = Cnn.write folder "net.cnn" endless
-
-                  use cnn =
-                      Cnn.start [ "train"; file; "--json"; "--processes"; "2"; "--out"; "run" ] folder
-
-                  let rec victim () =
-                      match cnn.StandardOutput.ReadLine() with
-                      | null -> failwith (cnn.StandardError.ReadToEnd())
-                      | line ->
-                          let event = JsonNode.Parse line
-
-                          match string event["event"] with
-                          | "start" -> int (event["workers"].AsArray().[1].["pid"])
-                          | _ -> victim ()
-
-                  let pid = victim ()
-
-                  // Wait for an epoch, so that the kill meets training and not start-up.
-                  while not (cnn.StandardOutput.ReadLine().Contains "\"epoch\"") do
-                      ()
-
-                  let clock = Stopwatch.StartNew()
-                  use worker = Process.GetProcessById pid
-                  worker.Kill()
-                  let result = Cnn.finish (TimeSpan.FromSeconds 10.0) cnn
-                  Expect.isLessThan clock.Elapsed (TimeSpan.FromSeconds 10.0) "bounded"
-                  Expect.equal result.ExitCode 1 "the run failed"
-                  Expect.stringContains result.Error $"{pid}" "the message names the process"
-                  Expect.stringContains result.Error "signal 9" "and what happened to it"
-
-                  let checkpoints =
-                      Directory.GetFiles(Path.Combine(folder, "run", "checkpoints"), "step-*.safetensors")
-
-                  Expect.isNonEmpty checkpoints "a checkpoint"
-                  Expect.equal (string (result.Field("stop", "reason"))) "failed" "the last event says so")
           } ]

@@ -31,7 +31,7 @@ let private activations =
           not activation.Arguments.IsEmpty ]
 
 let private trainStatements =
-    [ for statement in TrainStatements.known ->
+    [ for statement in TrainStatements.all ->
           { Word = statement.Name
             Comment = [ statement.Summary ]
             Merges = false } ]

@@ -131,6 +131,14 @@ let references =
 
               agrees layer case (fun x weights ->
                   convolve case.Geometry case.Groups x (ofTensor weights[0]) (ofTensor weights[1])))
+          test "conv over a pixel that its window does not reach is the bias" {
+              scope (fun () ->
+                  let _, _, tensors, _, y =
+                      run "input 1x1x3\nconv 2 2x2 stride=3 pad=[2 1; 2 1] bias-init=normal" false 4L
+
+                  let bias = values tensors.Weights[1]
+                  Expect.sequenceEqual (values y) (Array.concat (Array.replicate 4 bias)) "each sample's output")
+          }
           property "maxpool is the greatest element of its window" (genWindow true) (fun case ->
               agrees $"maxpool {settings case}" case (fun x _ -> pool case.Geometry List.max x))
           property "avgpool is the mean of its window, padding not counted" (genWindow true) (fun case ->

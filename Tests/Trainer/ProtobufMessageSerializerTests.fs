@@ -30,7 +30,7 @@ let tests =
               withSerializer (fun (serializer, _) ->
                   let sums = EpochSums(Samples = 12345678901L, Loss = 0.1)
                   sums.Figures.Add [| 1.0 / 3.0; nan |]
-                  let message = EpochTrained(Generation = 7L, Rank = 3, Sums = sums)
+                  let message = EpochTrained(Generation = 7L, Sums = sums)
 
                   let back =
                       serializer.FromBinary(serializer.ToBinary message, serializer.Manifest message)

@@ -57,7 +57,7 @@ public sealed class ComparisonRun(
         var request = Request(variant, seed);
         var run = folder.Begin(variant, seed);
         run.WriteScript(request.Training.Canonical);
-        run.WriteSettings(RunDescriptions.Of(request, DateTimeOffset.Now));
+        run.WriteSettings(RunDescriptions.Of(request, request.LoadData(samples.Cache), DateTimeOffset.Now));
         tell(new CellBegan(variant, seed, request.Plan.Epochs));
         var clock = Stopwatch.StartNew();
         using var reader = new CellReader(ended => tell(new CellEpochEnded(variant, seed, ended)));

@@ -9,6 +9,32 @@ public interface IRunEvent;
 /// <param name="Threads">Intra-op threads of each worker.</param>
 public sealed record RunStarted(long Parameters, IReadOnlyList<RosterEntry> Workers, int Threads) : IRunEvent;
 
+/// <summary>An earlier run goes on from its last checkpoint.</summary>
+/// <param name="Epoch">The epoch it stands in.</param>
+/// <param name="Step">Steps committed.</param>
+public sealed record RunResumed(int Epoch, long Step) : IRunEvent;
+
+/// <summary>Nodes may join.</summary>
+/// <param name="Address">Where, as HOST:PORT.</param>
+/// <param name="JoinFile">The file that tells a node all it needs.</param>
+public sealed record RunListening(string Address, string JoinFile) : IRunEvent;
+
+/// <summary>Workers were lost, or came: the others go on as a new generation.</summary>
+/// <param name="Generation">Its number.</param>
+/// <param name="Workers">Its workers, in the order of their ranks.</param>
+/// <param name="Reason">Why, in words.</param>
+/// <param name="Step">Steps that its state has.</param>
+/// <param name="LostSteps">Committed steps that are gone: 0.</param>
+/// <param name="Took">From the first word of it until all were ready.</param>
+public sealed record RunRegrouped(
+    long Generation, IReadOnlyList<RosterEntry> Workers, string Reason, long Step, long LostSteps, TimeSpan Took) : IRunEvent;
+
+/// <summary>Fewer workers are left than the run may go on with: it waits.</summary>
+/// <param name="Workers">That are left.</param>
+/// <param name="MinWorkers">That it takes.</param>
+/// <param name="Reason">Why, in words.</param>
+public sealed record RunWaiting(int Workers, int MinWorkers, string Reason) : IRunEvent;
+
 /// <summary>Where training is within an epoch; several a second at most.</summary>
 public sealed record StepProgress(int Epoch, long Step, double ImagesPerSecond, double Loss) : IRunEvent;
 

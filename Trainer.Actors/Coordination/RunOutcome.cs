@@ -1,3 +1,4 @@
+using CnnCluster.Trainer.Coordination.Machines;
 using CnnCluster.Trainer.Protocol;
 
 namespace CnnCluster.Trainer.Coordination;
@@ -26,7 +27,20 @@ public sealed record RunOutcome(
 /// <summary>What the coordinator must know of a run; checked before it starts.</summary>
 public sealed record RunSettings
 {
+    /// <summary>Workers that the run begins with.</summary>
     public required int World { get; init; }
+
+    /// <summary>With fewer than these the run waits for others.</summary>
+    public int MinWorkers { get; init; } = 1;
+
+    /// <summary>No more workers than these take part; null for any number.</summary>
+    public int? MaxWorkers { get; init; }
+
+    /// <summary>The name of the machine that the run was started on, whose processes it watches.</summary>
+    public string HomeHost { get; init; } = Environment.MachineName;
+
+    /// <summary>Whether this coordinator runs in the process that started the run: half of the workers may go on with it.</summary>
+    public bool HasHome { get; init; } = true;
     public required Job Job { get; init; }
     public required byte[] JoinToken { get; init; }
 
@@ -40,6 +54,9 @@ public sealed record RunSettings
 
     public required EarlyStoppingSettings EarlyStopping { get; init; }
     public EarlyStoppingState EarlyStoppingState { get; init; } = EarlyStoppingRule.Initial;
+
+    /// <summary>The figures of the best epoch so far, of a run that goes on; null where they are not known.</summary>
+    public EpochMetrics? BestMetrics { get; init; }
 
     /// <summary>When the learning rate is reduced; null where its schedule follows no figure.</summary>
     public PlateauSettings? Plateau { get; init; }
@@ -61,12 +78,6 @@ public sealed record RunSettings
 
     public required byte[] StateToken { get; init; }
 
-    /// <summary>How long workers may take to come and to build their replicas.</summary>
-    public TimeSpan FormingPatience { get; init; } = TimeSpan.FromSeconds(120);
-
-    /// <summary>How long a worker may be silent in training, validation or the end before the run is given up.</summary>
-    public TimeSpan Silence { get; init; } = TimeSpan.FromSeconds(180);
-
-    /// <summary>How long survivors may take to stop at a whole step, and then to save it.</summary>
-    public TimeSpan HaltPatience { get; init; } = TimeSpan.FromSeconds(4);
+    /// <summary>How long the coordinator waits for what.</summary>
+    public Patience Patience { get; init; } = new();
 }

@@ -1,32 +1,30 @@
+using System.Security.Cryptography;
 using Akka.Actor;
+using CnnCluster.Trainer.Coordination.Machines;
 using CnnCluster.Trainer.Protocol;
 using CnnCluster.Trainer.Training;
 using Google.Protobuf;
 
 namespace CnnCluster.Trainer.Coordination;
 
-/// <summary>Who a worker is when it registers.</summary>
-public sealed record WorkerIdentity(byte[] JoinToken, int Slot, string Host, string Device);
-
 /// <summary>
-/// Speaks for one worker: registers with the coordinator and hands its commands to the worker's own thread.
-/// No training runs here.
+/// Speaks for one worker: hosts its side of the protocol, a <see cref="WorkerMachine"/>, and hands its commands to the
+/// worker's own thread. No training runs here.
 /// </summary>
-/// <remarks>States: Registering → Working → stopped.</remarks>
 public sealed class WorkerActor : ReceiveActor, IWithTimers
 {
-    private static readonly TimeSpan RegisterInterval = TimeSpan.FromMilliseconds(250);
-    private static readonly TimeSpan RegisterPatience = TimeSpan.FromSeconds(60);
-    private readonly WorkerIdentity identity;
+    private static readonly TimeSpan TickInterval = TimeSpan.FromMilliseconds(50);
+    private readonly TimeProvider clock = TimeProvider.System;
+    private readonly long started;
     private readonly ActorSelection home;
     private readonly IWorker worker;
     private readonly Action<IWorker, string> ended;
-    private readonly DateTime started = DateTime.UtcNow;
-    private long generation;
+    private readonly WorkerMachine machine;
+    private IActorRef? coordinator;
 
-    private sealed record Register
+    private sealed record Tick
     {
-        public static readonly Register Now = new();
+        public static readonly Tick Now = new();
     }
 
     /// <summary>What the worker's own thread says, for the coordinator.</summary>
@@ -38,17 +36,21 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     /// <param name="ended">Called once with the worker, to dispose, when it is no longer needed, and the reason if it is a bad one, else empty.</param>
     public WorkerActor(WorkerIdentity identity, string coordinator, Func<Action<IMessage>, IWorker> create, Action<IWorker, string> ended)
     {
-        this.identity = identity;
         this.ended = ended;
+        started = clock.GetTimestamp();
         home = Context.ActorSelection(coordinator);
         var self = Self;
         worker = create(message => self.Tell(new Report(message)));
-        Become(Registering);
+        machine = new WorkerMachine(identity, static () => ByteString.CopyFrom(RandomNumberGenerator.GetBytes(16)), TimeSpan.Zero);
+        Receive<Tick>(_ => Handle(new WorkerInput.Tick()));
+        Receive<Report>(report => Handle(new WorkerInput.Reported(report.Message)));
+        Receive<Terminated>(gone => Lose(gone.ActorRef));
+        Receive<IMessage>(Hear);
     }
 
     public ITimerScheduler Timers { get; set; } = null!;
 
-    protected override void PreStart() => Timers.StartPeriodicTimer("register", Register.Now, TimeSpan.Zero, RegisterInterval);
+    protected override void PreStart() => Timers.StartPeriodicTimer("tick", Tick.Now, TimeSpan.Zero, TickInterval);
 
     protected override void PreRestart(Exception reason, object message)
     {
@@ -56,62 +58,61 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         base.PreRestart(reason, message);
     }
 
-    private void Registering()
+    private void Hear(IMessage message)
     {
-        Receive<Register>(_ =>
+        if (message is WorkerAccepted && !Sender.Equals(coordinator))
         {
-            home.Tell(new RegisterWorker
-            {
-                JoinToken = ByteString.CopyFrom(identity.JoinToken),
-                Slot = identity.Slot,
-                Host = identity.Host,
-                ProcessId = Environment.ProcessId,
-                Device = identity.Device,
-            });
-            if (DateTime.UtcNow - started > RegisterPatience)
-            {
-                End($"no coordinator answered within {RegisterPatience.TotalSeconds:0} s");
-            }
-        });
-        Receive<WorkerRefused>(refusal => End($"the run refused this worker: {refusal.Reason}"));
-        Receive<WorkerAccepted>(_ =>
-        {
-            Timers.Cancel("register");
-            Context.Watch(Sender);
-            var coordinator = Sender;
-            Become(() => Working(coordinator));
-        });
+            coordinator = Sender;
+            Context.Watch(coordinator);
+        }
+
+        Handle(new WorkerInput.Received(message));
     }
 
-    private void Working(IActorRef coordinator)
+    private void Lose(IActorRef gone)
     {
-        Receive<Prepare>(message =>
-        {
-            generation = message.Generation;
-            worker.Prepare(message);
-        });
-        On<FormGeneration>(worker.Form);
-        On<TrainEpoch>(worker.Train);
-        On<Validate>(worker.Validate);
-        On<EpochDecided>(worker.Decide);
-        On<DeliverState>(worker.Deliver);
-        On<Finish>(worker.Finish);
-        On<StopAtNextStep>(_ => worker.StopAtNextStep());
-        On<Abandon>(worker.Abandon);
-        Receive<Dismiss>(_ => End(""));
-        Receive<Terminated>(_ => End("the run's home is gone"));
-        Receive<WorkerAccepted>(static _ => { });
-
-        Receive<Report>(report => coordinator.Tell(report.Message));
+        if (gone.Equals(coordinator)) Handle(new WorkerInput.HomeLost());
     }
 
-    private void On<T>(Action<T> handle)
-        where T : IOfGeneration =>
-        Receive<T>(message => message.Generation == generation, handle);
+    private void Handle(WorkerInput input)
+    {
+        foreach (var effect in machine.Handle(input, clock.GetElapsedTime(started)))
+        {
+            Do(effect);
+        }
+    }
+
+    private void Do(WorkerEffect effect)
+    {
+        switch (effect)
+        {
+            case WorkerEffect.Send send: Say(send.Message); break;
+            case WorkerEffect.Beat beat: Say(worker.Beat(beat.Generation)); break;
+            case WorkerEffect.Prepare prepare: worker.Prepare(prepare.Slot, prepare.Job); break;
+            case WorkerEffect.Order order: worker.Order(order.Command); break;
+            case WorkerEffect.Halt halt: worker.Halt(halt.Command); break;
+            case WorkerEffect.StopAtNextStep: worker.StopAtNextStep(); break;
+            case WorkerEffect.End end: End(end.Reason); break;
+            default: throw new ArgumentOutOfRangeException(nameof(effect), effect, "No such effect.");
+        }
+    }
+
+    private void Say(IMessage message)
+    {
+        if (coordinator is null)
+        {
+            home.Tell(message);
+        }
+        else
+        {
+            coordinator.Tell(message);
+        }
+    }
 
     private void End(string reason)
     {
         Become(() => ReceiveAny(static _ => { }));
+        Timers.CancelAll();
         ended(worker, reason);
         Context.Stop(Self);
     }

@@ -10,15 +10,17 @@ namespace CnnCluster.Trainer.Data;
 /// </summary>
 /// <param name="set">The samples, the same on every rank.</param>
 /// <param name="batch">Samples of a global batch, at least 1; the last one of an epoch holds what is left.</param>
-/// <param name="rank">This worker, from 0 to world − 1.</param>
-/// <param name="world">Number of ranks, at least 1.</param>
+/// <param name="rank">This worker, from 0.</param>
+/// <param name="shares">Each rank's part of a batch beside the others', at least 1; as many as there are ranks.</param>
 /// <param name="seed">The run's seed.</param>
 /// <param name="augmentations">Applied to each image of a training sample, in order, each image with random numbers of its own.</param>
 /// <param name="maxSlice">The most samples this worker can take of a batch; a longer slice is a mistake of the caller's.</param>
+/// <param name="shards">In exact mode the rank's shards, each of which is a slice in memory of its own; null otherwise.</param>
 public sealed class BatchLoader(
-    SampleSet set, int batch, int rank, int world, ulong seed, IReadOnlyList<Augmentation> augmentations, int maxSlice)
+    SampleSet set, int batch, int rank, IReadOnlyList<int> shares, ulong seed, IReadOnlyList<Augmentation> augmentations, int maxSlice,
+    ShardDeal? shards = null)
 {
-    private const int Ahead = 2;
+    private const int BatchesAhead = 2;
 
     private readonly RandomKey[][] keys =
     [
@@ -26,10 +28,15 @@ public sealed class BatchLoader(
             .Select((augmentation, place) => AugmentationDraws.KeyOf(seed, augmentation.Name, place, input)).ToArray()),
     ];
 
-    private readonly BatchMemory memory = new(set, Slices.Of(Math.Min(batch, set.Count), rank, world).Count);
+    private readonly BatchMemory memory = new(set, SlicesOf(Math.Min(batch, set.Count), rank, shares, shards).Max(static slice => slice.Count));
 
     /// <summary>Global batches in an epoch.</summary>
     public int Steps { get; } = (int)(((long)set.Count + batch - 1) / batch);
+
+    /// <summary>Slices of each global batch, one after the other: this rank's shards in exact mode, and else one.</summary>
+    public int Parts { get; } = shards?.Own.Count ?? 1;
+
+    private int Ahead => BatchesAhead * Parts;
 
     /// <summary>This rank's slices of an epoch's shuffled, augmented batches.</summary>
     /// <param name="epoch">Chooses the order and the augmentations' random numbers.</param>
@@ -48,11 +55,16 @@ public sealed class BatchLoader(
         {
             var first = step * batch;
             var globalCount = Math.Min(batch, order.Length - first);
-            var (start, count) = Slices.Of(globalCount, rank, world);
-            if (count > maxSlice) throw new InvalidOperationException($"a slice of {count} samples is longer than {maxSlice}");
-            yield return Gather(order.AsSpan(first + start, count), epoch, globalCount, start);
+            foreach (var (start, count) in SlicesOf(globalCount, rank, shares, shards))
+            {
+                if (count > maxSlice) throw new InvalidOperationException($"a slice of {count} samples is longer than {maxSlice}");
+                yield return Gather(order.AsSpan(first + start, count), epoch, globalCount, start);
+            }
         }
     }
+
+    private static IEnumerable<(int Start, int Count)> SlicesOf(int samples, int rank, IReadOnlyList<int> shares, ShardDeal? shards) =>
+        shards?.SlicesOf(samples) ?? [Slices.Of(samples, rank, shares)];
 
     private Batch Gather(ReadOnlySpan<int> samples, int? epoch, int globalCount, int start)
     {

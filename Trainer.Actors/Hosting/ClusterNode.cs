@@ -25,6 +25,7 @@ public sealed class ClusterNode : IAsyncDisposable
     public const string WorkerRole = "worker";
 
     // Membership settles in a few ticks; with the default of one second a tick, forming takes seconds.
+    // Workers that come and go for half a minute are no reason to down them all: who goes on is the coordinator's to say.
     // A member that was killed cannot agree to anybody's leaving: a second is waited for it, no longer.
     // Heartbeats are answered on Akka's own dispatcher, so training threads cannot starve them.
     // The default JSON serializer would build whatever types a peer names: it is replaced by a refusal.
@@ -43,6 +44,7 @@ public sealed class ClusterNode : IAsyncDisposable
             retry-unsuccessful-join-after = 1 s
             shutdown-after-unsuccessful-join-seed-nodes = 30 s
             run-coordinated-shutdown-when-down = on
+            split-brain-resolver.down-all-when-unstable = off
           }
           actor {
             serializers.json = "CnnCluster.Trainer.Protocol.RefusingSerializer, CnnCluster.Trainer.Actors"
@@ -67,18 +69,19 @@ public sealed class ClusterNode : IAsyncDisposable
     public Address Address => Cluster.Get(System).SelfAddress;
 
     /// <summary>Starts a cluster of one, which others may join.</summary>
-    /// <param name="address">The address to bind and to be known by; the system gives the port.</param>
+    /// <param name="address">The address to bind and to be known by.</param>
+    /// <param name="port">The port; 0 takes one that the system gives.</param>
     /// <param name="cancellation">Gives up starting.</param>
-    public static async Task<ClusterNode> StartHomeAsync(IPAddress address, CancellationToken cancellation)
+    public static async Task<ClusterNode> StartHomeAsync(IPAddress address, int port, CancellationToken cancellation)
     {
-        var node = await StartAsync(address, HomeRole, seed: null, cancellation);
+        var node = await StartAsync(address, port, HomeRole, seed: null, cancellation);
         await Cluster.Get(node.System).JoinAsync(node.Address, cancellation);
         return node;
     }
 
     /// <summary>Starts this process and joins the cluster of a run's home.</summary>
     public static Task<ClusterNode> JoinAsync(IPAddress address, Address home, CancellationToken cancellation) =>
-        StartAsync(address, WorkerRole, home, cancellation);
+        StartAsync(address, 0, WorkerRole, home, cancellation);
 
     public async ValueTask DisposeAsync()
     {
@@ -87,7 +90,7 @@ public sealed class ClusterNode : IAsyncDisposable
         host.Dispose();
     }
 
-    private static async Task<ClusterNode> StartAsync(IPAddress address, string role, Address? seed, CancellationToken cancellation)
+    private static async Task<ClusterNode> StartAsync(IPAddress address, int port, string role, Address? seed, CancellationToken cancellation)
     {
         var builder = Host.CreateEmptyApplicationBuilder(null);
         var level = LogLevelOf(Environment.GetEnvironmentVariable(LogVariable));
@@ -100,7 +103,7 @@ public sealed class ClusterNode : IAsyncDisposable
                 loggers.AddLoggerFactory();
             })
             .AddHocon(ConfigurationFactory.ParseString(AkkaLevel(level)), HoconAddMode.Prepend)
-            .WithRemoting(new RemoteOptions { HostName = address.ToString(), Port = 0 })
+            .WithRemoting(new RemoteOptions { HostName = address.ToString(), Port = port })
             .WithClustering(new ClusterOptions
             {
                 Roles = [role],

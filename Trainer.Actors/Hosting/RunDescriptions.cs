@@ -8,7 +8,7 @@ namespace CnnCluster.Trainer.Hosting;
 /// <summary>What <c>run.json</c> keeps of a run that was asked for.</summary>
 public static class RunDescriptions
 {
-    public static RunDescription Of(RunRequest request, DateTimeOffset started) => new()
+    public static RunDescription Of(RunRequest request, Data.DataSet data, DateTimeOffset started) => new()
     {
         Network = request.Plan.Network.Name,
         Train = request.Plan.Name,
@@ -18,8 +18,10 @@ public static class RunDescriptions
         Processes = request.Layout.Processes,
         Devices = request.Layout.Devices,
         Threads = request.Layout.Threads,
+        ExactShards = request.Plan.Shards,
         Data = request.Plan.Data.Definition.Name,
         DataFolder = request.DataFolder is { } folder ? Path.GetFullPath(folder) : null,
+        DataFingerprint = data.Fingerprint(),
         Versions = Versions(),
         Started = started,
     };

@@ -25,7 +25,7 @@ public sealed class RunKeeper : IDisposable
         Folder = folder;
         checkpoints = new CheckpointStore(folder.Checkpoints);
         tensorBoard = new TensorBoardReader(folder.TensorBoard);
-        var lines = new JsonLinesReader(new StreamWriter(folder.Metrics), folder.Location, ownsWriter: true);
+        var lines = new JsonLinesReader(new StreamWriter(folder.Metrics, append: true), folder.Location, ownsWriter: true);
         Readers = [lines, tensorBoard, .. others];
     }
 
@@ -36,6 +36,9 @@ public sealed class RunKeeper : IDisposable
 
     /// <summary>Takes states at an address, at a port the system gives.</summary>
     public StateReceiver Receive(IPAddress address, byte[] token) => new(address, token, Keep);
+
+    /// <summary>Writes down how nodes join, as long as the run listens.</summary>
+    public JoinFile Listen(JoinTicket ticket) => new(Folder.Join, ticket);
 
     public void Dispose()
     {

@@ -26,6 +26,12 @@ public sealed record RunRequest
     /// </summary>
     public Func<OwnStep>? OwnStep { get; init; }
 
+    /// <summary>Where nodes may join; null for a run that no others take part in.</summary>
+    public System.Net.IPEndPoint? Listen { get; init; }
+
+    /// <summary>With fewer workers than these the run waits, at its beginning and later.</summary>
+    public int MinWorkers { get; init; } = 1;
+
     /// <summary>Where the user says the data is; null for the usual places.</summary>
     public string? DataFolder { get; init; }
 
@@ -38,19 +44,29 @@ public sealed record RunRequest
     /// <summary>A safetensors file of the weights to start from; null for fresh ones.</summary>
     public string? InitialState { get; init; }
 
+    /// <summary>Where an earlier run goes on; null for a new one.</summary>
+    public Resumption? Resume { get; init; }
+
     /// <summary>Where the run's time is written down; the caller disposes it when the run has ended. Null for nowhere.</summary>
     public TraceFile? Trace { get; init; }
 
     public TrainPlan Plan => Training.Plan;
 
     /// <summary>What the coordinator must know.</summary>
+    /// <param name="data">The samples.</param>
     /// <param name="joinToken">What workers must show to be let in.</param>
     /// <param name="receiver">Where workers send states.</param>
     /// <param name="stateToken">What they must show there.</param>
     /// <exception cref="UserException">The own step does not fit the layout or the script.</exception>
-    public RunSettings Settings(byte[] joinToken, Endpoint receiver, byte[] stateToken) => new()
+    public RunSettings Settings(Data.DataSet data, byte[] joinToken, Endpoint receiver, byte[] stateToken) => new()
     {
-        World = Layout.World,
+        FirstEpoch = Resume?.FirstEpoch(StepsPerEpoch(data)) ?? 1,
+        EarlyStoppingState = Resume?.Position.EarlyStopping ?? EarlyStoppingRule.Initial,
+        PlateauState = Resume?.Position.Plateau ?? PlateauRule.Initial,
+        BestMetrics = Resume?.BestMetrics,
+        World = Math.Max(Layout.World, MinWorkers),
+        MinWorkers = MinWorkers,
+        MaxWorkers = Plan.Shards,
         Job = Job(),
         JoinToken = joinToken,
         Epochs = Plan.Epochs,
@@ -85,6 +101,10 @@ public sealed record RunRequest
             _ = ReplicaState.Open(path, Plan.Network.Weights.Concat(Plan.Network.Buffers));
         }
     }
+
+    /// <summary>Checks that an exact run can be exact as it is asked for.</summary>
+    /// <exception cref="UserException">It has more workers than shards, several threads to a worker, another device, or an own step that does not fit.</exception>
+    public void CheckExact() => ExactMode.Check(Plan, Layout.World, Layout.Threads, Layout.Devices, OwnStep is not null);
 
     private static PlateauSettings? PlateauOf(TrainPlan plan)
     {
@@ -128,7 +148,9 @@ public sealed record RunRequest
         Threads = Layout.Threads,
         StepLimit = StepLimit,
         RecordFolder = RecordFolder ?? "",
-        InitialState = InitialState ?? "",
+        InitialState = Resume?.Checkpoint ?? InitialState ?? "",
+        Resume = Resume is not null,
+        BestState = Resume?.Best ?? "",
         TraceFile = Trace?.Location ?? "",
         TraceSteps = Trace?.Steps ?? 0,
     };

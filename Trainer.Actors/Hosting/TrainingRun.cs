@@ -19,19 +19,25 @@ public static class TrainingRun
     /// <param name="data">Holds the data for the workers of this process.</param>
     /// <param name="log">Takes the lines that worker processes write.</param>
     /// <param name="interrupt">Asks the run to stop at its next step, resumably.</param>
-    /// <exception cref="UserException">The request's own step cannot be run.</exception>
+    /// <exception cref="UserException">The request's own step cannot be run, or an exact run cannot be exact.</exception>
     public static async Task<RunOutcome> RunAsync(
         RunRequest request, RunKeeper keeper, DataCache data, Action<string> log, CancellationToken interrupt)
     {
+        request.CheckExact();
         var (joinToken, stateToken) = (RandomNumberGenerator.GetBytes(16), RandomNumberGenerator.GetBytes(16));
         var outcome = new TaskCompletionSource<RunOutcome>(TaskCreationOptions.RunContinuationsAsynchronously);
         using var receiver = keeper.Receive(IPAddress.Loopback, stateToken);
-        var settings = request.Settings(joinToken, new Endpoint { Host = IPAddress.Loopback.ToString(), Port = receiver.Port }, stateToken);
+        var settings = request.Settings(request.LoadData(data), joinToken, new Endpoint { Host = IPAddress.Loopback.ToString(), Port = receiver.Port }, stateToken);
 
-        await using var home = await ClusterNode.StartHomeAsync(IPAddress.Loopback, CancellationToken.None);
+        await using var home = await ClusterNode.StartHomeAsync(
+            request.Listen?.Address ?? IPAddress.Loopback, request.Listen?.Port ?? 0, CancellationToken.None);
         var hub = home.System.ActorOf(ActorFactory<RunEventHub>.Props(() => new RunEventHub(keeper.Readers)), "hub");
         var coordinator = home.System.ActorOf(
             ActorFactory<Coordinator>.Props(() => new Coordinator(settings, hub, o => outcome.TrySetResult(o))), CoordinatorName);
+        if (request.Resume is { Position: var position }) hub.Tell(new RunResumed(position.Epoch, position.Step));
+        var ticket = new JoinTicket(new DnsEndPoint(home.Address.Host, home.Address.Port!.Value), joinToken);
+        using var listening = request.Listen is null ? null : keeper.Listen(ticket);
+        if (listening is not null) hub.Tell(new RunListening($"{ticket.Home.Host}:{ticket.Home.Port}", listening.Path));
         await using var stop = interrupt.Register(() => coordinator.Tell(new Coordinator.Interrupt()));
 
         var layout = request.Layout;

@@ -8,7 +8,7 @@ namespace CnnCluster.Trainer.Metrics;
 
 /// <summary>
 /// A run's events as JSON objects, each on one line: what <c>--json</c> prints and <c>metrics.jsonl</c> keeps. Every
-/// object has <c>event</c> (start, epoch, stop, end) and <c>time</c> (ISO 8601, UTC); JSON knows neither NaN nor
+/// object has <c>event</c> (resume, listen, start, epoch, regroup, wait, stop, end) and <c>time</c> (ISO 8601, UTC); JSON knows neither NaN nor
 /// infinity, for which null stands.
 /// </summary>
 public static class RunJson
@@ -24,6 +24,10 @@ public static class RunJson
         message switch
         {
             RunStarted started => [Line("start", time, json => WriteStart(json, started))],
+            RunResumed resumed => [Line("resume", time, json => WriteResumed(json, resumed))],
+            RunListening listening => [Line("listen", time, json => WriteListening(json, listening))],
+            RunRegrouped regrouped => [Line("regroup", time, json => WriteRegroup(json, regrouped))],
+            RunWaiting waiting => [Line("wait", time, json => WriteWaiting(json, waiting))],
             EpochEnded ended => [Line("epoch", time, json => WriteEpoch(json, ended))],
             RunEnded { Outcome: { Reason: StopReason.Interrupted or StopReason.Failed } outcome } =>
                 [Line("stop", time, json => WriteStop(json, outcome))],
@@ -55,8 +59,43 @@ public static class RunJson
         json.WriteNumber("world", started.Workers.Count);
         json.WriteNumber("parameters", started.Parameters);
         json.WriteNumber("threads", started.Threads);
+        WriteWorkers(json, started.Workers);
+    }
+
+    private static void WriteResumed(Utf8JsonWriter json, RunResumed resumed)
+    {
+        json.WriteNumber("epoch", resumed.Epoch);
+        json.WriteNumber("step", resumed.Step);
+    }
+
+    private static void WriteListening(Utf8JsonWriter json, RunListening listening)
+    {
+        json.WriteString("address", listening.Address);
+        json.WriteString("join", listening.JoinFile);
+    }
+
+    private static void WriteRegroup(Utf8JsonWriter json, RunRegrouped regrouped)
+    {
+        json.WriteNumber("generation", regrouped.Generation);
+        json.WriteNumber("world", regrouped.Workers.Count);
+        json.WriteString("reason", regrouped.Reason);
+        json.WriteNumber("step", regrouped.Step);
+        json.WriteNumber("lost_steps", regrouped.LostSteps);
+        json.WriteNumber("seconds", Math.Round(regrouped.Took.TotalSeconds, 3));
+        WriteWorkers(json, regrouped.Workers);
+    }
+
+    private static void WriteWaiting(Utf8JsonWriter json, RunWaiting waiting)
+    {
+        json.WriteNumber("world", waiting.Workers);
+        json.WriteNumber("min_workers", waiting.MinWorkers);
+        json.WriteString("reason", waiting.Reason);
+    }
+
+    private static void WriteWorkers(Utf8JsonWriter json, IReadOnlyList<RosterEntry> workers)
+    {
         json.WriteStartArray("workers");
-        foreach (var (rank, worker) in started.Workers.Index())
+        foreach (var (rank, worker) in workers.Index())
         {
             json.WriteStartObject();
             json.WriteNumber("rank", rank);

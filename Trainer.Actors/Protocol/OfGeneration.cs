@@ -6,25 +6,17 @@ public interface IOfGeneration
     long Generation { get; }
 }
 
-public partial class WorkerPrepared : IOfGeneration;
-
 public partial class WorkerReady : IOfGeneration;
 
-public partial class Progress : IOfGeneration;
+public partial class Heartbeat : IOfGeneration;
 
 public partial class EpochTrained : IOfGeneration;
 
 public partial class Validated : IOfGeneration;
 
-public partial class StateDelivered : IOfGeneration;
-
 public partial class WorkerFinished : IOfGeneration;
 
-public partial class WorkerHalted : IOfGeneration;
-
 public partial class WorkerFailed : IOfGeneration;
-
-public partial class Prepare : IOfGeneration;
 
 public partial class FormGeneration : IOfGeneration;
 
@@ -32,12 +24,8 @@ public partial class TrainEpoch : IOfGeneration;
 
 public partial class Validate : IOfGeneration;
 
-public partial class EpochDecided : IOfGeneration;
-
 public partial class DeliverState : IOfGeneration;
 
-public partial class StopAtNextStep : IOfGeneration;
-
-public partial class Abandon : IOfGeneration;
-
 public partial class Finish : IOfGeneration;
+
+public partial class StopAtNextStep : IOfGeneration;

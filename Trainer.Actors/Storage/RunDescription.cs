@@ -25,11 +25,17 @@ public sealed record RunDescription
     /// <summary>Intra-operation threads of one worker.</summary>
     public required int Threads { get; init; }
 
+    /// <summary>In exact mode the shards of a batch; null where the bits depend on the number of workers.</summary>
+    public int? ExactShards { get; init; }
+
     /// <summary>The data set's name.</summary>
     public required string Data { get; init; }
 
     /// <summary>Where the data lies; null for the usual place.</summary>
     public string? DataFolder { get; init; }
+
+    /// <summary>The samples' fingerprint; null in a run of a version that did not keep it.</summary>
+    public string? DataFingerprint { get; init; }
 
     /// <summary>What the figures depend on besides: cnn, dotnet, torch, os, instruction set.</summary>
     public required IReadOnlyDictionary<string, string> Versions { get; init; }

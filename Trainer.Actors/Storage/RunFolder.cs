@@ -16,6 +16,10 @@ public sealed class RunFolder
 
     public string Settings => Path.Combine(Location, "run.json");
     public string Metrics => Path.Combine(Location, "metrics.jsonl");
+
+    /// <summary>What nodes join with, as long as the run listens for them.</summary>
+    public string Join => Path.Combine(Location, "join");
+
     public string Checkpoints => Path.Combine(Location, "checkpoints");
     public string TensorBoard => Path.Combine(Location, "tb");
 

@@ -32,7 +32,7 @@ public sealed record Evaluation(
     {
         using var replica = new Replica(plan, device, new SoloCollective());
         ReplicaState.LoadWeights(replica, weights);
-        var batches = new BatchLoader(data.Validation, plan.Batch, 0, 1, plan.Seed, [], plan.Batch);
+        var batches = new BatchLoader(data.Validation, plan.Batch, 0, [1], plan.Seed, [], plan.Batch, ShardDeal.Of(plan, 0, 1));
         var sums = replica.Evaluate(batches.InOrder());
         return new Evaluation(
             sums.Samples,

@@ -1,4 +1,5 @@
 using CnnCluster.Trainer.Protocol;
+using Google.Protobuf;
 
 namespace CnnCluster.Trainer.Training;
 
@@ -8,23 +9,20 @@ namespace CnnCluster.Trainer.Training;
 /// </summary>
 public interface IWorker : IDisposable
 {
-    void Prepare(Prepare message);
+    /// <summary>Reads the data and builds a replica, once; answers with where its peers reach it.</summary>
+    /// <param name="slot">The worker's number in the run.</param>
+    /// <param name="job">The run.</param>
+    void Prepare(int slot, Job job);
 
-    void Form(FormGeneration message);
-
-    void Train(TrainEpoch message);
-
-    void Validate(Validate message);
-
-    void Decide(EpochDecided message);
-
-    void Deliver(DeliverState message);
-
-    void Finish(Finish message);
+    /// <summary>Takes a command of the coordinator's: to form a generation, to train, to validate, to deliver a state, to finish.</summary>
+    void Order(IMessage command);
 
     /// <summary>Asks that all workers stop after the step in hand; takes effect at once.</summary>
     void StopAtNextStep();
 
-    /// <summary>Gives up the step in hand, at once, and answers with the last whole one.</summary>
-    void Abandon(Abandon message);
+    /// <summary>Fails what is under way in a collective, at once, and answers with the last whole step.</summary>
+    void Halt(Halt command);
+
+    /// <summary>How it is doing; from any thread.</summary>
+    Heartbeat Beat(long generation);
 }

@@ -5,8 +5,11 @@ using CnnCluster.Kernels.Optimization;
 using CnnCluster.Kernels.Tracing;
 using CnnCluster.Trainer.Data;
 using CnnCluster.Trainer.Protocol;
+using CnnCluster.Trainer.Training.Gradients;
 using TorchSharp;
 using static TorchSharp.torch;
+using Position = CnnCluster.Trainer.Protocol.Position;
+using Stopwatch = System.Diagnostics.Stopwatch;
 
 namespace CnnCluster.Trainer.Training;
 
@@ -21,18 +24,16 @@ namespace CnnCluster.Trainer.Training;
 /// </remarks>
 public sealed class Replica : IDisposable
 {
-    // Behind the gradients, one all-reduce carries what every worker must know of the step.
-    private const int LossExtra = 0;
-    private const int StopExtra = 1;
-    private const int FirstFigureExtra = 2;
     private readonly TrainPlan plan;
-    private readonly StepContext context;
     private readonly NetworkModule module;
     private readonly OptimizerStep optimizer;
-    private readonly BatchPlacement placement;
     private readonly LossScaling? scaling;
+    private readonly SlicePass pass;
+    private readonly StepGradients gradients;
     private readonly IReadOnlyList<string> figureNames;
     private readonly OwnStepRunner? own;
+    private IStepGradient gradient;
+    private bool isReducing;
 
     /// <param name="plan">The network and how it is trained.</param>
     /// <param name="device">Where it computes.</param>
@@ -44,29 +45,24 @@ public sealed class Replica : IDisposable
         Device = device;
         Collective = collective;
         ElementType = plan.Precision == Precision.Float64 ? ScalarType.Float64 : ScalarType.Float32;
-        context = new StepContext(plan.Seed, collective);
-        placement = new BatchPlacement(plan.Network, ElementType, device);
+        var placement = new BatchPlacement(plan.Network, ElementType, device);
         figureNames = ownStep is null ? plan.FigureNames : OwnStepRunner.FigureNames(plan, ownStep);
         var rule = plan.CreateRule();
-        Arena = new ParameterArena(Segments(plan.Network.Weights), rule, ElementType, device, FirstFigureExtra + figureNames.Count);
+        Arena = new ParameterArena(Segments(plan.Network.Weights), rule, ElementType, device, StepExtras.FirstFigure + figureNames.Count);
         Buffers = new BufferArena([.. Segments(plan.Network.Buffers)], ElementType, device);
-        var tensors = new NetworkTensors(Arena.ParameterViews, Arena.GradientViews, Buffers.CurrentViews, Buffers.NextViews);
-        module = plan.Precision switch
-        {
-            Precision.BFloat16 => new NetworkModule(plan.Network, tensors, ScalarType.BFloat16),
-            Precision.Float16 => new NetworkModule(plan.Network, tensors, ScalarType.Float16),
-            _ => new NetworkModule(plan.Network, tensors, Kernels(ownStep)),
-        };
-        module.Step = context;
+        module = NewModule(new NetworkTensors(Arena.ParameterViews, Arena.GradientViews, Buffers.CurrentViews, Buffers.NextViews), ownStep);
         scaling = plan.Precision == Precision.Float16 ? new LossScaling() : null;
         module.Initialise(plan.Seed);
         own = ownStep is null ? null : new OwnStepRunner(plan, ownStep, module, Arena);
+        pass = new SlicePass(plan, module, placement, Arena.ReductionBuffer, Arena.Extras, own);
+        gradients = new StepGradients(plan, Arena, Buffers, placement, tensors => NewModule(tensors, ownStep));
+        gradient = gradients.Among(pass, collective);
         optimizer = new OptimizerStep(Arena, rule, plan.Clipping);
     }
 
     public Device Device { get; }
 
-    public ICollective Collective { get; }
+    public ICollective Collective { get; private set; }
 
     public ScalarType ElementType { get; }
 
@@ -86,11 +82,33 @@ public sealed class Replica : IDisposable
     /// <summary>What the last step's gradients were multiplied by; 1 but for float16.</summary>
     public double GradientScale { get; private set; } = 1;
 
+    /// <summary>Whether it is in a step's reduction, and waits for its peers; read from other threads.</summary>
+    public bool IsReducing
+    {
+        get => Volatile.Read(ref isReducing);
+        private set => Volatile.Write(ref isReducing, value);
+    }
+
+    /// <summary>Seconds that it has spent in steps' reductions, in all.</summary>
+    public double WaitSeconds { get; private set; }
+
     /// <summary>Called in each step when the gradient is reduced and nothing is changed yet.</summary>
     public Action<Replica>? Reduced { get; set; }
 
+    /// <summary>Joins it with the peers of a new generation. The state stays; the old collective is the caller's to dispose.</summary>
+    /// <exception cref="UserException">The plan is exact, and there are more ranks than shards.</exception>
+    public void Join(ICollective collective)
+    {
+        gradient.Dispose();
+        Collective = collective;
+        gradient = gradients.Among(pass, collective);
+    }
+
     /// <summary>Takes one step together with all other ranks, which must call it too, an empty slice or not.</summary>
-    /// <param name="batches">This rank's slices of the batches whose gradients make the step: one, or several where they accumulate.</param>
+    /// <param name="batches">
+    /// This rank's slices of the batches whose gradients make the step: one batch, or several where they accumulate; of each
+    /// one slice, or in exact mode each of the rank's shards.
+    /// </param>
     /// <param name="learningRate">The same on every rank.</param>
     /// <param name="stopRequested">Whether this rank has been asked to stop.</param>
     /// <exception cref="CollectiveException">A peer is gone or late; nothing has changed.</exception>
@@ -100,31 +118,44 @@ public sealed class Replica : IDisposable
         using var step = Trace.Span("step");
         using var scope = NewDisposeScope();
         GradientScale = scaling?.Scale ?? 1;
-        Arena.ZeroGradients();
         Buffers.BeginStep();
-        context.Training = true;
-        context.Step = Step;
-        var samples = batches.Sum(static b => b.GlobalCount);
-        var before = 0L;
-        foreach (var batch in batches)
-        {
-            BackPropagate(batch, before, samples);
-            before += batch.GlobalCount;
-        }
-
-        context.ThrowIfFailed();
-        if (stopRequested) Arena.Extras[StopExtra].fill_(1);
-        using (Trace.Span("all-reduce")) Collective.AllReduceSum(Arena.ReductionBuffer);
+        var samples = batches.Sum(static b => b.GlobalCount) / gradient.Parts;
+        gradient.Compute(batches, new StepScope(Step, samples, GradientScale, stopRequested));
+        Reduce();
         own?.Reduced();
         Reduced?.Invoke(this);
         var extras = ToHost(Arena.Extras);
-        var stop = extras[StopExtra] > 0;
+        var stop = extras[StepExtras.Stop] > 0;
         if (!Update(learningRate, out var penalty))
         {
             return new StepResult(samples, 0, 0, [.. figureNames.Select(static _ => 0.0)], stop, Skipped: true);
         }
 
-        return new StepResult(samples, extras[LossExtra], penalty, extras[FirstFigureExtra..], stop, Skipped: false);
+        return new StepResult(samples, extras[StepExtras.Loss], penalty, extras[StepExtras.FirstFigure..], stop, Skipped: false);
+    }
+
+    private void Reduce()
+    {
+        using var span = Trace.Span("all-reduce");
+        var entered = Stopwatch.GetTimestamp();
+        IsReducing = true;
+        try
+        {
+            gradient.Reduce();
+        }
+        finally
+        {
+            IsReducing = false;
+            WaitSeconds += Stopwatch.GetElapsedTime(entered).TotalSeconds;
+        }
+    }
+
+    /// <summary>Takes up where a checkpoint or a peer stands; weights and states come by themselves.</summary>
+    public void Stand(Position position)
+    {
+        Step = position.Step;
+        SkippedSteps = position.LossScaling?.SkippedSteps ?? 0;
+        if (position.LossScaling is { Scale: > 0 } kept) scaling?.Restore(kept.Scale, kept.GoodSteps);
     }
 
     /// <summary>The state of the loss' scaling for a checkpoint.</summary>
@@ -135,45 +166,27 @@ public sealed class Replica : IDisposable
         SkippedSteps = SkippedSteps,
     };
 
-    /// <summary>This rank's sums over validation batches, which it disposes of; ranks need not wait for each other.</summary>
+    /// <summary>
+    /// This rank's sums over validation batches, which it disposes of. Ranks need not wait for each other, but in exact mode:
+    /// then all of them call this, and rank 0 has the sums of all.
+    /// </summary>
     public EpochSums Evaluate(IEnumerable<Batch> batches, Action? onBatch = null)
     {
-        context.Training = false;
-        var sums = new EpochSums();
-        sums.Figures.AddRange(figureNames.Select(static _ => 0.0));
         var penalties = Regularization.Losses(Arena);
-        sums.Penalties.AddRange(penalties.Select(static _ => 0.0));
-        foreach (var batch in batches)
+        List<EpochSums> sums = [.. Enumerable.Range(0, gradient.Parts).Select(_ => NewSums(penalties.Count))];
+        foreach (var (i, batch) in batches.Index())
         {
             using var used = batch;
             if (batch.Count == 0) continue;
-            var (loss, figures) = EvaluateOne(batch);
-            sums.Samples += batch.Count;
-            sums.Loss += loss;
-            for (var i = 0; i < penalties.Count; i++)
-            {
-                sums.Penalties[i] += penalties[i] * batch.Count;
-                sums.Penalty += penalties[i] * batch.Count;
-            }
-
-            for (var i = 0; i < figures.Count; i++)
-            {
-                sums.Figures[i] += figures[i];
-            }
-
+            AddSums(sums[i % gradient.Parts], batch, penalties);
             onBatch?.Invoke();
         }
 
-        return sums;
+        return gradient.Join(sums);
     }
 
     /// <summary>What the network makes of a batch, in inference; the tensors belong to the caller's scope.</summary>
-    public BatchTensors Predict(Batch batch)
-    {
-        using var gradless = no_grad();
-        context.Training = false;
-        return Run(batch);
-    }
+    public BatchTensors Predict(Batch batch) => pass.Predict(batch);
 
     /// <summary>Gives every rank rank 0's buffers: they differ only where batch normalisation keeps to each worker's own slice.</summary>
     public void ShareBuffers()
@@ -186,10 +199,18 @@ public sealed class Replica : IDisposable
 
     public void Dispose()
     {
+        gradient.Dispose();
         module.Dispose();
         Buffers.Dispose();
         Arena.Dispose();
     }
+
+    private NetworkModule NewModule(NetworkTensors tensors, OwnStep? ownStep) => plan.Precision switch
+    {
+        Precision.BFloat16 => new NetworkModule(plan.Network, tensors, ScalarType.BFloat16),
+        Precision.Float16 => new NetworkModule(plan.Network, tensors, ScalarType.Float16),
+        _ => new NetworkModule(plan.Network, tensors, Kernels(ownStep)),
+    };
 
     /// <summary>A step of one's own may ask autograd for any weight's gradient, which lanes do not tell it.</summary>
     private LayerKernels Kernels(OwnStep? ownStep) =>
@@ -221,74 +242,29 @@ public sealed class Replica : IDisposable
         return updated;
     }
 
-    /// <summary>Forward, loss and backward for one of the step's batches.</summary>
-    private void BackPropagate(Batch batch, long samplesBefore, long samples)
+    private EpochSums NewSums(int penalties)
     {
-        using var scope = NewDisposeScope();
-        context.FirstSample = samplesBefore + batch.FirstSample;
-        context.GlobalBatch = batch.GlobalCount;
-        if (own is not null)
-        {
-            BackPropagate(own, batch, samples);
-            return;
-        }
-
-        var tensors = Run(batch);
-        var (losses, loss) = Loss(tensors, samples);
-        using (Trace.Span("backward")) (scaling is null ? loss : loss * GradientScale).backward();
-        using var metrics = Trace.Span("metrics");
-        using var gradless = no_grad();
-        Arena.Extras[LossExtra].add_(loss.detach());
-        foreach (var (i, values) in plan.SampleFigures(tensors, losses).Index())
-        {
-            Arena.Extras[FirstFigureExtra + i].add_(values.sum());
-        }
+        var sums = new EpochSums();
+        sums.Figures.AddRange(figureNames.Select(static _ => 0.0));
+        sums.Penalties.AddRange(Enumerable.Repeat(0.0, penalties));
+        return sums;
     }
 
-    /// <summary>Each loss of each sample, and what is back-propagated.</summary>
-    private (IReadOnlyList<Tensor> Losses, Tensor Total) Loss(BatchTensors tensors, long samples)
+    private void AddSums(EpochSums sums, Batch batch, IReadOnlyList<double> penalties)
     {
-        using var span = Trace.Span("loss");
-        var losses = plan.SampleLosses(tensors);
-        return (losses, plan.TotalLoss(losses).sum() / (double)samples);
-    }
-
-    /// <summary>The same by a step of one's own.</summary>
-    private void BackPropagate(OwnStepRunner step, Batch batch, long samples)
-    {
-        var (loss, figures) = step.BackPropagate(placement.Inputs(batch), placement.Targets(batch), batch.Count, samples);
-        using var gradless = no_grad();
-        Arena.Extras[LossExtra].add_(loss / (double)samples);
-        foreach (var (i, sum) in figures.Index())
+        var (loss, figures) = pass.Evaluate(batch);
+        sums.Samples += batch.Count;
+        sums.Loss += loss;
+        for (var i = 0; i < penalties.Count; i++)
         {
-            Arena.Extras[FirstFigureExtra + i].add_(sum);
-        }
-    }
-
-    private (double Loss, IReadOnlyList<double> Figures) EvaluateOne(Batch batch)
-    {
-        using var evaluating = Trace.Span("evaluate");
-        using var scope = NewDisposeScope();
-        using var gradless = no_grad();
-        if (own is not null)
-        {
-            context.FirstSample = batch.FirstSample;
-            var (ownLoss, ownFigures) = own.Evaluate(placement.Inputs(batch), placement.Targets(batch), batch.Count);
-            return (Sum(ownLoss), [.. ownFigures.Select(Sum)]);
+            sums.Penalties[i] += penalties[i] * batch.Count;
+            sums.Penalty += penalties[i] * batch.Count;
         }
 
-        var tensors = Run(batch);
-        var losses = plan.SampleLosses(tensors);
-        return (Sum(plan.TotalLoss(losses)), [.. plan.SampleFigures(tensors, losses).Select(Sum)]);
-
-        static double Sum(Tensor values) => values.sum(ScalarType.Float64).item<double>();
-    }
-
-    private BatchTensors Run(Batch batch)
-    {
-        using var forward = Trace.Span("forward");
-        var inputs = placement.Inputs(batch);
-        return new BatchTensors(inputs, module.Run(inputs), placement.Targets(batch));
+        for (var i = 0; i < figures.Count; i++)
+        {
+            sums.Figures[i] += figures[i];
+        }
     }
 
     private static double[] ToHost(Tensor values)

@@ -88,6 +88,35 @@ public static class ReplicaState
     public static void LoadWeights(Replica replica, string path) =>
         Load(path, replica.Tensors, replica.Arena.ParameterViews.Concat(replica.Buffers.CurrentViews));
 
+    /// <summary>Gives a replica the whole state of a checkpoint, and says where that stands.</summary>
+    /// <exception cref="StateFileException">It cannot be read, is weights alone, or a tensor is missing or of another shape.</exception>
+    public static Position LoadCheckpoint(Replica replica, string path)
+    {
+        var states = replica.Arena.StateNames.SelectMany(
+            state => replica.Arena.Segments.Select(s => new NamedTensor($"{OptimizerPrefix}{state}/{s.Name}", s.Shape, 0, 0)));
+        var views = replica.Arena.StateViews.SelectMany(static state => state.Views);
+        Load(path, replica.Tensors.Concat(states), replica.Arena.ParameterViews.Concat(replica.Buffers.CurrentViews).Concat(views));
+        var position = PositionOf(path);
+        replica.Stand(position);
+        return position;
+    }
+
+    /// <summary>Where a checkpoint stands.</summary>
+    /// <exception cref="StateFileException">It cannot be read, or is weights alone.</exception>
+    public static Position PositionOf(string path)
+    {
+        var file = SafetensorsFile.Open(path);
+        if (!file.Metadata.TryGetValue(PositionKey, out var text)) throw new StateFileException($"{path} is no checkpoint of a run: it does not say where it stands.");
+        try
+        {
+            return JsonParser.Default.Parse<Position>(text);
+        }
+        catch (InvalidProtocolBufferException e)
+        {
+            throw new StateFileException($"{path}: what it says of its position cannot be read: {e.Message}");
+        }
+    }
+
     /// <summary>Gives a network outside a run the weights and buffers of a file.</summary>
     /// <exception cref="StateFileException">It cannot be read, or a tensor is missing or of another shape.</exception>
     public static void LoadWeights(NetworkModule network, string path) =>
@@ -135,7 +164,7 @@ public static class ReplicaState
         {
             using var scope = NewDisposeScope();
             using var gradless = no_grad();
-            var host = (scale.Equals(1) ? view : view / scale).to(type ?? view.dtype, CPU).contiguous();
+            var host = (scale.Equals(1) ? view : view / Scalars.Of(scale)).to(type ?? view.dtype, CPU).contiguous();
             var element = host.dtype == ScalarType.Float64 ? Storage.ElementType.Float64 : Storage.ElementType.Float32;
             yield return (new TensorEntry(name, element, host.shape), host.bytes.ToArray());
         }

@@ -15,117 +15,126 @@ namespace CnnCluster.Trainer.Training;
 public sealed class Worker : IWorker
 {
     private static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(250);
-    private readonly int slot;
     private readonly string device;
     private readonly WorkerServices services;
     private readonly Action<IMessage> report;
     private readonly CommandThread commands;
     private readonly CommandThread deliveries;
-    private Prepare? prepared;
+    private readonly Lock gate = new();
+    private int slot;
     private TrainPlan? plan;
-    private Data.DataSet? data;
     private TcpMesh? mesh;
-    private WorkerSession? session;
-    private volatile ICollective? collective;
+    private IReadOnlyList<int> slots = [];
+    private long generation;
+    private ICollective? collective;
+    private CancellationTokenSource? connecting;
+    private string haltReason = "";
+    private int ordered;
+    private int haltedUpTo;
+    private volatile WorkerSession? session;
+    private volatile bool working;
     private volatile bool stopRequested;
-    private volatile bool abandoned;
+    private Rates rates = new(0, 0);
 
-    /// <param name="slot">Names the worker's threads.</param>
+    /// <summary>What the last steps came to.</summary>
+    private sealed record Rates(double ImagesPerSecond, double Loss);
+
+    /// <param name="name">Names the worker's threads.</param>
     /// <param name="device">Where it computes, as <c>cpu</c> or <c>cuda:0</c>.</param>
     /// <param name="services">What it shares with this process's other workers.</param>
     /// <param name="report">Takes its answers, from any of its threads.</param>
-    public Worker(int slot, string device, WorkerServices services, Action<IMessage> report)
+    public Worker(string name, string device, WorkerServices services, Action<IMessage> report)
     {
-        this.slot = slot;
         this.device = device;
         this.services = services;
         this.report = report;
-        commands = new CommandThread($"worker {slot}", Fail);
-        deliveries = new CommandThread($"worker {slot} states", Fail);
+        commands = new CommandThread(name, Fail);
+        deliveries = new CommandThread($"{name}, states", Fail);
     }
 
-    private long Generation => prepared?.Generation ?? 0;
-
-    private int Rank => prepared?.Rank ?? 0;
-
-    public void Prepare(Prepare message) => commands.Post(() =>
+    public void Prepare(int slot, Job job) => commands.Post(() =>
     {
-        prepared = message;
-        if (Trace.Current is null) Trace.Attach(services.TraceFor(message.Job)?.WorkerTrack(slot));
-        if (message.Job.Threads > 0) set_num_threads(message.Job.Threads);
-        plan = PlanOf(message.Job);
-        data = services.Data.Load(plan, message.Job.DataFolder);
-        if (!message.OneProcess) mesh = TcpMesh.Listen(IPAddress.Loopback);
+        this.slot = slot;
+        if (session is null)
+        {
+            if (Trace.Current is null) Trace.Attach(services.TraceFor(job)?.WorkerTrack(slot));
+            if (job.Threads > 0) set_num_threads(job.Threads);
+            plan = PlanOf(job);
+            mesh = TcpMesh.Listen(IPAddress.Loopback);
+            session = new WorkerSession(job, plan, new Device(device), services.Data.Load(plan, job.DataFolder), services.OwnStep?.Invoke());
+        }
+
         report(new WorkerPrepared
         {
-            Generation = Generation,
-            Rank = Rank,
-            DataPlane = new Endpoint { Host = IPAddress.Loopback.ToString(), Port = mesh?.Port ?? 0 },
+            DataPlane = new Endpoint { Host = IPAddress.Loopback.ToString(), Port = mesh!.Port },
+            Position = session.Position.Clone(),
         });
     });
 
-    public void Form(FormGeneration message) => commands.Post(() =>
+    public void Order(IMessage command)
     {
-        collective = Join(message);
-        session = new WorkerSession(prepared!.Job, plan!, new Device(device), data!, collective, services.OwnStep?.Invoke());
-        report(new WorkerReady { Generation = Generation, Rank = Rank, Position = session.Position.Clone() });
-    });
+        var number = Interlocked.Increment(ref ordered);
+        commands.Post(() => Obey(command, number));
+    }
 
-    public void Train(TrainEpoch message) => commands.Post(() =>
+    private void Obey(IMessage command, int number)
     {
-        var started = System.Diagnostics.Stopwatch.StartNew();
-        var meter = new ProgressMeter(ProgressInterval);
-        var stop = session!.TrainEpoch(message.Epoch, () => stopRequested, step =>
+        switch (command)
         {
-            if (meter.Count(step.Samples) is { } rate) ReportProgress(rate, step.Loss);
-        });
-        report(new EpochTrained
-        {
-            Generation = Generation,
-            Rank = Rank,
-            Epoch = message.Epoch,
-            Step = session.Position.Step,
-            Sums = session.Position.Sums.Clone(),
-            Seconds = started.Elapsed.TotalSeconds,
-            LearningRate = session.LearningRate,
-            Stop = stop,
-        });
-    });
-
-    public void Validate(Validate message) => commands.Post(() =>
-    {
-        var meter = new ProgressMeter(ProgressInterval);
-        var sums = session!.Validate(() => meter.Count(0));
-        report(new Validated { Generation = Generation, Rank = Rank, Epoch = message.Epoch, Sums = sums });
-    });
-
-    public void Decide(EpochDecided message) => commands.Post(() => session!.Decide(message));
-
-    public void Deliver(DeliverState message) => commands.Post(() =>
-    {
-        var write = session!.Capture(message.Content);
-        deliveries.Post(() =>
-        {
-            StateSender.Send(message.Receiver.Host, message.Receiver.Port, message.Token.Span, message.Name, write);
-            report(new StateDelivered { Generation = Generation, Rank = Rank, Name = message.Name });
-        });
-    });
-
-    public void Finish(Finish message) => commands.Post(() =>
-        report(new WorkerFinished { Generation = Generation, Rank = Rank, WeightsSha256 = session!.Finish(message.RestoreBest) }));
+            case FormGeneration form: Form(form, number); break;
+            case TrainEpoch train: Train(train); break;
+            case Validate validate: Validate(validate); break;
+            case DeliverState deliver: Deliver(deliver); break;
+            case Finish finish: Finish(finish); break;
+            default: throw new ArgumentOutOfRangeException(nameof(command), command, "No such command.");
+        }
+    }
 
     public void StopAtNextStep() => stopRequested = true;
 
-    public void Abandon(Abandon message)
+    public void Halt(Halt command)
     {
-        abandoned = true;
-        collective?.Abort(message.Reason);
-        commands.Post(() => report(new WorkerHalted { Generation = Generation, Rank = Rank, Step = session?.Position.Step ?? 0 }));
+        lock (gate)
+        {
+            // What was ordered before must not connect any more; what is ordered later may.
+            (haltReason, haltedUpTo) = (command.Reason, Volatile.Read(ref ordered));
+            connecting?.Cancel();
+            collective?.Abort(command.Reason);
+        }
+
+        commands.Post(() =>
+        {
+            session?.Halt();
+            report(new WorkerHalted { Round = command.Round, HasState = session is not null, Position = session?.Position.Clone() });
+        });
+    }
+
+    public Heartbeat Beat(long generation)
+    {
+        var current = session;
+        var (computing, waiting) = current?.StepSeconds ?? default;
+        return new Heartbeat
+        {
+            Generation = generation,
+            Step = current?.Position.Step ?? 0,
+            Epoch = current?.Position.Epoch ?? 0,
+            Activity = !working ? Activity.Standing : current!.IsReducing ? Activity.Reducing : Activity.Computing,
+            ImagesPerSecond = rates.ImagesPerSecond,
+            Loss = rates.Loss,
+            StepSeconds = computing,
+            WaitSeconds = waiting,
+        };
     }
 
     public void Dispose()
     {
-        collective?.Abort("this worker is ending");
+        lock (gate)
+        {
+            (haltReason, haltedUpTo) = ("this worker is ending", int.MaxValue);
+            connecting?.Cancel();
+            collective?.Abort(haltReason);
+        }
+
         commands.Post(() =>
         {
             session?.Dispose();
@@ -135,6 +144,98 @@ public sealed class Worker : IWorker
         deliveries.Dispose();
     }
 
+    private void Form(FormGeneration form, int number)
+    {
+        stopRequested = false;
+        generation = form.Generation;
+        slots = [.. form.Members.Select(static member => member.Slot)];
+        using var cancelling = new CancellationTokenSource();
+        lock (gate)
+        {
+            if (number <= haltedUpTo) throw new CollectiveException(haltReason);
+            connecting = cancelling;
+        }
+
+        var joined = Connect(form, cancelling.Token);
+        lock (gate)
+        {
+            collective = joined;
+            if (number <= haltedUpTo) joined.Abort(haltReason);
+        }
+
+        session!.Enter(joined, form);
+        report(new WorkerReady { Generation = generation, Position = session.Position.Clone() });
+    }
+
+    private ICollective Connect(FormGeneration form, CancellationToken cancellation)
+    {
+        try
+        {
+            return Join(form, cancellation);
+        }
+        finally
+        {
+            lock (gate)
+            {
+                connecting = null;
+            }
+        }
+    }
+
+    private void Train(TrainEpoch message) => Work(() =>
+    {
+        var started = System.Diagnostics.Stopwatch.StartNew();
+        var meter = new ProgressMeter(ProgressInterval);
+        session!.Decide(message.Decided);
+        var stop = session.TrainEpoch(message.Epoch, () => stopRequested, step =>
+        {
+            if (meter.Count(step.Samples) is { } rate) rates = new Rates(rate, step.Loss);
+        });
+        report(new EpochTrained
+        {
+            Generation = generation,
+            Epoch = message.Epoch,
+            Step = session.Position.Step,
+            Sums = session.Position.Sums.Clone(),
+            Seconds = started.Elapsed.TotalSeconds,
+            LearningRate = session.LearningRate,
+            Stop = stop,
+        });
+    });
+
+    private void Validate(Validate message) => Work(() =>
+        report(new Validated { Generation = generation, Epoch = message.Epoch, Sums = session!.Validate(static () => { }) }));
+
+    private void Deliver(DeliverState message)
+    {
+        session!.Decide(message.Decided);
+        var write = session.Capture(message.Content);
+        deliveries.Post(() =>
+        {
+            StateSender.Send(message.Receiver.Host, message.Receiver.Port, message.Token.Span, message.Name, write);
+            report(new StateDelivered { Name = message.Name });
+        });
+    }
+
+    private void Finish(Finish message)
+    {
+        session!.Decide(message.Decided);
+        report(new WorkerFinished { Generation = generation, WeightsSha256 = session.Finish(message.RestoreBest) });
+    }
+
+    private void Work(Action work)
+    {
+        working = true;
+        try
+        {
+            work();
+        }
+        finally
+        {
+            working = false;
+        }
+    }
+
     /// <summary>The script was checked at home: here it can only be wrong if the two are not the same version.</summary>
     private TrainPlan PlanOf(Job job)
     {
@@ -142,47 +243,29 @@ public sealed class Worker : IWorker
         return result.Value?.Plan ?? throw new UserException($"This worker does not understand the run's script:\n{result.Text}");
     }
 
-    private ICollective Join(FormGeneration message)
+    private ICollective Join(FormGeneration form, CancellationToken cancellation)
     {
-        var rank = new Rank(Rank);
-        if (prepared!.OneProcess)
-        {
-            return services.InProcess(rank, new WorldSize(prepared.World), message.Token.Span);
-        }
-
-        var endpoints = message.DataPlanes.Select(static e => (e.Host, e.Port)).ToList();
-        return mesh!.Connect(rank, endpoints, message.Generation, message.Token.Memory, WorkerServices.ConnectPatience, WorkerServices.OperationPatience);
+        var (rank, world) = (new Rank(slots.Index().First(e => e.Item == slot).Index), new WorldSize(slots.Count));
+        if (form.OneProcess) return services.InProcess(rank, world, form.Token.Span);
+        var endpoints = form.Members.Select(static member => (member.DataPlane.Host, member.DataPlane.Port)).ToList();
+        return mesh!.Connect(rank, endpoints, form.Generation, form.Token.Memory, WorkerServices.ConnectPatience, WorkerServices.OperationPatience, cancellation: cancellation);
     }
-
-    private void ReportProgress(double rate, double loss) => report(new Progress
-    {
-        Generation = Generation,
-        Rank = Rank,
-        Step = session!.Position.Step,
-        Epoch = session.Position.Epoch,
-        ImagesPerSecond = rate,
-        Loss = loss,
-    });
 
     /// <summary>Between two steps every replica is whole: only one that was never built has no state to save.</summary>
-    private void Fail(Exception exception)
+    private void Fail(Exception exception) => report(new WorkerFailed
     {
-        if (abandoned && exception is CollectiveException)
-        {
-            // The step that was given up: the answer to Abandon follows.
-            return;
-        }
+        Generation = generation,
+        Kind = KindOf(exception),
+        Reason = Describe(exception),
+        LostPeer = (exception as CollectiveException)?.Peer is { } peer && peer.Value < slots.Count ? slots[peer.Value] : -1,
+    });
 
-        report(new WorkerFailed
-        {
-            Generation = Generation,
-            Rank = Rank,
-            Step = session?.Position.Step ?? 0,
-            Reason = Describe(exception),
-            LostPeer = (exception as CollectiveException)?.Peer?.Value ?? -1,
-            HasState = session is not null,
-        });
-    }
+    private static FailureKind KindOf(Exception exception) => exception switch
+    {
+        CollectiveException => FailureKind.Peer,
+        NonFiniteGradientException or UserException => FailureKind.Run,
+        _ => FailureKind.Worker,
+    };
 
     private static string Describe(Exception exception) =>
         exception is UserException or CollectiveException or NonFiniteGradientException or IOException

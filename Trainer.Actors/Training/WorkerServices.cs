@@ -10,9 +10,10 @@ namespace CnnCluster.Trainer.Training;
 /// <summary>What the workers of one process share.</summary>
 public sealed class WorkerServices(DataCache data) : IDisposable
 {
-    /// <summary>How long a rank waits for the others to come, and in one operation. A lost process is noticed at once.</summary>
-    public static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(30);
+    /// <summary>How long a rank waits for the others to come, which all listen when they are told to. A lost process is noticed at once.</summary>
+    public static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(10);
 
+    /// <summary>How long it waits in one operation.</summary>
     public static readonly TimeSpan OperationPatience = TimeSpan.FromSeconds(60);
 
     private readonly ConcurrentDictionary<string, IReadOnlyList<ICollective>> groups = new(StringComparer.Ordinal);

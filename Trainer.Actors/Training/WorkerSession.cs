@@ -1,5 +1,6 @@
 using CnnCluster.Dsl;
 using CnnCluster.Kernels;
+using CnnCluster.Kernels.Collectives;
 using CnnCluster.Kernels.Optimization;
 using CnnCluster.Kernels.Tracing;
 using CnnCluster.Trainer.Coordination;
@@ -8,56 +9,84 @@ using CnnCluster.Trainer.Protocol;
 using CnnCluster.Trainer.Storage;
 using static TorchSharp.torch;
 using Position = CnnCluster.Trainer.Protocol.Position;
+using Stopwatch = System.Diagnostics.Stopwatch;
 
 namespace CnnCluster.Trainer.Training;
 
 /// <summary>What a worker knows of its run: the plan, its replica, its data, and where it stands. One thread owns it.</summary>
+/// <remarks>It outlives the generations that its worker is part of: each gives it new peers and a new part of the batches.</remarks>
 public sealed class WorkerSession : IDisposable
 {
     private readonly Job job;
     private readonly TrainPlan plan;
+    private readonly DataSet data;
     private readonly Replica replica;
-    private readonly BatchLoader training;
-    private readonly BatchLoader validation;
     private readonly Schedule schedule;
     private readonly long stepsPerEpoch;
     private readonly double initialRate;
+    private BatchLoader training;
+    private BatchLoader validation;
     private Tensor? bestParameters;
     private Tensor? bestBuffers;
+
+    // The run is ending: the replica has the best weights, and what is kept as the best are the last ones.
+    private bool hasBestInPlace;
 
     /// <param name="job">The script and the run's settings.</param>
     /// <param name="plan">The script's train part.</param>
     /// <param name="device">Where it computes.</param>
     /// <param name="data">The samples, the same on every rank.</param>
-    /// <param name="collective">Joins it with its peers.</param>
     /// <param name="ownStep">What a step does instead of the script's losses; null for these.</param>
-    public WorkerSession(Job job, TrainPlan plan, Device device, DataSet data, ICollective collective, OwnStep? ownStep)
+    public WorkerSession(Job job, TrainPlan plan, Device device, DataSet data, OwnStep? ownStep)
     {
         this.job = job;
         this.plan = plan;
-        var (rank, world) = (collective.Rank.Value, collective.WorldSize.Value);
-        training = new BatchLoader(data.Train, plan.Batch, rank, world, plan.Seed, TrainingCatalogues.AugmentationsOf(plan), plan.Batch);
-        validation = new BatchLoader(data.Validation, plan.Batch, rank, world, plan.Seed, [], plan.Batch);
+        this.data = data;
+        (training, validation) = Loaders(0, [1]);
         stepsPerEpoch = (training.Steps + plan.Accumulate - 1) / plan.Accumulate;
         schedule = plan.CreateSchedule();
         initialRate = plan.CreateRule().LearningRate;
-        replica = new Replica(plan, device, collective, ownStep);
-        if (job.InitialState.Length > 0)
+        replica = new Replica(plan, device, new SoloCollective(), ownStep);
+        if (job.Resume)
+        {
+            Position = ReplicaState.LoadCheckpoint(replica, job.InitialState);
+
+            // An epoch that was judged where the run was stopped within it is judged again at its end.
+            if (Position.StepInEpoch < stepsPerEpoch) Position.DecidedEpoch = Math.Min(Position.DecidedEpoch, Position.Epoch - 1);
+            if (job.BestState.Length > 0) KeepBest(job.BestState);
+        }
+        else if (job.InitialState.Length > 0)
         {
             ReplicaState.LoadWeights(replica, job.InitialState);
-        }
-
-        if (job.RecordFolder.Length > 0 && rank == 0)
-        {
-            replica.Reduced = Record;
         }
     }
 
     /// <summary>Where the run stands, as of the last committed step.</summary>
-    public Position Position { get; } = new() { Epoch = 1, Sums = new EpochSums(), EarlyStopping = EarlyStoppingRule.Initial, Plateau = PlateauRule.Initial };
+    public Position Position { get; private set; } =
+        new() { Epoch = 1, Sums = new EpochSums(), EarlyStopping = EarlyStoppingRule.Initial, Plateau = PlateauRule.Initial };
 
     /// <summary>The rate of the last step.</summary>
     public double LearningRate { get; private set; }
+
+    /// <summary>Whether the worker waits for its peers in a step's reduction; read from other threads.</summary>
+    public bool IsReducing => replica.IsReducing;
+
+    /// <summary>Seconds of this worker's own computing, and of its waiting for its peers, in the last steps' mean; read from other threads.</summary>
+    public (double Computing, double Waiting) StepSeconds { get; private set; }
+
+    /// <summary>Takes part in a generation: its peers, and this worker's part of the batches.</summary>
+    /// <param name="collective">Joins it with its peers; the session disposes it when it enters the next, or ends.</param>
+    /// <param name="form">Who they are, and whose state counts.</param>
+    /// <exception cref="CollectiveException">A peer was lost meanwhile; what this worker had, it has.</exception>
+    public void Enter(ICollective collective, FormGeneration form)
+    {
+        replica.Collective.Dispose();
+        replica.Join(collective);
+        (training, validation) = Loaders(collective.Rank.Value, [.. form.Members.Select(static member => member.Share)]);
+        Decide(form.Decided);
+        if (form.Synchronise) Synchronise(form);
+        replica.Reduced = job.RecordFolder.Length > 0 && collective.Rank.Value == 0 ? Record : null;
+    }
 
     /// <summary>Trains an epoch, from where it was left, and returns why it ended before its last batch, if it did.</summary>
     /// <param name="epoch">From 1.</param>
@@ -74,11 +103,13 @@ public sealed class WorkerSession : IDisposable
         }
 
         Trace.At(epoch, replica.Step + 1);
-        foreach (var batches in training.TrainEpoch(epoch, (int)Position.StepInEpoch * plan.Accumulate).Chunk(plan.Accumulate))
+        foreach (var batches in training.TrainEpoch(epoch, (int)Position.StepInEpoch * plan.Accumulate).Chunk(plan.Accumulate * training.Parts))
         {
             LearningRate = schedule(
                 initialRate, new SchedulePoint(replica.Step, stepsPerEpoch, stepsPerEpoch * plan.Epochs, Position.Plateau.Reductions));
+            var (started, waited) = (Stopwatch.GetTimestamp(), replica.WaitSeconds);
             var result = replica.Take(batches, LearningRate, stopRequested());
+            Measure(Stopwatch.GetElapsedTime(started).TotalSeconds, replica.WaitSeconds - waited);
             foreach (var batch in batches)
             {
                 batch.Dispose();
@@ -102,9 +133,14 @@ public sealed class WorkerSession : IDisposable
         return replica.Evaluate(validation.InOrder(), onBatch);
     }
 
-    /// <summary>Remembers what was decided on an epoch, and the weights if they are the best so far.</summary>
-    public void Decide(EpochDecided decision)
+    /// <summary>
+    /// Remembers what was decided on an epoch, and the weights if they are the best so far. A decision comes with every
+    /// message that may be the first to bring it, and counts once; the step behind it waits for one of them.
+    /// </summary>
+    public void Decide(EpochDecided? decision)
     {
+        if (decision is null || decision.Epoch <= Position.DecidedEpoch || decision.Step != Position.Step) return;
+        Position.DecidedEpoch = decision.Epoch;
         Position.EarlyStopping = decision.EarlyStopping;
         Position.Plateau = decision.Plateau ?? PlateauRule.Initial;
         if (decision.KeepAsBest && plan.EarlyStop.Restore == Restore.Best)
@@ -129,13 +165,14 @@ public sealed class WorkerSession : IDisposable
     /// <summary>Takes the best weights back if asked to, and returns the hash of what the run ends with.</summary>
     public string Finish(bool restoreBest)
     {
-        if (restoreBest && bestParameters is { } parameters && bestBuffers is { } buffers)
-        {
-            replica.Arena.Parameters.copy_(parameters);
-            replica.Buffers.Current.copy_(buffers);
-        }
-
+        if (restoreBest && !hasBestInPlace) SwapBest();
         return ReplicaState.WeightsHash(replica);
+    }
+
+    /// <summary>Stands at the last step again, also behind <see cref="Finish"/>: where the end was cut, it is not the end yet.</summary>
+    public void Halt()
+    {
+        if (hasBestInPlace) SwapBest();
     }
 
     public void Dispose()
@@ -146,10 +183,96 @@ public sealed class WorkerSession : IDisposable
         replica.Collective.Dispose();
     }
 
+    private void SwapBest()
+    {
+        if (bestParameters is null || bestBuffers is null) return;
+        Swap(replica.Arena.Parameters, bestParameters);
+        Swap(replica.Buffers.Current, bestBuffers);
+        hasBestInPlace = !hasBestInPlace;
+
+        static void Swap(Tensor a, Tensor b)
+        {
+            using var before = a.clone();
+            a.copy_(b);
+            b.copy_(before);
+        }
+    }
+
+    private (BatchLoader Training, BatchLoader Validation) Loaders(int rank, IReadOnlyList<int> shares)
+    {
+        var shards = ShardDeal.Of(plan, rank, shares.Count);
+        return (
+            new BatchLoader(data.Train, plan.Batch, rank, shares, plan.Seed, TrainingCatalogues.AugmentationsOf(plan), plan.Batch, shards),
+            new BatchLoader(data.Validation, plan.Batch, rank, shares, plan.Seed, [], plan.Batch, shards));
+    }
+
+    /// <summary>
+    /// Takes the state of one rank, which all take part in handing on. It is copied aside first: a peer that is lost meanwhile
+    /// leaves every worker with the state that it had, or with the new one, and never with parts of both.
+    /// </summary>
+    private void Synchronise(FormGeneration form)
+    {
+        using var copying = Trace.Phase("copy of the state");
+        using var scope = NewDisposeScope();
+        using var gradless = no_grad();
+        var own = StateTensors(HasBest(form)).Where(static tensor => tensor.numel() > 0).ToList();
+        var taken = own.ConvertAll(static tensor => tensor.clone());
+        foreach (var tensor in taken)
+        {
+            replica.Collective.Broadcast(tensor, new Rank(form.Source));
+        }
+
+        foreach (var (to, from) in own.Zip(taken))
+        {
+            to.copy_(from);
+        }
+
+        Position = form.Position.Clone();
+        replica.Stand(Position);
+    }
+
+    /// <summary>Whether the source has weights that were the best so far: every rank must say the same.</summary>
+    private bool HasBest(FormGeneration form) =>
+        plan.EarlyStop.Restore == Restore.Best
+        && (form.Position.EarlyStopping.BestEpoch > 0 || form.Decided is { EarlyStopping.BestEpoch: > 0 });
+
+    private IEnumerable<Tensor> StateTensors(bool withBest)
+    {
+        if (withBest && bestParameters is null)
+        {
+            Keep(ref bestParameters, replica.Arena.Parameters);
+            Keep(ref bestBuffers, replica.Buffers.Current);
+        }
+
+        IEnumerable<Tensor> best = withBest ? [bestParameters!, bestBuffers!] : [];
+        return [replica.Arena.Parameters, .. replica.Arena.States, replica.Buffers.Current, .. best];
+    }
+
+    /// <summary>The best weights so far, of a run that goes on.</summary>
+    private void KeepBest(string path)
+    {
+        using var current = replica.Arena.Parameters.clone();
+        using var currentBuffers = replica.Buffers.Current.clone();
+        ReplicaState.LoadWeights(replica, path);
+        Keep(ref bestParameters, replica.Arena.Parameters);
+        Keep(ref bestBuffers, replica.Buffers.Current);
+        replica.Arena.Parameters.copy_(current);
+        replica.Buffers.Current.copy_(currentBuffers);
+    }
+
     private static void Keep(ref Tensor? copy, Tensor current)
     {
         copy ??= empty_like(current).DetachFromDisposeScope();
         copy.copy_(current);
+    }
+
+    /// <summary>Means in which a step counts for a tenth.</summary>
+    private void Measure(double step, double waiting)
+    {
+        var (computed, waited) = StepSeconds;
+        StepSeconds = computed.Equals(0)
+            ? (step - waiting, waiting)
+            : ((0.9 * computed) + (0.1 * (step - waiting)), (0.9 * waited) + (0.1 * waiting));
     }
 
     private void Commit(StepResult result)

@@ -22,7 +22,7 @@ public class LoadingBench
     public void Setup()
     {
         data = SampleFiles.Noise(Batches * Batch, 1, new SampleShape(1, 28, 28), seed: 1);
-        loader = new BatchLoader(data.Train, Batch, rank: 0, world: 1, seed: 1, [], Batch);
+        loader = new BatchLoader(data.Train, Batch, rank: 0, shares: [1], seed: 1, [], Batch);
         floats = rand(Batches * Batch, 28 * 28);
         order = randperm(Batches * Batch);
     }

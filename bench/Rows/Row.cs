@@ -26,6 +26,9 @@ internal sealed record Row
 
     public const string TorchSharp = "TorchSharp";
 
+    /// <summary>cnn without exact mode.</summary>
+    public const string Inexact = "without exact";
+
     /// <summary>A side that another interpreter measures.</summary>
     public const string PyTorch = "PyTorch";
 

@@ -20,6 +20,21 @@ internal static class TrainingRows
             network, at, batch, colour ? at.Colour : at.Grey, at.Seconds.ToString(CultureInfo.InvariantCulture)),
     };
 
+    /// <summary>Images per second of training steps in exact mode, beside the same without it.</summary>
+    public static Row Exact(string name, string title, string network, int batch, int shards, IReadOnlyList<Goal> goals) => new()
+    {
+        Name = name,
+        Title = title,
+        Unit = "images/s",
+        Sides = [Row.Cnn, Row.Inexact],
+        Goals = goals,
+        Measure = (side, at) =>
+        {
+            using var loop = new CnnLoop(network, batch, SampleFiles.Read(at.Grey), side == Row.Cnn ? shards : null);
+            return loop.RateOfSteps(new StepMeter(at.Seconds));
+        },
+    };
+
     /// <summary>Images per second of an epoch with the validation behind it.</summary>
     public static Row Epoch(string name, string title, string network, int batch, IReadOnlyList<Goal> goals) => new()
     {

@@ -16,10 +16,10 @@ internal sealed class CnnLoop : IDisposable
 {
     private readonly WorkerSession session;
 
-    public CnnLoop(string network, int batch, DataSet data)
+    public CnnLoop(string network, int batch, DataSet data, int? shards = null)
     {
-        var plan = Networks.Training(network, batch, data.Train.Inputs[0].Shape).Plan;
-        session = new WorkerSession(new Job(), plan, CPU, data, new SoloCollective(), ownStep: null);
+        var plan = Networks.Training(network, batch, data.Train.Inputs[0].Shape, shards).Plan;
+        session = new WorkerSession(new Job(), plan, CPU, data, ownStep: null);
     }
 
     /// <summary>Images per second of training steps.</summary>

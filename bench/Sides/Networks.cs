@@ -9,9 +9,13 @@ internal static class Networks
 {
     private const int Classes = 10;
 
-    public static Training Training(string network, int batch, SampleShape shape)
+    /// <param name="network">The script's name.</param>
+    /// <param name="batch">Samples of a batch.</param>
+    /// <param name="shape">Of a sample.</param>
+    /// <param name="shards">Of exact mode; null without it.</param>
+    public static Training Training(string network, int batch, SampleShape shape, int? shards = null)
     {
-        var text = File.ReadAllText(PathOf(network)) + TrainPart(Plan(network).Name, batch);
+        var text = File.ReadAllText(PathOf(network)) + TrainPart(Plan(network).Name, batch, shards);
         var result = Script.Training(new Source($"{network}.cnn", text), null, [], CataloguesFor(shape));
         return result.Value ?? throw new InvalidOperationException(result.Text);
     }
@@ -34,7 +38,7 @@ internal static class Networks
 
     private static string PathOf(string network) => Path.Combine(Repository.Root, "bench", "networks", $"{network}.cnn");
 
-    private static string TrainPart(string name, int batch) => string.Create(CultureInfo.InvariantCulture, $$"""
+    private static string TrainPart(string name, int batch, int? shards) => string.Create(CultureInfo.InvariantCulture, $$"""
 
         train {{name}} {
             data      samples
@@ -43,6 +47,7 @@ internal static class Networks
             batch     {{batch}}
             epochs    1000
             seed      1
+            {{(shards is null ? "" : $"exact shards={shards}")}}
         }
         """);
 

@@ -42,7 +42,7 @@ let words =
       choices
       |> List.except (Catalogue.layers |> List.map _.Name)
       |> List.except (Activation.all |> List.map _.Name)
-      "train-statement", TrainStatements.known |> List.map _.Name
+      "train-statement", TrainStatements.all |> List.map _.Name
       "choice",
       [ for loss in Loss.all -> loss.Name
         for metric in Metric.all -> metric.Name

@@ -23,7 +23,13 @@ let joined =
         Open = inProcess }
       { Name = "TCP"
         Worlds = [ 1..8 ]
-        Open = tcp } ]
+        Open = tcp }
+      { Name = "shared memory"
+        Worlds = [ 1..8 ]
+        Open = sharedMemory }
+      { Name = "hosts of threads"
+        Worlds = [ 2; 3; 5; 8 ]
+        Open = hierarchical } ]
 
 /// Values of many magnitudes, whose sum depends on the order of additions.
 let sample rank i =

@@ -38,7 +38,7 @@ let private deals world leaves =
                   for rest in cuts until (ranks - 1) -> LeafRange(first, until) :: rest ]
 
     let all = cuts 0 world
-    let every = max 1 (all.Length / 12)
+    let every = max 1 (all.Length / 6)
     all |> List.indexed |> List.filter (fun (i, _) -> i % every = 0) |> List.map snd
 
 let private sumsLeaves element leaves (ranks: ICollective[]) =

@@ -51,18 +51,49 @@ let inProcess (world: int) patience =
 let endpoints (meshes: TcpMesh[]) =
     meshes |> Array.map (fun mesh -> struct ("127.0.0.1", mesh.Port))
 
-let connect (mesh: TcpMesh) rank endpoints connectPatience operationPatience =
-    mesh.Connect(Rank rank, endpoints, 7L, ReadOnlyMemory token, connectPatience, operationPatience)
+let connectOver shared (mesh: TcpMesh) rank endpoints connectPatience operationPatience =
+    mesh.Connect(Rank rank, endpoints, 7L, ReadOnlyMemory token, connectPatience, operationPatience, shared)
 
-let tcp world patience =
+let connect mesh = connectOver false mesh
+
+let private meshed shared world patience =
     let meshes = Array.init world (fun _ -> TcpMesh.Listen IPAddress.Loopback)
 
     try
-        onThreads (Array.indexed meshes) (fun (rank, mesh) -> connect mesh rank (endpoints meshes) bound patience)
+        onThreads (Array.indexed meshes) (fun (rank, mesh) ->
+            connectOver shared mesh rank (endpoints meshes) bound patience)
         |> all
     finally
         for mesh in meshes do
             mesh.Dispose()
+
+let tcp world patience = meshed false world patience
+
+let sharedMemory world patience = meshed true world patience
+
+/// Hosts of threads, joined over TCP by their first ranks.
+let hosts (sizes: int list) patience : ICollective[] =
+    let locals = [| for size in sizes -> inProcess size patience |]
+
+    let leaders: ICollective[] =
+        if sizes.Length = 1 then
+            [| new SoloCollective() |]
+        else
+            tcp sizes.Length patience
+
+    [| for host, local in Array.indexed locals do
+           for own, collective in Array.indexed local do
+               let rank = Rank(List.sum (List.truncate host sizes) + own)
+               let leader = if own = 0 then leaders[host] else null
+               new HierarchicalCollective(rank, List.toArray sizes, collective, leader) |]
+
+/// A world in three hosts, the first of which has most ranks; in fewer where it is small.
+let private inHosts world =
+    let first = (world + 1) / 2
+    let second = (world - first + 1) / 2
+    List.filter (fun size -> size > 0) [ first; second; world - first - second ]
+
+let hierarchical world patience = hosts (inHosts world) patience
 
 let disposing (collectives: ICollective[]) act =
     try

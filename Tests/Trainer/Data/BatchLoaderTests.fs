@@ -25,7 +25,7 @@ let private setOf count =
     )
 
 let private loader set batch rank world (augmentations: Augmentation list) =
-    BatchLoader(set, batch, rank, world, seed, augmentations, batch)
+    BatchLoader(set, batch, rank, Array.replicate world 1, seed, augmentations, batch)
 
 /// One image of a sample, computed plainly.
 let private plainImage (set: SampleSet) (augmentations: Augmentation list) epoch sample input =
@@ -204,7 +204,7 @@ let tests =
               Expect.isFalse (SpinWait.SpinUntil((fun () -> Volatile.Read(&prepared[0]) > 8), 50)) "and no more"
           }
           test "a slice that is longer than allowed is refused" {
-              let loader = BatchLoader(setOf 30, 8, 0, 1, seed, [], 7)
+              let loader = BatchLoader(setOf 30, 8, 0, [| 1 |], seed, [], 7)
 
               Expect.throwsT<InvalidOperationException>
                   (fun () -> loader.InOrder() |> Seq.iter ignore)

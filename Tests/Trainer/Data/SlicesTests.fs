@@ -26,6 +26,31 @@ let tests =
           test "one sample over 3 ranks leaves two slices empty" {
               Expect.equal (slices 1 3 |> List.map snd) [ 1; 0; 0 ] "counts"
           }
+          testProperty "slices by shares follow each other, cover the batch and are right to one sample"
+          <| fun (NonNegativeInt samples) (shares: PositiveInt list) ->
+              let shares = [| for PositiveInt share in shares -> share |]
+
+              if shares.Length > 0 then
+                  let slices =
+                      [ for rank in 0 .. shares.Length - 1 ->
+                            let struct (start, count) = Slices.Of(samples, rank, shares)
+                            start, count ]
+
+                  let counts = List.map snd slices
+                  Expect.equal (List.sum counts) samples "covered"
+                  Expect.equal (List.map fst slices) (counts |> List.scan (+) 0 |> List.take shares.Length) "contiguous"
+
+                  for share, count in Seq.zip shares counts do
+                      let fair = float samples * float share / float (Array.sum shares)
+                      Expect.isLessThan (abs (float count - fair)) 1.0 "fair"
+          test "32 samples over shares of 2, 1 and 1 are 16, 8 and 8" {
+              let counts =
+                  [ for rank in 0..2 ->
+                        let struct (_, count) = Slices.Of(32, rank, [| 2; 1; 1 |])
+                        count ]
+
+              Expect.equal counts [ 16; 8; 8 ] "counts"
+          }
           test "there is no slice for a rank outside of the world" {
               for rank in [ -1; 3 ] do
                   Expect.throwsT<ArgumentOutOfRangeException> (fun () -> Slices.Of(5, rank, 3) |> ignore) "refused"

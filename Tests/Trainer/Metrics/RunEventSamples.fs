@@ -2,17 +2,11 @@
 module CnnCluster.Tests.Trainer.Metrics.RunEventSamples
 
 open System.Collections.Generic
-open Akka.Actor
 open CnnCluster.Trainer.Coordination
 open CnnCluster.Trainer.Protocol
 
 let started =
-    RunStarted(
-        61706L,
-        [| RosterEntry(ActorRefs.Nobody, 0, "alpha", 4711, "cpu")
-           RosterEntry(ActorRefs.Nobody, 2, "beta", 4712, "cuda:0") |],
-        4
-    )
+    RunStarted(61706L, [| RosterEntry(0, "alpha", 4711, "cpu", 1); RosterEntry(2, "beta", 4712, "cuda:0", 1) |], 4)
 
 let regularizedMetrics epoch values losses =
     EpochMetrics(epoch, int64 epoch * 235L, Dictionary(dict values), Dictionary(dict losses), 1234.5, 0.001)

@@ -128,8 +128,7 @@ let tests =
               let plan = plan plateauScript
               let data = TrainingCatalogues.Load(plan, null)
 
-              use session =
-                  new WorkerSession(Job(), plan, torch.CPU, data, new SoloCollective(), null)
+              use session = new WorkerSession(Job(), plan, torch.CPU, data, null)
 
               let rateOf epoch =
                   session.TrainEpoch(epoch, (fun () -> false), ignore) |> ignore
@@ -139,6 +138,7 @@ let tests =
                   session.Decide(
                       EpochDecided(
                           Epoch = epoch,
+                          Step = session.Position.Step,
                           EarlyStopping = EarlyStoppingRule.Initial,
                           Plateau = PlateauState(Reductions = reductions)
                       )

@@ -81,10 +81,11 @@ let loader (plan: TrainPlan) (data: DataSet) (collective: ICollective) =
         data.Train,
         plan.Batch,
         collective.Rank.Value,
-        collective.WorldSize.Value,
+        Array.replicate collective.WorldSize.Value 1,
         plan.Seed,
         TrainingCatalogues.AugmentationsOf plan,
-        plan.Batch
+        plan.Batch,
+        ShardDeal.Of(plan, collective.Rank.Value, collective.WorldSize.Value)
     )
 
 /// What a rank ends with.
@@ -108,7 +109,7 @@ let private train makeStep (plan: TrainPlan) (data: DataSet) epochs (collective:
 
     let steps =
         [ for epoch in 1..epochs do
-              for batches in loader.TrainEpoch(epoch, 0) |> Seq.chunkBySize plan.Accumulate ->
+              for batches in loader.TrainEpoch(epoch, 0) |> Seq.chunkBySize (plan.Accumulate * loader.Parts) ->
                   replica.Take(batches, learningRate plan, false) ]
 
     { Hash = ReplicaState.WeightsHash replica
@@ -118,7 +119,7 @@ let private train makeStep (plan: TrainPlan) (data: DataSet) epochs (collective:
       Figures = [ for step in steps -> [ for figure in step.Figures -> figure / float step.Samples ] ] }
 
 /// Runs on every rank of a world of this size; what each came to.
-let private onRanks world (act: ICollective -> 'T) =
+let onRanks world (act: ICollective -> 'T) =
     let collectives =
         if world = 1 then
             [| new SoloCollective() :> ICollective |]

@@ -1,4 +1,5 @@
 using CnnCluster.Dsl;
+using CnnCluster.Kernels;
 using CnnCluster.Kernels.Arena;
 using static TorchSharp.torch;
 
@@ -64,7 +65,7 @@ internal sealed class OwnStepRunner
             arena.Gradients.zero_();
         }
 
-        arena.Gradients.div_((double)samples).add_(before);
+        arena.Gradients.div_(Scalars.Of(samples)).add_(before);
         return Sums(slice, losses);
     }
 

@@ -1,0 +1,287 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
+
+namespace CnnCluster.Kernels.Collectives;
+
+/// <summary>A collective between processes, over one link between each two ranks.</summary>
+/// <remarks>
+/// Each rank sums its own chunk of all ranks' buffers along the tree and sends the sums to all: 2·(n−1)/n of the buffer
+/// each way, as a ring, in two messages in a row instead of 2·(n−1). A small buffer goes to everyone as a whole, in one.
+/// Everything travels in blocks, one block ahead of what is summed.
+/// </remarks>
+internal sealed class MeshCollective : Collective
+{
+    /// <summary>Buffers that every rank sends as a whole to every other, instead of chunk by chunk and back.</summary>
+    private const int SmallBytes = 16 * 1024;
+
+    private readonly PeerLink?[] links;
+    private readonly PeerLink[] others;
+    private readonly IDisposable? segment;
+    private readonly int blockBytes;
+    private nint[] nodes = [];
+
+    /// <param name="rank">This rank.</param>
+    /// <param name="links">The links in rank order; null at this rank's own place.</param>
+    /// <param name="segment">What the links need of this rank's, to be disposed of behind them.</param>
+    public MeshCollective(Rank rank, PeerLink?[] links, IDisposable? segment)
+        : base(rank, new WorldSize(links.Length))
+    {
+        this.links = links;
+        this.segment = segment;
+
+        // From the next rank on, so that not all ranks begin with the same one.
+        others = [.. links[rank.Value..].OfType<PeerLink>(), .. links[..rank.Value].OfType<PeerLink>()];
+        blockBytes = Blocks.Bytes(WorldSize);
+    }
+
+    internal override void Reduce<T>(LeafDeal leaves, Span<T> rows, Span<T> result, Reduction reduction)
+    {
+        var operation = new Operation(OperationKind.Reduction, Size<T>(result.Length));
+        var sum = new Summing<T>(operation, leaves, rows, result.Length, reduction, BlockOf<T>(leaves));
+        if (WorldSize.Value == 2 || operation.Bytes <= SmallBytes) ReduceWhole(sum, result);
+        else ReduceChunks(sum, result);
+        AwaitSent(0);
+    }
+
+    internal override void ReduceScatter<T>(Span<T> buffer, Span<T> part)
+    {
+        var operation = new Operation(OperationKind.ReduceScatter, Size<T>(buffer.Length));
+        var sum = new Summing<T>(operation, OneEach, buffer, buffer.Length, Reduction.Sum, BlockOf<T>(OneEach));
+        var blocks = Blocks.Count(Longest(buffer.Length), sum.Block);
+        for (var i = 0; i <= blocks; i++)
+        {
+            if (i < blocks) SendParts(sum, i);
+            if (i > 0) SumPart(sum, i - 1, part);
+        }
+
+        AwaitSent(0);
+    }
+
+    internal override void Deliver<T>(Span<T> buffer, Span<T> parts)
+    {
+        var operation = new Operation(OperationKind.Delivery, Size<T>(buffer.Length));
+        var block = BlockOf<T>(OneEach);
+        var blocks = Blocks.Count(Longest(buffer.Length), block);
+        var own = ChunkOf(buffer, Rank);
+        own.CopyTo(parts[(Rank.Value * own.Length)..]);
+        for (var i = 0; i <= blocks; i++)
+        {
+            foreach (var link in others)
+            {
+                if (i < blocks) link.Send(operation, Pieces.Of(BlockAt(ChunkOf(buffer, link.Rank), i, block)));
+            }
+
+            foreach (var link in others)
+            {
+                if (i > 0) link.Receive(operation, MemoryMarshal.AsBytes(BlockAt(parts.Slice(link.Rank.Value * own.Length, own.Length), i - 1, block)));
+            }
+        }
+
+        AwaitSent(0);
+    }
+
+    internal override void AllGather<T>(Span<T> part, IReadOnlyList<int> lengths, Span<T> whole)
+    {
+        var operation = new Operation(OperationKind.AllGather, Size<T>(whole.Length));
+        var block = BlockOf<T>(OneEach);
+        var blocks = Blocks.Count(lengths.Max(), block);
+        Span<int> starts = stackalloc int[lengths.Count];
+        for (var rank = 1; rank < lengths.Count; rank++)
+        {
+            starts[rank] = starts[rank - 1] + lengths[rank - 1];
+        }
+
+        part.CopyTo(whole[starts[Rank.Value]..]);
+        for (var i = 0; i <= blocks; i++)
+        {
+            if (i < blocks && i < Blocks.Count(part.Length, block)) SendAll(operation, BlockAt(part, i, block));
+            if (i > 0) ReceiveEach(operation, i - 1, block, lengths, starts, whole);
+        }
+
+        AwaitSent(0);
+    }
+
+    internal override void Broadcast<T>(Span<T> buffer, Rank root)
+    {
+        var operation = new Operation(OperationKind.Broadcast, Size<T>(buffer.Length));
+        var block = BlockOf<T>(OneEach);
+        for (var i = 0; i < Blocks.Count(buffer.Length, block); i++)
+        {
+            var stretch = BlockAt(buffer, i, block);
+            if (Rank == root) SendAll(operation, stretch);
+            else links[root.Value]!.Receive(operation, MemoryMarshal.AsBytes(stretch));
+        }
+
+        AwaitSent(0);
+    }
+
+    /// <summary>In round k each rank hears of 2^k more ranks: it has heard of all after log₂ n of them.</summary>
+    internal override void Meet()
+    {
+        var (operation, world) = (new Operation(OperationKind.Barrier, 0), WorldSize.Value);
+        for (var distance = 1; distance < world; distance *= 2)
+        {
+            links[(Rank.Value + distance) % world]!.Send(operation, Pieces.None);
+            links[(Rank.Value + world - distance) % world]!.Receive(operation, []);
+        }
+
+        AwaitSent(0);
+    }
+
+    internal override void Break(string reason) => Array.ForEach(others, static link => link.Close());
+
+    internal override void Settle() => Array.ForEach(others, static link => link.Settle());
+
+    internal override void Release()
+    {
+        Array.ForEach(others, static link => link.Dispose());
+        segment?.Dispose();
+    }
+
+    /// <summary>Everyone sends everyone all its rows, two blocks ahead, and everyone sums.</summary>
+    private void ReduceWhole<T>(Summing<T> sum, Span<T> result)
+        where T : unmanaged, INumber<T>
+    {
+        const int ahead = 2;
+        var blocks = Blocks.Count(sum.Length, sum.Block);
+        for (var i = 0; i < blocks + ahead; i++)
+        {
+            if (i < blocks) SendAll(sum.Operation, sum.Rows(Blocks.Of(i, sum.Block, sum.Length), OwnRows(sum)));
+            var summed = i - ahead;
+            if (summed < 0 || summed >= blocks) continue;
+            var stretch = Blocks.Of(summed, sum.Block, sum.Length);
+
+            // The result may be one of the rows: it is not written before the row has left.
+            Sum(sum, stretch, result.Slice(stretch.Start, stretch.Length), Math.Min(ahead, blocks - 1 - summed));
+        }
+    }
+
+    /// <summary>Everyone sends everyone its chunk, sums the own one, and sends that to all.</summary>
+    /// <remarks>
+    /// In step i a rank sends block i, sums and sends back block i − 1, and receives what others made of block i − 2. A link
+    /// must take four messages that nobody has received yet: the rank that is behind most can then always go on.
+    /// </remarks>
+    private void ReduceChunks<T>(Summing<T> sum, Span<T> result)
+        where T : unmanaged, INumber<T>
+    {
+        var (start, count) = Chunks.Of(Rank.Value, WorldSize.Value, sum.Length);
+        var blocks = Blocks.Count(Longest(sum.Length), sum.Block);
+        for (var i = 0; i < blocks + 2; i++)
+        {
+            if (i < blocks) SendParts(sum, i);
+            if (i > 0 && i <= blocks)
+            {
+                SumPart(sum, i - 1, result.Slice(start, count));
+                SendAll(sum.Operation, BlockAt(result.Slice(start, count), i - 1, sum.Block));
+            }
+
+            if (i > 1) ReceiveSums(sum, i - 2, result);
+        }
+    }
+
+    private void SendParts<T>(Summing<T> sum, int block)
+        where T : unmanaged, INumber<T>
+    {
+        foreach (var link in others)
+        {
+            var (start, count) = Chunks.Of(link.Rank.Value, WorldSize.Value, sum.Length);
+            var (offset, length) = Blocks.Of(block, sum.Block, count);
+            link.Send(sum.Operation, sum.Rows((start + offset, length), OwnRows(sum)));
+        }
+    }
+
+    private void SumPart<T>(Summing<T> sum, int block, Span<T> own)
+        where T : unmanaged, INumber<T>
+    {
+        var start = Chunks.Of(Rank.Value, WorldSize.Value, sum.Length).Start;
+        var (offset, length) = Blocks.Of(block, sum.Block, own.Length);
+        Sum(sum, (start + offset, length), own.Slice(offset, length), unsent: int.MaxValue);
+    }
+
+    private void ReceiveSums<T>(Summing<T> sum, int block, Span<T> result)
+        where T : unmanaged, INumber<T>
+    {
+        foreach (var link in others)
+        {
+            link.Receive(sum.Operation, MemoryMarshal.AsBytes(BlockAt(ChunkOf(result, link.Rank), block, sum.Block)));
+        }
+    }
+
+    /// <summary>Sums a stretch of all ranks' rows: the own ones and those that the others' next messages hold.</summary>
+    private unsafe void Sum<T>(Summing<T> sum, (int Start, int Length) stretch, Span<T> destination, int unsent)
+        where T : unmanaged, INumber<T>
+    {
+        if (nodes.Length != sum.Leaves.Nodes.Count) nodes = new nint[sum.Leaves.Nodes.Count];
+        var bytes = stretch.Length * sizeof(T);
+        var next = 0;
+        for (var rank = 0; rank < WorldSize.Value; rank++)
+        {
+            var count = sum.Leaves.Rows[rank];
+            var (first, stride) = rank == Rank.Value
+                ? (sum.Rows(stretch, count).First, (nint)sum.Length * sizeof(T))
+                : (links[rank]!.Borrow(sum.Operation, count * bytes), bytes);
+            for (var row = 0; row < count; row++)
+            {
+                nodes[next++] = first + (row * stride);
+            }
+        }
+
+        if (unsent != int.MaxValue) AwaitSent(unsent);
+        SumTree.Reduce(sum.Reduction, sum.Leaves.Leaves, sum.Leaves.Nodes, nodes, destination);
+        Array.ForEach(others, static link => link.Return());
+    }
+
+    private void ReceiveEach<T>(Operation operation, int index, int block, IReadOnlyList<int> lengths, Span<int> starts, Span<T> whole)
+        where T : unmanaged
+    {
+        foreach (var link in others)
+        {
+            var rank = link.Rank.Value;
+            if (index >= Blocks.Count(lengths[rank], block)) continue;
+            link.Receive(operation, MemoryMarshal.AsBytes(BlockAt(whole.Slice(starts[rank], lengths[rank]), index, block)));
+        }
+    }
+
+    private void SendAll<T>(Operation operation, Span<T> memory)
+        where T : unmanaged => SendAll(operation, Pieces.Of(memory));
+
+    private void SendAll(Operation operation, Pieces pieces)
+    {
+        foreach (var link in others)
+        {
+            link.Send(operation, pieces);
+        }
+    }
+
+    private void AwaitSent(int unsent)
+    {
+        foreach (var link in others)
+        {
+            link.AwaitSent(unsent);
+        }
+    }
+
+    private int OwnRows<T>(Summing<T> sum)
+        where T : unmanaged => sum.Leaves.Rows[Rank.Value];
+
+    private int Longest(int length) => Chunks.Of(0, WorldSize.Value, length).Length;
+
+    /// <summary>How many elements a block has when a message holds one of every row.</summary>
+    private unsafe int BlockOf<T>(LeafDeal leaves)
+        where T : unmanaged => blockBytes / sizeof(T) / leaves.Rows.Max();
+
+    private Span<T> ChunkOf<T>(Span<T> whole, Rank rank)
+    {
+        var (start, length) = Chunks.Of(rank.Value, WorldSize.Value, whole.Length);
+        return whole.Slice(start, length);
+    }
+
+    private static Span<T> BlockAt<T>(Span<T> memory, int index, int block)
+    {
+        var (start, length) = Blocks.Of(index, block, memory.Length);
+        return memory.Slice(start, length);
+    }
+
+    private static unsafe long Size<T>(int length)
+        where T : unmanaged => (long)length * sizeof(T);
+}

@@ -1,0 +1,88 @@
+namespace CnnCluster.Kernels.Collectives;
+
+/// <summary>
+/// Replaces connections between ranks of one host by links through shared memory. Every rank offers every other a segment
+/// over their connection, and whoever finds it is on the same host: between containers that share no memory, and
+/// between hosts, the connections stay.
+/// </summary>
+internal sealed class SharedHandover : IDisposable
+{
+    /// <summary>How long a waiting rank looks again before it sleeps, where every rank of the host can have a core.</summary>
+    private static readonly TimeSpan Spinning = TimeSpan.FromMicroseconds(50);
+
+    private readonly TcpPeer?[] peers;
+    private readonly SharedLayout layout;
+    private readonly byte[] nonce = new byte[SharedSegment.NonceBytes];
+    private readonly SharedSegment?[] segments;
+    private SharedSegment? own;
+
+    /// <param name="peers">The connections in rank order; null at this rank's own place.</param>
+    public SharedHandover(TcpPeer?[] peers)
+    {
+        this.peers = peers;
+        layout = new SharedLayout(new WorldSize(peers.Length));
+        segments = new SharedSegment?[peers.Length];
+        own = SharedSegment.TryCreate(layout.SegmentBytes, nonce);
+        if (own is null) Array.Clear(nonce);
+    }
+
+    /// <summary>Offers and maps segments; when it returns, none has a name in the file system any more.</summary>
+    /// <returns>The links in rank order, and this rank's segment, which must outlive them; null where no link uses it.</returns>
+    /// <exception cref="CollectiveException">A peer is gone or late.</exception>
+    public (PeerLink?[] Links, SharedSegment? Own) Run(Rank self)
+    {
+        Exchange(_ => nonce, SharedSegment.NonceBytes, (rank, offered) => segments[rank] = Map(offered));
+        Exchange(rank => [Mapped(rank)], 1, (rank, answer) =>
+        {
+            if (answer[0] == 1 && Mapped(rank) == 1) return;
+            segments[rank]?.Dispose();
+            segments[rank] = null;
+        });
+        own?.Unlink();
+        var links = peers.Select((peer, rank) => Link(self, peer, rank)).ToArray();
+        var used = Array.Exists(segments, static segment => segment is not null) ? own : null;
+        if (used is not null) own = null;
+        Array.Clear(segments);
+        return (links, used);
+    }
+
+    /// <summary>Frees what no link has taken.</summary>
+    public void Dispose()
+    {
+        Array.ForEach(segments, static segment => segment?.Dispose());
+        own?.Dispose();
+    }
+
+    /// <summary>Sends every peer some bytes and hears as many from each.</summary>
+    private void Exchange(Func<int, byte[]> said, int length, Action<int, byte[]> heard)
+    {
+        var operation = new Operation(OperationKind.Handover, length);
+        var sent = GC.AllocateArray<byte>(length, pinned: true);
+        foreach (var peer in peers.OfType<TcpPeer>())
+        {
+            // So few bytes have left when Send returns.
+            said(peer.Rank.Value).CopyTo(sent, 0);
+            peer.Send(operation, Pieces.Of<byte>(sent));
+        }
+
+        foreach (var peer in peers.OfType<TcpPeer>())
+        {
+            var answer = new byte[length];
+            peer.Receive(operation, answer);
+            heard(peer.Rank.Value, answer);
+        }
+    }
+
+    private SharedSegment? Map(byte[] offered) =>
+        own is null || Array.TrueForAll(offered, static b => b == 0) ? null : SharedSegment.TryOpen(layout.SegmentBytes, offered);
+
+    private byte Mapped(int rank) => segments[rank] is null ? (byte)0 : (byte)1;
+
+    private PeerLink? Link(Rank self, TcpPeer? peer, int rank) =>
+        peer is not null && segments[rank] is { } segment
+            ? new SharedMemoryLink(self, peer, own!, segment, layout, SpinningOf(peers.Length))
+            : peer;
+
+    /// <summary>A rank that has no core to itself would keep the others from theirs by looking.</summary>
+    private static TimeSpan SpinningOf(int world) => world <= Environment.ProcessorCount ? Spinning : TimeSpan.Zero;
+}

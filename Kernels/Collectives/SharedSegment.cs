@@ -1,0 +1,115 @@
+using System.IO.MemoryMappedFiles;
+using System.Security.Cryptography;
+
+namespace CnnCluster.Kernels.Collectives;
+
+/// <summary>
+/// Memory that processes of one host share: a file in memory, which only its user can open, whose name nobody can guess
+/// and which is gone from the folder as soon as every rank has it. Its rank writes it; the others map it for reading.
+/// </summary>
+internal sealed unsafe class SharedSegment : IDisposable
+{
+    /// <summary>Bytes of the secret that names a segment and stands at its beginning.</summary>
+    public const int NonceBytes = 16;
+
+    private const string Prefix = "cnn-";
+    private readonly MemoryMappedFile file;
+    private readonly MemoryMappedViewAccessor view;
+    private readonly string? path;
+    private int disposed;
+
+    private SharedSegment(string path, long size, MemoryMappedFileAccess access, FileStream stream, bool owns)
+    {
+        file = MemoryMappedFile.CreateFromFile(stream, null, size, access, HandleInheritability.None, leaveOpen: false);
+        view = file.CreateViewAccessor(0, size, access);
+        byte* first = null;
+        view.SafeMemoryMappedViewHandle.AcquirePointer(ref first);
+        Memory = first + view.PointerOffset;
+        this.path = owns ? path : null;
+    }
+
+    /// <summary>Its first byte, at the beginning of a page.</summary>
+    public byte* Memory { get; }
+
+    /// <summary>A new segment of zeros with a nonce at its beginning; null where files cannot be shared, or there is no room.</summary>
+    /// <param name="size">Its bytes, which are reserved.</param>
+    /// <param name="nonce">Receives the new nonce.</param>
+    public static SharedSegment? TryCreate(long size, Span<byte> nonce)
+    {
+        RandomNumberGenerator.Fill(nonce);
+        if (OperatingSystem.IsWindows()) return null;
+        var path = PathOf(nonce);
+        try
+        {
+            var stream = new FileStream(path, new FileStreamOptions
+            {
+                Mode = FileMode.CreateNew,
+                Access = FileAccess.ReadWrite,
+                Share = FileShare.ReadWrite | FileShare.Delete,
+                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+                PreallocationSize = size,
+                BufferSize = 0,
+            });
+            stream.SetLength(size);
+            var segment = new SharedSegment(path, size, MemoryMappedFileAccess.ReadWrite, stream, owns: true);
+            nonce.CopyTo(new Span<byte>(segment.Memory, NonceBytes));
+            return segment;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            File.Delete(path);
+            return null;
+        }
+    }
+
+    /// <summary>Maps a peer's segment; null where it is not to be found here, as it is another host's.</summary>
+    public static SharedSegment? TryOpen(long size, ReadOnlySpan<byte> nonce)
+    {
+        if (OperatingSystem.IsWindows()) return null;
+        var path = PathOf(nonce);
+        try
+        {
+            var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+            if (stream.Length != size)
+            {
+                stream.Dispose();
+                return null;
+            }
+
+            var segment = new SharedSegment(path, size, MemoryMappedFileAccess.Read, stream, owns: false);
+            if (nonce.SequenceEqual(new ReadOnlySpan<byte>(segment.Memory, NonceBytes))) return segment;
+            segment.Dispose();
+            return null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Takes the name away: whoever has mapped it keeps it, and no one else can.</summary>
+    public void Unlink()
+    {
+        if (path is not null) File.Delete(path);
+    }
+
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref disposed, 1) == 1) return;
+        Unlink();
+        view.SafeMemoryMappedViewHandle.ReleasePointer();
+        view.Dispose();
+        file.Dispose();
+    }
+
+    private static string PathOf(ReadOnlySpan<byte> nonce) => Path.Combine(Folder(), Prefix + Convert.ToHexStringLower(nonce));
+
+    /// <summary>A folder in memory, else one of the user's own, else that of temporary files.</summary>
+    private static string Folder()
+    {
+        const string memory = "/dev/shm";
+        if (Directory.Exists(memory)) return memory;
+        var own = Environment.GetEnvironmentVariable("XDG_RUNTIME_DIR");
+        return Directory.Exists(own) ? own : Path.GetTempPath();
+    }
+}

@@ -1,0 +1,146 @@
+/// Workers that are lost, stopped, or come while a run of several processes trains.
+module CnnCluster.Tests.Cli.ElasticTests
+
+open System
+open System.IO
+open System.Text.Json.Nodes
+open Expecto
+open CnnCluster.Tests.Cli.Runs
+
+[<Tests>]
+let tests =
+    testList
+        "Cli.elastic"
+        [ test "a worker process that is killed is done without" {
+              running endless [ "--processes"; "2" ] (fun run ->
+                  let pids = workers (run.Next "start")
+                  run.Next "epoch" |> ignore
+                  signal "KILL" pids[1]
+                  let regroup = run.Next "regroup"
+                  Expect.equal (regrouped regroup) (2, 1, 0) "the second generation, of one worker"
+                  Expect.equal (workers regroup) [ pids[0] ] "the other one"
+                  let reason = string regroup["reason"]
+                  Expect.stringContains reason $"{pids[1]}" "which process"
+                  Expect.stringContains reason "killed by signal 9" "what happened to it"
+                  Expect.isLessThan (float regroup["seconds"]) 2.0 "from the first word of it"
+                  run.Next "epoch" |> ignore
+                  let code, errors = run.Interrupt()
+                  Expect.equal code 130 errors
+                  Expect.isNonEmpty (checkpoints run.Folder) "a checkpoint")
+          }
+          test "when the last worker is lost the run fails, says why, and has kept its last checkpoint" {
+              running endless [ "--processes"; "1" ] (fun run ->
+                  let pid = workers (run.Next "start") |> List.exactlyOne
+                  run.Next("epoch", (fun e -> int e["epoch"] = 2)) |> ignore
+                  signal "KILL" pid
+                  let stop = run.Next "stop"
+                  Expect.equal (string stop["reason"]) "failed" "the last event says so"
+                  let code, errors = run.End()
+                  Expect.equal code 1 errors
+                  Expect.stringContains errors $"{pid}" "the message names the process"
+                  Expect.stringContains errors "killed by signal 9" "and what happened to it"
+                  Expect.stringContains errors "No worker is left" "and why it ends"
+                  Expect.isNonEmpty (checkpoints run.Folder) "a checkpoint of an earlier epoch")
+          }
+          test "a node joins while the run trains, and takes part from the next step" {
+              running endless [ "--listen"; "127.0.0.1:0" ] (fun run ->
+                  let join = string (run.Next("listen")["join"])
+                  let pid = workers (run.Next "start") |> List.exactlyOne
+                  run.Next "epoch" |> ignore
+
+                  use node = Cnn.start [ "node"; "--join"; join ] run.Folder
+
+                  try
+                      let regroup = run.Next "regroup"
+                      Expect.equal (regrouped regroup) (2, 2, 0) "the second generation, of two workers"
+                      Expect.equal (workers regroup) [ pid; node.Id ] "the newcomer is the last"
+                      Expect.stringContains (string regroup["reason"]) "joined" "why"
+                      run.Next "epoch" |> ignore
+                      let code, errors = run.Interrupt()
+                      Expect.equal code 130 errors
+                      Expect.isTrue (node.WaitForExit patience) "the node ends with the run"
+                      Expect.equal node.ExitCode 0 "and well"
+                  finally
+                      if not node.HasExited then node.Kill true)
+          }
+          test "an interrupted run goes on to the weights of one that was left alone" {
+              let script = Cnn.lenet (settings 6)
+
+              let hash (run: Run) =
+                  string (run.Next("end")["weights_sha256"])
+
+              let undisturbed =
+                  running script [] (fun run ->
+                      let hash = hash run
+                      Expect.equal (fst (run.End())) 0 "ends well"
+                      hash)
+
+              running script [] (fun run ->
+                  run.Next("epoch", (fun e -> int e["epoch"] = 2)) |> ignore
+                  let code, errors = run.Interrupt()
+                  Expect.equal code 130 errors
+                  Expect.stringContains errors $"""--resume {Path.Combine(run.Folder, "run")}""" "how it goes on"
+
+                  let again =
+                      Cnn.run run.Folder [ "train"; "--resume"; "run"; "--json"; "--threads"; "1" ]
+
+                  Expect.equal again.ExitCode 0 again.Error
+                  Expect.equal (string (again.Field("end", "weights_sha256"))) undisturbed "the same bits"
+                  Expect.isGreaterThan (int (again.Field("resume", "step"))) 39 "from behind two epochs of 20 steps"
+
+                  let kept =
+                      File.ReadAllLines(Path.Combine(run.Folder, "run", "metrics.jsonl"))
+                      |> Array.map JsonNode.Parse
+                      |> Array.filter (fun e -> string e["event"] = "epoch")
+                      |> Array.map (fun e -> int e["epoch"])
+
+                  Expect.equal kept [| 1..6 |] "one record of all epochs"
+                  let over = Cnn.run run.Folder [ "train"; "--resume"; "run" ]
+                  Expect.equal over.ExitCode 2 over.Error
+                  Expect.stringContains over.Error "has done its 6 epochs" "nothing is left"
+
+                  let more =
+                      Cnn.run run.Folder [ "train"; "--resume"; "run"; "--epochs"; "7"; "--json" ]
+
+                  Expect.equal (int (more.Field("epoch", "epoch"))) 7 more.Error)
+          }
+          test "--resume says what cannot be changed, and what is no run" {
+              Cnn.inFolder (fun folder ->
+                  let changed =
+                      Cnn.run folder [ "train"; "--resume"; "x"; "--set"; "batch=1"; "--out"; "y" ]
+
+                  Expect.equal changed.ExitCode 2 changed.Error
+                  Expect.stringContains changed.Error "--set, --out cannot be changed" "which"
+                  let none = Cnn.run folder [ "train"; "--resume"; "x" ]
+                  Expect.equal none.ExitCode 2 none.Error
+                  Expect.stringContains none.Error "x is not the folder of a run" "what it is not")
+          }
+          test "--listen beyond this machine, and --min-workers without it, are refused" {
+              Cnn.inFolder (fun folder ->
+                  let file = Cnn.write folder "net.cnn" endless
+                  let far = Cnn.run folder [ "train"; file; "--listen"; "0.0.0.0:0" ]
+                  Expect.equal far.ExitCode 2 far.Error
+                  Expect.stringContains far.Error "certificates" "why"
+                  let few = Cnn.run folder [ "train"; file; "--min-workers"; "3" ]
+                  Expect.equal few.ExitCode 2 few.Error
+                  Expect.stringContains few.Error "needs --listen" "why")
+          }
+          test "with fewer workers than --min-workers the run waits, and goes on when others have come" {
+              running endless [ "--processes"; "2"; "--min-workers"; "2"; "--listen"; "127.0.0.1:0" ] (fun run ->
+                  let join = string (run.Next("listen")["join"])
+                  let pids = workers (run.Next "start")
+                  run.Next "epoch" |> ignore
+                  signal "KILL" pids[0]
+                  let wait = run.Next "wait"
+                  Expect.equal (int wait["world"], int wait["min_workers"]) (1, 2) "one is left of two"
+                  use node = Cnn.start [ "node"; "--join"; join ] run.Folder
+
+                  try
+                      let regroup = run.Next "regroup"
+                      Expect.equal (workers regroup) [ pids[1]; node.Id ] "the one that is left, and the newcomer"
+                      Expect.equal (int regroup["lost_steps"]) 0 "nothing is lost"
+                      run.Next "epoch" |> ignore
+                      Expect.equal (fst (run.Interrupt())) 130 "ends well"
+                  finally
+                      if not node.HasExited then node.Kill true)
+          } ]

@@ -1,0 +1,145 @@
+using CnnCluster.Trainer.Protocol;
+using Google.Protobuf;
+
+namespace CnnCluster.Trainer.Coordination.Machines;
+
+/// <content>How a run ends, well or badly.</content>
+public sealed partial class CoordinatorMachine
+{
+    private void Finish(StopReason reason, bool restoreBest) =>
+        Begin(new FinishingPhase(reason, restoreBest && Best.BestEpoch > 0));
+
+    /// <summary>The last states are saved, and the weights agree.</summary>
+    private sealed class Finishing(CoordinatorMachine machine, StopReason reason, bool restores) : Working(machine)
+    {
+        private readonly Roll<string> finished = new(
+            machine, () => new Finish { Generation = machine.generation, RestoreBest = restores, Decided = machine.decided });
+
+        private readonly TimeSpan until = machine.now + machine.Patience.Saving;
+        private TimeSpan asked = machine.now;
+
+        public override string? Refusal => "the run is ending";
+
+        public override void Enter()
+        {
+            if (reason == StopReason.Interrupted)
+            {
+                Machine.Request(StateNames.Checkpoint(Machine.committed, isBest: false), StateContent.Checkpoint);
+            }
+
+            finished.Say();
+            if (reason != StopReason.Interrupted) Machine.Request(StateNames.Final, StateContent.Checkpoint);
+        }
+
+        public override void Receive(Member from, IMessage message)
+        {
+            if (message is WorkerFinished answer)
+            {
+                finished.Answer(from, answer.WeightsSha256);
+                Delivered();
+            }
+        }
+
+        public override void Delivered()
+        {
+            if (finished.IsComplete && Machine.deliveries.Count == 0) Machine.End(Machine.Outcome(reason, finished.InRankOrder, restores));
+        }
+
+        public override void Tick()
+        {
+            finished.Repeat();
+            if (Machine.now - asked >= Machine.Patience.Repeat)
+            {
+                asked = Machine.now;
+                Machine.RequestAgain();
+            }
+
+            if (Machine.now < until) return;
+            var states = string.Join(", ", Machine.deliveries.Keys);
+            Machine.End(Machine.Failed(finished.IsComplete
+                ? $"The last states ({states}) were not written within {Machine.Patience.Saving.TotalSeconds:0} s."
+                : $"The run was ending; {finished.Missing} did not answer within {Machine.Patience.Saving.TotalSeconds:0} s."));
+        }
+    }
+
+    private RunOutcome Outcome(StopReason reason, IEnumerable<string> finished, bool restored)
+    {
+        var hashes = finished.Distinct().ToList();
+        return hashes.Count > 1
+            ? Failed($"the workers ended with different weights ({string.Join(", ", hashes.Select(static h => h[..8]))}): this is a bug")
+            : new RunOutcome(reason, "", committed, Best, FiguresOfEnd(), hashes[0], lastCheckpoint);
+
+        // Where a run was stopped between two validations, no figures are those of its weights.
+        EpochMetrics? FiguresOfEnd() => reason == StopReason.Interrupted ? null : restored ? bestMetrics : metrics;
+    }
+
+    /// <summary>Saves the most advanced of the workers that stand still, and ends the run.</summary>
+    private void Save(StopReason reason, string message, IEnumerable<Member> halted)
+    {
+        var standing = halted.Where(members.Has).Where(static member => member.Position is not null).ToList();
+        if (standing.Count == 0)
+        {
+            End(Failed(message));
+            return;
+        }
+
+        Become(new Saving(this, reason, message, MostAdvanced(standing)));
+    }
+
+    /// <summary>The run ends where it stands, resumably.</summary>
+    private sealed class Saving(CoordinatorMachine machine, StopReason reason, string message, Member source) : Stage(machine)
+    {
+        private readonly TimeSpan until = machine.now + machine.Patience.Saving;
+
+        public override string? Refusal => "the run is ending";
+
+        public override void Enter()
+        {
+            Machine.deliveries.Clear();
+            Machine.committed = Math.Max(Machine.committed, source.Position!.Step);
+            Machine.Request(StateNames.Checkpoint(source.Position!.Step, isBest: false), StateContent.Checkpoint, source);
+        }
+
+        public override void Delivered() => Machine.End(Machine.Failed(message) with { Reason = reason });
+
+        public override void Lost(Member member, string what)
+        {
+            if (member == source) NotSaved(what);
+        }
+
+        public override void Interrupted(Member member, WorkerFailed failure)
+        {
+            if (member == source) NotSaved(failure.Reason);
+        }
+
+        public override void Tick()
+        {
+            if (Machine.now >= until) NotSaved($"nothing came for {Machine.Patience.Saving.TotalSeconds:0} s");
+        }
+
+        private void NotSaved(string why) => Machine.End(Machine.Failed($"{message} Its last state could not be saved: {why}"));
+    }
+
+    private RunOutcome Failed(string reason) => new(StopReason.Failed, reason, committed, Best, null, "", lastCheckpoint);
+
+    private void End(RunOutcome outcome)
+    {
+        Publish(new RunEnded(outcome));
+        foreach (var member in members.All)
+        {
+            Send(member, new Dismiss { Reason = outcome.Reason == StopReason.Failed ? outcome.Message : "" });
+        }
+
+        effects.Add(new CoordinatorEffect.Conclude(outcome));
+        Become(new Ended(this));
+    }
+
+    private sealed class Ended(CoordinatorMachine machine) : Stage(machine)
+    {
+        public override string? Refusal => "the run has ended";
+
+        public override void Lost(Member member, string what)
+        {
+        }
+    }
+}

@@ -1,0 +1,159 @@
+using CnnCluster.Trainer.Protocol;
+using Google.Protobuf;
+
+namespace CnnCluster.Trainer.Coordination.Machines;
+
+/// <content>How a generation comes about.</content>
+public sealed partial class CoordinatorMachine
+{
+    private TimeSpan regroupStarted;
+    private string regroupReason = "";
+    private long formedGeneration;
+    private long formedStep = -1;
+    private int idle;
+
+    /// <summary>Forms a generation of the workers that stand and those that are prepared to.</summary>
+    private void Form(IReadOnlyCollection<Member> standing)
+    {
+        generation++;
+        var newcomers = members.Prepared.Where(member => !standing.Contains(member));
+        generationMembers = [.. standing.Concat(newcomers).OrderBy(static member => member.Slot)];
+        var source = MostAdvanced(generationMembers);
+        Become(new Connecting(this, new FormGeneration
+        {
+            Generation = generation,
+            Token = newToken(),
+            Members = { generationMembers.Select(static m => new Protocol.Member { Slot = m.Slot, DataPlane = m.DataPlane, Share = m.Entry.Share }) },
+            OneProcess = generationMembers.DistinctBy(static m => (m.Entry.Host, m.Entry.ProcessId)).Count() == 1,
+            Source = RankOf(source),
+            Synchronise = generationMembers.Any(m => m.Position?.Step != source.Position!.Step),
+            Position = source.Position,
+            Decided = decided,
+        }));
+    }
+
+    /// <summary>The first of those with the most steps.</summary>
+    private static Member MostAdvanced(IEnumerable<Member> standing) =>
+        standing.Where(static member => member.Position is not null).MaxBy(static member => member.Position!.Step)!;
+
+    /// <summary>Waits for the workers that the run begins with.</summary>
+    private sealed class Gathering(CoordinatorMachine machine) : Stage(machine)
+    {
+        private readonly TimeSpan until = machine.now + machine.Patience.Gathering;
+
+        public override void Joined(Member member)
+        {
+            if (Machine.members.Prepared.Count < Machine.settings.World) return;
+            Machine.regroupStarted = Machine.now;
+            Machine.Form([]);
+        }
+
+        public override void Lost(Member member, string what) => Machine.End(Machine.Failed(what));
+
+        public override void ProcessLost(string what) => Machine.End(Machine.Failed(what));
+
+        public override void Tick()
+        {
+            if (Machine.now < until) return;
+            var (came, ready) = (Machine.members.All.Count, Machine.members.Prepared.Count);
+            Machine.End(Machine.Failed(
+                $"Of {Machine.settings.World} workers {came} came and {ready} were ready within {Machine.Patience.Gathering.TotalSeconds:0} s."));
+        }
+    }
+
+    /// <summary>A generation connects, and its state is copied to those that lack it.</summary>
+    private sealed class Connecting(CoordinatorMachine machine, FormGeneration form) : Working(machine)
+    {
+        private readonly Roll<Position> ready = new(machine, () => form);
+        private readonly TimeSpan until = machine.now + machine.Patience.Connecting;
+
+        public override void Enter() => ready.Say();
+
+        public override void Receive(Member from, IMessage message)
+        {
+            if (message is not WorkerReady answer) return;
+            from.Position = answer.Position;
+            if (ready.Answer(from, answer.Position)) Machine.Formed(form);
+        }
+
+        public override void Tick()
+        {
+            ready.Repeat();
+            if (Machine.now >= until) Machine.Regroup($"Generation {form.Generation} did not form in time: {ready.Missing} did not connect.");
+        }
+    }
+
+    private void Formed(FormGeneration form)
+    {
+        var isFirst = formedMembers.Count == 0;
+        formedMembers = generationMembers;
+        formedGeneration = generation;
+        accused.Clear();
+        var step = form.Position.Step;
+        idle = step == formedStep ? idle + 1 : 0;
+        formedStep = step;
+        var lost = Math.Max(0, committed - step);
+        committed = Math.Max(committed, step);
+        IReadOnlyList<RosterEntry> workers = [.. generationMembers.Select(static member => member.Entry)];
+        Publish(isFirst
+            ? new RunStarted(settings.Parameters, workers, settings.Job.Threads)
+            : new RunRegrouped(generation, workers, regroupReason, step, lost, now - regroupStarted));
+        if (interrupted) TellGeneration(new StopAtNextStep { Generation = generation });
+        if (lostCheckpoint)
+        {
+            lostCheckpoint = false;
+            Request(StateNames.Checkpoint(step, isBest: false), StateContent.Checkpoint);
+        }
+
+        Begin(phase);
+    }
+
+    private void Begin(IPhase next)
+    {
+        phase = next;
+        if (next.TakesNewcomers && members.Prepared.Except(generationMembers).Any())
+        {
+            Regroup(JoinReason(members.Prepared.Except(generationMembers)));
+            return;
+        }
+
+        Become(next.Begin(this));
+    }
+
+    private static string JoinReason(IEnumerable<Member> newcomers) =>
+        $"{Capitalised(string.Join(", ", newcomers))} joined.";
+
+    /// <summary>Too few are left: those that stand hold their state until others come.</summary>
+    private sealed class Waiting(CoordinatorMachine machine, IReadOnlyCollection<Member> standing) : Stage(machine)
+    {
+        private readonly TimeSpan until = machine.now + machine.Patience.Waiting;
+
+        public override void Enter() =>
+            Machine.Publish(new RunWaiting(standing.Count, Machine.settings.MinWorkers, Machine.regroupReason));
+
+        public override void Joined(Member member)
+        {
+            if (Machine.members.Prepared.Count >= Machine.settings.MinWorkers) Machine.Form([.. standing.Where(Machine.members.Has)]);
+        }
+
+        public override void Lost(Member member, string what)
+        {
+            if (standing.Contains(member)) Machine.Regroup(what);
+        }
+
+        public override void Tick()
+        {
+            if (Machine.interrupted)
+            {
+                Machine.Save(StopReason.Interrupted, "", standing);
+            }
+            else if (Machine.now >= until)
+            {
+                Machine.Save(
+                    StopReason.Failed,
+                    $"{Machine.regroupReason} No {Machine.settings.MinWorkers} workers were there within {Machine.Patience.Waiting.TotalMinutes:0} min.",
+                    standing);
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+using CnnCluster.Trainer.Protocol;
+using Google.Protobuf;
+
+namespace CnnCluster.Trainer.Coordination.Machines;
+
+/// <content>How a generation works: an epoch's steps, its validation, and what is decided on it.</content>
+public sealed partial class CoordinatorMachine
+{
+    /// <summary>The generation trains an epoch, from where its state stands in it.</summary>
+    private sealed class Training(CoordinatorMachine machine, int epoch) : Working(machine)
+    {
+        private readonly Roll<EpochTrained> trained = new(
+            machine, () => new TrainEpoch { Generation = machine.generation, Epoch = epoch, Decided = machine.decided });
+
+        public override void Enter() => trained.Say();
+
+        public override void Receive(Member from, IMessage message)
+        {
+            if (message is not EpochTrained answer || answer.Epoch != epoch || !trained.Answer(from, answer)) return;
+            Machine.EndTraining(trained.InRankOrder[0]);
+        }
+
+        public override void Joined(Member member) => Machine.Regroup(JoinReason([member]));
+
+        public override void Tick()
+        {
+            trained.Repeat();
+            foreach (var member in Machine.generationMembers.Where(IsStalled).ToList())
+            {
+                var seconds = (Machine.now - member.Moved).TotalSeconds;
+                Machine.Lose(member, new Loss(string.Create(null, $"has been at one step for {seconds:0.0} s"), IsConfirmed: false));
+                if (Machine.stage != this) return;
+            }
+        }
+
+        /// <summary>One that waits for its peers is not the one that holds them up.</summary>
+        private bool IsStalled(Member member) =>
+            member.Beat is { Activity: Activity.Computing } beat && Machine.now - member.Moved > Machine.Patience.StallOf(beat.StepSeconds);
+    }
+
+    private void EndTraining(EpochTrained trained)
+    {
+        // All have answered: every step of the epoch was applied by every member.
+        committed = trained.Step;
+        if (trained.Stop == StopCause.StopRequested)
+        {
+            Finish(StopReason.Interrupted, restoreBest: false);
+        }
+        else
+        {
+            Begin(new ValidatingPhase(trained));
+        }
+    }
+
+    /// <summary>Each worker measures its part of the validation samples. A validation that is cut begins again.</summary>
+    private sealed class Validating(CoordinatorMachine machine, EpochTrained trained) : Working(machine)
+    {
+        private readonly Roll<EpochSums> validated = new(
+            machine, () => new Validate { Generation = machine.generation, Epoch = trained.Epoch });
+
+        public override void Enter() => validated.Say();
+
+        public override void Receive(Member from, IMessage message)
+        {
+            if (message is not Validated answer || answer.Epoch != trained.Epoch || !validated.Answer(from, answer.Sums)) return;
+            var settings = Machine.settings;
+            Machine.metrics = EpochMetrics.From(trained, validated.InRankOrder, settings.FigureNames, settings.RegularizedNames);
+            Machine.effects.Add(new CoordinatorEffect.Judge(trained.Epoch, Machine.metrics[settings.Monitor], Machine.Best));
+        }
+
+        public override void Judged(CoordinatorInput.Judged judged)
+        {
+            if (judged.Epoch == trained.Epoch && validated.IsComplete) Machine.Decide(judged, trained.Stop);
+        }
+
+        public override void Tick() => validated.Repeat();
+    }
+
+    /// <summary>One decision for the whole cluster: each worker has it before its next step, by whatever message comes first.</summary>
+    private void Decide(CoordinatorInput.Judged judged, StopCause stop)
+    {
+        var (epoch, decision) = (judged.Epoch, judged.Decision);
+        bestMetrics = decision.KeepAsBest ? metrics : bestMetrics;
+        decided = new EpochDecided
+        {
+            Epoch = epoch,
+            Step = committed,
+            KeepAsBest = decision.KeepAsBest,
+            EarlyStopping = decision.State,
+            Plateau = settings.Plateau is { } watched ? PlateauRule.Decide(watched, Plateau, metrics![watched.Monitor]) : Plateau,
+        };
+        Publish(new EpochEnded(metrics!, decision));
+        Request(StateNames.Checkpoint(committed, decision.KeepAsBest), StateContent.Checkpoint);
+        Request(StateNames.Histograms(epoch), StateContent.Histograms);
+        switch (decision.Stop, stop, epoch >= settings.Epochs)
+        {
+            case (true, _, _): Finish(StopReason.EarlyStop, settings.RestoreBest); break;
+            case (_, StopCause.StepLimit, _): Finish(StopReason.Steps, settings.RestoreBest); break;
+            case (_, _, true): Finish(StopReason.Epochs, settings.RestoreBest); break;
+            case var _ when interrupted: Finish(StopReason.Interrupted, restoreBest: false); break;
+            default: Begin(new TrainingPhase(epoch + 1)); break;
+        }
+    }
+}

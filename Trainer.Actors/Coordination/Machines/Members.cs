@@ -1,0 +1,66 @@
+using System.Security.Cryptography;
+using CnnCluster.Trainer.Protocol;
+
+namespace CnnCluster.Trainer.Coordination.Machines;
+
+/// <summary>The workers that have registered and were not given up; their slots order the ranks, whatever the order of arrival.</summary>
+internal sealed class Members(byte[] joinToken)
+{
+    private readonly SortedDictionary<int, Member> bySlot = [];
+    private readonly HashSet<Member> confirmed = [];
+    private int nextSlot;
+
+    /// <summary>In the order of their slots.</summary>
+    public IReadOnlyList<Member> All => [.. bySlot.Values];
+
+    public IReadOnlyList<Member> Prepared => [.. bySlot.Values.Where(static m => m.IsPrepared)];
+
+    public Member? Of(object channel) => bySlot.Values.FirstOrDefault(m => m.Channel.Equals(channel));
+
+    public IReadOnlyList<Member> OfProcess(int processId, string host) =>
+        [.. bySlot.Values.Where(m => m.Entry.ProcessId == processId && m.Entry.Host == host)];
+
+    public bool Has(Member member) => bySlot.TryGetValue(member.Slot, out var found) && found == member;
+
+    /// <summary>Notes that these are gone for good.</summary>
+    public void Confirm(IEnumerable<Member> gone) => confirmed.UnionWith(gone);
+
+    public bool IsConfirmed(Member member) => confirmed.Contains(member);
+
+    public bool Remove(Member member) => Has(member) && bySlot.Remove(member.Slot);
+
+    /// <summary>Takes a worker in, or finds the one that registers again.</summary>
+    /// <returns>The member, or null and why it is refused.</returns>
+    public (Member? Member, string Refusal) Register(RegisterWorker registration, object channel, TimeSpan now, int? most)
+    {
+        if (!CryptographicOperations.FixedTimeEquals(registration.JoinToken.Span, joinToken))
+        {
+            return (null, "the join token is not this run's");
+        }
+
+        if (bySlot.Values.FirstOrDefault(m => m.Incarnation == registration.Incarnation) is { } again)
+        {
+            return again.Channel.Equals(channel) ? (again, "") : (null, $"{again} has registered with this incarnation");
+        }
+
+        if (registration.Slot >= 0 && bySlot.TryGetValue(registration.Slot, out var known))
+        {
+            return (null, $"slot {registration.Slot} is taken by {known}");
+        }
+
+        if (bySlot.Count >= most)
+        {
+            return (null, $"the run has the {most} workers that it can have at most");
+        }
+
+        var slot = registration.Slot >= 0 ? registration.Slot : FreeSlot();
+        nextSlot = Math.Max(nextSlot, slot + 1);
+        var entry = new RosterEntry(slot, registration.Host, registration.ProcessId, registration.Device, Math.Max(1, registration.Share));
+        var member = new Member(entry, channel, registration.Incarnation, now);
+        bySlot[slot] = member;
+        return (member, "");
+    }
+
+    /// <summary>Slots are not used twice, so that a name in a log is one worker's.</summary>
+    private int FreeSlot() => nextSlot;
+}

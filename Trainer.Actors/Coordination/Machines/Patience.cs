@@ -1,0 +1,33 @@
+namespace CnnCluster.Trainer.Coordination.Machines;
+
+/// <summary>How long a coordinator waits for what; nothing is waited for without a bound.</summary>
+public sealed record Patience
+{
+    /// <summary>Workers that are to begin the run: to come, to read their data and to build their replicas.</summary>
+    public TimeSpan Gathering { get; init; } = TimeSpan.FromSeconds(120);
+
+    /// <summary>A generation that forms: its connections, and the copy of its state.</summary>
+    public TimeSpan Connecting { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>A worker that is not heard of to answer to a halt; one that is heard of has as long as for a step.</summary>
+    public TimeSpan Halting { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>Any word of a worker at all, besides ten of its steps: its actor sends some several times a second.</summary>
+    public TimeSpan Silence { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>A worker that computes to come to the end of a step, besides fifty of its steps.</summary>
+    public TimeSpan Stall { get; init; } = TimeSpan.FromSeconds(120);
+
+    /// <summary>The last states to be written.</summary>
+    public TimeSpan Saving { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Workers to come back where fewer are left than the run may go on with.</summary>
+    public TimeSpan Waiting { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>A command is said again to a worker that has not answered.</summary>
+    public TimeSpan Repeat { get; init; } = TimeSpan.FromSeconds(1);
+
+    public TimeSpan SilenceOf(double stepSeconds) => Silence + TimeSpan.FromSeconds(10 * stepSeconds);
+
+    public TimeSpan StallOf(double stepSeconds) => Stall + TimeSpan.FromSeconds(50 * stepSeconds);
+}

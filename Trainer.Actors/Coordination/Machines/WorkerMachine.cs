@@ -1,0 +1,295 @@
+using CnnCluster.Trainer.Protocol;
+using Google.Protobuf;
+
+namespace CnnCluster.Trainer.Coordination.Machines;
+
+/// <summary>Who a worker is when it registers.</summary>
+/// <param name="JoinToken">The run's.</param>
+/// <param name="Slot">Its number in the run; -1 takes what the coordinator gives.</param>
+/// <param name="Host">This machine's name.</param>
+/// <param name="ProcessId">This process.</param>
+/// <param name="Device">Where it computes.</param>
+/// <param name="Share">Its part of a batch beside the others'.</param>
+public sealed record WorkerIdentity(byte[] JoinToken, int Slot, string Host, int ProcessId, string Device, int Share);
+
+/// <summary>What happens to a worker's side of the protocol.</summary>
+public abstract record WorkerInput
+{
+    private WorkerInput()
+    {
+    }
+
+    /// <summary>A message of the coordinator's.</summary>
+    public sealed record Received(IMessage Message) : WorkerInput;
+
+    /// <summary>The worker's own thread has something to say.</summary>
+    public sealed record Reported(IMessage Message) : WorkerInput;
+
+    /// <summary>The coordinator is gone.</summary>
+    public sealed record HomeLost : WorkerInput;
+
+    /// <summary>Time has passed.</summary>
+    public sealed record Tick : WorkerInput;
+}
+
+/// <summary>What a worker's side of the protocol wants done, in this order.</summary>
+public abstract record WorkerEffect
+{
+    private WorkerEffect()
+    {
+    }
+
+    /// <summary>Tell the coordinator.</summary>
+    public sealed record Send(IMessage Message) : WorkerEffect;
+
+    /// <summary>Tell the coordinator how the thread is doing, in this generation.</summary>
+    public sealed record Beat(long Generation) : WorkerEffect;
+
+    /// <summary>Read the data, and build a replica.</summary>
+    public sealed record Prepare(int Slot, Job Job) : WorkerEffect;
+
+    /// <summary>A command for the worker's thread, behind those that it has.</summary>
+    public sealed record Order(IMessage Command) : WorkerEffect;
+
+    /// <summary>Fail what is under way in a collective, at once, and then answer from the thread, with what stands.</summary>
+    public sealed record Halt(Protocol.Halt Command) : WorkerEffect;
+
+    /// <summary>Stop behind the step in hand, together with all others.</summary>
+    public sealed record StopAtNextStep : WorkerEffect;
+
+    /// <summary>The worker is not needed any more; the reason is empty if all went well.</summary>
+    public sealed record End(string Reason) : WorkerEffect;
+}
+
+/// <summary>
+/// A worker's side of the protocol: registers, hands the coordinator's commands to the thread that trains, each of them once,
+/// and its answers to the coordinator, again where one may have been lost.
+/// </summary>
+/// <remarks>States: Registering → Preparing → Standing → in a generation; after an expulsion Registering again.</remarks>
+public sealed class WorkerMachine
+{
+    private static readonly TimeSpan RegisterInterval = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan RegisterPatience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan BeatInterval = TimeSpan.FromMilliseconds(250);
+    private readonly WorkerIdentity identity;
+    private readonly Func<ByteString> newIncarnation;
+    private readonly List<WorkerEffect> effects = [];
+    private ByteString incarnation;
+    private TimeSpan now;
+    private TimeSpan registering;
+    private TimeSpan? nextBeat;
+    private bool accepted;
+    /// <summary>The states that were asked for in this generation, and whether they have gone.</summary>
+    private readonly Dictionary<string, bool> deliveries = new(StringComparer.Ordinal);
+    private bool hasFailed;
+
+    /// <summary>What it said when its replica was built; said again until it is part of a generation.</summary>
+    private IMessage? prepared;
+    private bool ended;
+    private long generation;
+    private long round;
+    private (string Kind, long Generation, int Epoch) command;
+
+    /// <summary>The answer to the last command, until there is another one.</summary>
+    private IMessage? answer;
+
+    /// <param name="identity">Who it is.</param>
+    /// <param name="newIncarnation">Makes 16 random bytes.</param>
+    /// <param name="now">The time of the first input.</param>
+    public WorkerMachine(WorkerIdentity identity, Func<ByteString> newIncarnation, TimeSpan now)
+    {
+        this.identity = identity;
+        this.newIncarnation = newIncarnation;
+        incarnation = newIncarnation();
+        registering = now;
+    }
+
+    /// <summary>The last generation that it was formed into.</summary>
+    public long Generation => generation;
+
+    /// <summary>Takes what happens, and says what is to be done about it.</summary>
+    public IReadOnlyList<WorkerEffect> Handle(WorkerInput input, TimeSpan at)
+    {
+        now = at;
+        effects.Clear();
+        if (ended) return [];
+        switch (input)
+        {
+            case WorkerInput.Received received: Receive(received.Message); break;
+            case WorkerInput.Reported reported: Report(reported.Message); break;
+            case WorkerInput.HomeLost: End("the run's home is gone"); break;
+            case WorkerInput.Tick: Tick(); break;
+            default: throw new ArgumentOutOfRangeException(nameof(input), input, "No such input.");
+        }
+
+        return [.. effects];
+    }
+
+    private void Tick()
+    {
+        if (!accepted)
+        {
+            Register();
+            return;
+        }
+
+        if (now >= nextBeat)
+        {
+            nextBeat = now + BeatInterval;
+            effects.Add(new WorkerEffect.Beat(generation));
+            if (prepared is not null && command == default) effects.Add(new WorkerEffect.Send(prepared));
+        }
+    }
+
+    private void Register()
+    {
+        if (now - registering > RegisterPatience)
+        {
+            End($"no coordinator answered within {RegisterPatience.TotalSeconds:0} s");
+            return;
+        }
+
+        if (now < nextBeat) return;
+        nextBeat = now + RegisterInterval;
+        effects.Add(new WorkerEffect.Send(new RegisterWorker
+        {
+            JoinToken = ByteString.CopyFrom(identity.JoinToken),
+            Slot = identity.Slot,
+            Host = identity.Host,
+            ProcessId = identity.ProcessId,
+            Device = identity.Device,
+            Share = identity.Share,
+            Incarnation = incarnation,
+        }));
+    }
+
+    private void Receive(IMessage message)
+    {
+        switch (message)
+        {
+            case WorkerAccepted welcome: Prepare(welcome); break;
+            case WorkerRefused refusal: End($"the run refused this worker: {refusal.Reason}"); break;
+            case Expelled expelled: Return(expelled); break;
+            case Dismiss dismissal: End(dismissal.Reason); break;
+            case Halt halt: Stop(halt); break;
+            case FormGeneration form when form.Generation > generation: Join(form); break;
+            case StopAtNextStep stop when stop.Generation == generation: effects.Add(new WorkerEffect.StopAtNextStep()); break;
+            case DeliverState deliver when deliver.Generation == generation: Deliver(deliver); break;
+            case FormGeneration form: Obey("form", form.Generation, 0, form); break;
+            case TrainEpoch train: Obey("train", train.Generation, train.Epoch, train); break;
+            case Validate validate: Obey("validate", validate.Generation, validate.Epoch, validate); break;
+            case Finish finish: Obey("finish", finish.Generation, 0, finish); break;
+            default: break;
+        }
+    }
+
+    /// <summary>A data set is read and a replica built once, however often the coordinator says that the worker is taken in.</summary>
+    private void Prepare(WorkerAccepted welcome)
+    {
+        if (accepted) return;
+        accepted = true;
+        nextBeat = now;
+        effects.Add(new WorkerEffect.Prepare(welcome.Slot, welcome.Job));
+    }
+
+    /// <summary>The coordinator has given it up, as after a pause: what it was part of has gone on without it, and it comes anew.</summary>
+    private void Return(Expelled expelled)
+    {
+        if (!accepted) return;
+        if (prepared is null || hasFailed)
+        {
+            End($"the run has given this worker up: {expelled.Reason}");
+            return;
+        }
+
+        effects.Add(new WorkerEffect.Halt(new Halt { Round = 0, Reason = $"the run has given this worker up: {expelled.Reason}" }));
+        (accepted, answer, prepared, command) = (false, null, null, default);
+        incarnation = newIncarnation();
+        registering = now;
+        nextBeat = now;
+    }
+
+    /// <summary>A state is the one of now: a request that is heard for the first time when it is repeated came too late.</summary>
+    private void Deliver(DeliverState request)
+    {
+        if (deliveries.TryGetValue(request.Name, out var hasGone))
+        {
+            if (hasGone) effects.Add(new WorkerEffect.Send(new StateDelivered { Name = request.Name }));
+        }
+        else if (request.Again && request.Name != StateNames.Final)
+        {
+            effects.Add(new WorkerEffect.Send(new StateDelivered { Name = request.Name, Missed = true }));
+        }
+        else
+        {
+            deliveries[request.Name] = false;
+            effects.Add(new WorkerEffect.Order(request));
+        }
+    }
+
+    private void Join(FormGeneration form)
+    {
+        deliveries.Clear();
+        generation = form.Generation;
+        command = ("form", form.Generation, 0);
+        answer = null;
+        effects.Add(new WorkerEffect.Order(form));
+    }
+
+    /// <summary>A command that is heard again was not answered, or the answer was lost.</summary>
+    private void Obey(string kind, long of, int epoch, IMessage message)
+    {
+        if (of != generation) return;
+        if (command == (kind, of, epoch))
+        {
+            if (answer is not null) effects.Add(new WorkerEffect.Send(answer));
+            return;
+        }
+
+        command = (kind, of, epoch);
+        answer = null;
+        effects.Add(new WorkerEffect.Order(message));
+    }
+
+    private void Stop(Halt halt)
+    {
+        if (halt.Round < round) return;
+        if (halt.Round == round)
+        {
+            if (answer is WorkerHalted) effects.Add(new WorkerEffect.Send(answer));
+            return;
+        }
+
+        round = halt.Round;
+        command = ("halt", generation, 0);
+        answer = null;
+        effects.Add(new WorkerEffect.Halt(halt));
+    }
+
+    private void Report(IMessage message)
+    {
+        switch (message)
+        {
+            // Of a round that is over, or of an expulsion, nobody wants to know.
+            case WorkerHalted halted when halted.Round != round: return;
+
+            // What a collective says when it is stopped is no news.
+            case WorkerFailed { Kind: FailureKind.Peer } when command.Kind == "halt": return;
+            case IOfGeneration { Generation: var of } when of != generation: return;
+            case WorkerFailed { Kind: not FailureKind.Peer }: hasFailed = true; break;
+            case WorkerPrepared: prepared = message; break;
+            case StateDelivered delivered: deliveries[delivered.Name] = true; break;
+            default: break;
+        }
+
+        // A failure is an answer too: where it was lost, the command comes again.
+        if (message is WorkerHalted or WorkerReady or EpochTrained or Validated or WorkerFinished or WorkerFailed) answer = message;
+        effects.Add(new WorkerEffect.Send(message));
+    }
+
+    private void End(string reason)
+    {
+        ended = true;
+        effects.Add(new WorkerEffect.End(reason));
+    }
+}

@@ -1,0 +1,119 @@
+using CnnCluster.Dsl;
+using CnnCluster.Kernels;
+using CnnCluster.Kernels.Tracing;
+using CnnCluster.Trainer.Data;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace CnnCluster.Trainer.Training.Gradients;
+
+/// <summary>Takes slices of batches through a network: forward, loss, and in training backward into one gradient.</summary>
+/// <param name="plan">Losses and metrics.</param>
+/// <param name="module">The network, whose weights' gradients lie in <paramref name="gradient"/>.</param>
+/// <param name="placement">Brings batches to where it computes.</param>
+/// <param name="gradient">All gradients with the extras behind them, one-dimensional.</param>
+/// <param name="extras">The extras alone: <see cref="StepExtras"/>.</param>
+/// <param name="own">A step of one's own in place of the plan's losses; null for these.</param>
+internal sealed class SlicePass(
+    TrainPlan plan, NetworkModule module, BatchPlacement placement, Tensor gradient, Tensor extras, OwnStepRunner? own)
+{
+    public NetworkModule Module => module;
+
+    public Tensor Gradient => gradient;
+
+    /// <summary>Makes the gradient that of these slices: one of each batch that the step accumulates.</summary>
+    public void BackPropagate(IEnumerable<Batch> slices, StepScope scope)
+    {
+        gradient.zero_();
+        if (scope.StopRequested) extras[StepExtras.Stop].fill_(Scalars.Of(1));
+        module.Step.Training = true;
+        module.Step.Step = scope.Step;
+        var before = 0L;
+        foreach (var slice in slices)
+        {
+            BackPropagate(slice, before, scope);
+            before += slice.GlobalCount;
+        }
+
+        module.Step.ThrowIfFailed();
+    }
+
+    /// <summary>A validation slice's sums of the whole loss and of each further figure.</summary>
+    public (double Loss, IReadOnlyList<double> Figures) Evaluate(Batch batch)
+    {
+        using var evaluating = Trace.Span("evaluate");
+        using var scope = NewDisposeScope();
+        using var gradless = no_grad();
+        module.Step.Training = false;
+        if (own is not null)
+        {
+            module.Step.FirstSample = batch.FirstSample;
+            var (ownLoss, ownFigures) = own.Evaluate(placement.Inputs(batch), placement.Targets(batch), batch.Count);
+            return (Sum(ownLoss), [.. ownFigures.Select(Sum)]);
+        }
+
+        var tensors = Run(batch);
+        var losses = plan.SampleLosses(tensors);
+        return (Sum(plan.TotalLoss(losses)), [.. plan.SampleFigures(tensors, losses).Select(Sum)]);
+
+        static double Sum(Tensor values) => values.sum(ScalarType.Float64).item<double>();
+    }
+
+    /// <summary>What the network makes of a batch, in inference; the tensors belong to the caller's scope.</summary>
+    public BatchTensors Predict(Batch batch)
+    {
+        using var gradless = no_grad();
+        module.Step.Training = false;
+        return Run(batch);
+    }
+
+    private void BackPropagate(Batch batch, long samplesBefore, StepScope scope)
+    {
+        using var disposing = NewDisposeScope();
+        module.Step.FirstSample = samplesBefore + batch.FirstSample;
+        module.Step.GlobalBatch = batch.GlobalCount;
+        if (own is not null)
+        {
+            BackPropagate(own, batch, scope.Samples);
+            return;
+        }
+
+        var tensors = Run(batch);
+        var (losses, loss) = Loss(tensors, scope.Samples);
+        using (Trace.Span("backward")) (scope.Scale.Equals(1) ? loss : loss * Scalars.Of(scope.Scale)).backward();
+        using var metrics = Trace.Span("metrics");
+        using var gradless = no_grad();
+        extras[StepExtras.Loss].add_(loss.detach());
+        foreach (var (i, values) in plan.SampleFigures(tensors, losses).Index())
+        {
+            extras[StepExtras.FirstFigure + i].add_(values.sum());
+        }
+    }
+
+    /// <summary>Each loss of each sample, and what is back-propagated.</summary>
+    private (IReadOnlyList<Tensor> Losses, Tensor Total) Loss(BatchTensors tensors, long samples)
+    {
+        using var span = Trace.Span("loss");
+        var losses = plan.SampleLosses(tensors);
+        return (losses, plan.TotalLoss(losses).sum() / Scalars.Of(samples));
+    }
+
+    /// <summary>The same by a step of one's own.</summary>
+    private void BackPropagate(OwnStepRunner step, Batch batch, long samples)
+    {
+        var (loss, figures) = step.BackPropagate(placement.Inputs(batch), placement.Targets(batch), batch.Count, samples);
+        using var gradless = no_grad();
+        extras[StepExtras.Loss].add_(loss / Scalars.Of(samples));
+        foreach (var (i, sum) in figures.Index())
+        {
+            extras[StepExtras.FirstFigure + i].add_(sum);
+        }
+    }
+
+    private BatchTensors Run(Batch batch)
+    {
+        using var forward = Trace.Span("forward");
+        var inputs = placement.Inputs(batch);
+        return new BatchTensors(inputs, module.Run(inputs), placement.Targets(batch));
+    }
+}
