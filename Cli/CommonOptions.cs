@@ -49,6 +49,40 @@ internal static class CommonOptions
         ? value
         : throw new Trainer.UserException($"{option} must be at least {least}; it is {value}.");
 
+    /// <summary>Workers, processes and cells at once: each has its replica, threads and buffers, and no machine has devices for more.</summary>
+    public const int MostWorkers = 64;
+
+    /// <summary>Threads of a worker: OpenMP reserves each one's stack at once, and some thousands exhaust a process.</summary>
+    public const int MostThreads = 1024;
+
+    /// <exception cref="Trainer.UserException">The value is too small or too large.</exception>
+    public static int Between(int least, int most, int value, string option) => value <= most
+        ? (int)AtLeast(least, value, option)
+        : throw new Trainer.UserException($"{option} must be at most {most}; it is {value}.");
+
+    /// <summary>Says so where more threads are asked for than the machine has cores, or more devices than there are workers.</summary>
+    /// <param name="world">Workers at a time, on this machine.</param>
+    /// <param name="threads">Of each.</param>
+    /// <param name="devices">What they take in turn.</param>
+    /// <param name="taking">How many take devices together: the workers of one run.</param>
+    public static void WarnOf(int world, int threads, IReadOnlyList<string> devices, int taking)
+    {
+        var cores = Environment.ProcessorCount;
+        if (world > cores)
+        {
+            Console.Error.WriteLine($"cnn: warning: {world} workers share {cores} cores");
+        }
+        else if ((long)world * threads > cores)
+        {
+            Console.Error.WriteLine($"cnn: warning: {world * threads} threads share {cores} cores");
+        }
+
+        if (devices.Count > taking)
+        {
+            Console.Error.WriteLine($"cnn: warning: not used, as there are more devices than workers: {string.Join(", ", devices.Skip(taking))}");
+        }
+    }
+
     /// <summary>A list as <c>--devices</c> takes it.</summary>
     public static IReadOnlyList<string> SplitDevices(string? text)
     {

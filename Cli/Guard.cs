@@ -24,6 +24,10 @@ internal static class Guard
         {
             return Say(e.Message, ExitCode.Failed);
         }
+        catch (OutputException e)
+        {
+            return Say(e.Message, ExitCode.Failed);
+        }
         catch (OperationCanceledException)
         {
             return ExitCode.Interrupted;

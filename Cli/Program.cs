@@ -1,6 +1,10 @@
 using System.CommandLine;
 using CnnCluster.Cli;
 using CnnCluster.Cli.Commands;
+using CnnCluster.Cli.Output;
+
+var output = new StandardOutput(Console.Out);
+Console.SetOut(output);
 
 var root = new RootCommand("Describe a convolutional network in a few lines; train it on every device you have.")
 {
@@ -22,5 +26,7 @@ return await Guard.RunAsync(async () =>
 {
     var parse = root.Parse(args);
     var code = await parse.InvokeAsync(configuration);
-    return parse.Errors.Count > 0 ? ExitCode.WrongInput : code;
+    return parse.Errors.Count > 0 ? ExitCode.WrongInput
+        : output.HasFailed && code == ExitCode.Success ? ExitCode.Failed
+        : code;
 });

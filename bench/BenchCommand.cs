@@ -58,7 +58,7 @@ internal sealed class BenchCommand
         var rows = Chosen(parse.GetValue(names) ?? []);
         var machine = Machine.Describe(interpreter?.Version);
         var each = AtLeastOne(parse.GetValue(threads), "--threads");
-        var figures = new BenchFigures(DateTimeOffset.UtcNow, machine, each, Measure(parse, rows, interpreter)) { OneCore = parse.GetValue(oneCore) };
+        var figures = new BenchFigures(DateTimeOffset.UtcNow, machine, each, Measure(parse, rows, interpreter)) { OneCore = parse.GetValue(oneCore), Quick = parse.GetValue(quick) };
         if (parse.GetValue(output) is { } file) File.WriteAllText(file, figures.ToJson() + "\n");
         if (parse.GetValue(json)) Console.WriteLine(figures.ToJson());
         else BenchTable.Show(Terminal(), figures);
@@ -75,7 +75,7 @@ internal sealed class BenchCommand
             SampleFiles.Write(at.Grey, Grey(parse.GetValue(data)));
             SampleFiles.Write(at.Colour, SampleFiles.Noise(2_048, 256, new SampleShape(3, 32, 32), seed: 1));
             var often = AtLeastOne(parse.GetValue(pairs) ?? (isQuick ? QuickPairs : DefaultPairs), "--pairs");
-            return [.. rows.Select(new Measuring(often, at, interpreter, Console.Error.WriteLine).Measure)];
+            return [.. rows.Select(new Measuring(often, at, interpreter, judges: !isQuick, Console.Error.WriteLine).Measure)];
         }
         finally
         {

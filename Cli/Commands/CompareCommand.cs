@@ -42,7 +42,7 @@ internal sealed class CompareCommand
 
     private async Task<int> RunAsync(ParseResult parse)
     {
-        var atOnce = (int)CommonOptions.AtLeast(1, parse.GetValue(parallel) ?? 1, "--parallel");
+        var atOnce = CommonOptions.Between(1, CommonOptions.MostWorkers, parse.GetValue(parallel) ?? 1, "--parallel");
         using var resumed = parse.GetValue(resume) is { } path ? Resume(parse, path) : null;
         var asked = resumed?.ReadDescription() ?? Describe(parse, atOnce);
         TorchLibrary.EnsureLoaded();
@@ -88,7 +88,7 @@ internal sealed class CompareCommand
         List<string> common = [.. parse.GetValue(changes) ?? []];
         if (parse.GetValue(epochs) is { } most) common.Add($"epochs={most}");
         var count = (int)CommonOptions.AtLeast(1, parse.GetValue(seeds) ?? DefaultSeeds, "--seeds");
-        var each = (int)CommonOptions.AtLeast(1, parse.GetValue(workers) ?? 1, "--workers");
+        var each = CommonOptions.Between(1, CommonOptions.MostWorkers, parse.GetValue(workers) ?? 1, "--workers");
         var limit = CommonOptions.AtLeast(0, parse.GetValue(steps), "--steps");
         var reading = VariantReading.Of(parse.GetValue(vary) ?? [], common, (train, changed) => Read(file, train, changed));
         foreach (var message in reading.Messages)
@@ -99,7 +99,7 @@ internal sealed class CompareCommand
         if (reading.HasErrors) throw new WrongScriptException();
         var plans = reading.Variants.Select(variant => variant.WithSeed(reading.FirstSeed).Plan).ToList();
         var asked = parse.GetValue(threads) ?? plans.Select(ExactMode.ThreadsOf).Max() ?? RunLayout.ThreadsFor(each * atOnce);
-        var threadsEach = (int)CommonOptions.AtLeast(1, asked, "--threads");
+        var threadsEach = CommonOptions.Between(1, CommonOptions.MostThreads, asked, "--threads");
         var places = CommonOptions.SplitDevices(parse.GetValue(devices));
         plans.ForEach(plan => ExactMode.Check(plan, each, threadsEach, places, hasOwnStep: false));
         return new ComparisonDescription
@@ -127,11 +127,7 @@ internal sealed class CompareCommand
 
     private static void WarnOf(ComparisonDescription description, int atOnce, bool isResumed)
     {
-        if (description.Workers * atOnce > Environment.ProcessorCount)
-        {
-            Console.Error.WriteLine($"cnn: warning: {description.Workers * atOnce} workers share {Environment.ProcessorCount} cores");
-        }
-
+        CommonOptions.WarnOf(description.Workers * atOnce, description.Threads, description.Devices, description.Workers);
         var now = RunDescriptions.Versions();
         var changed = description.Versions.Where(version => isResumed && now.GetValueOrDefault(version.Key) != version.Value).ToList();
         foreach (var (what, before) in changed)

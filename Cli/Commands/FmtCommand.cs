@@ -70,8 +70,7 @@ internal static class FmtCommand
 
         if (fromInput)
         {
-            using var output = Console.OpenStandardOutput();
-            output.Write(Encoding.GetBytes(canonical));
+            StandardOutput.Write(Encoding.GetBytes(canonical));
         }
         else if (canonical != text)
         {

@@ -71,7 +71,11 @@ internal sealed class TrainCommand
             : new ConsoleProgress(Terminal.Error(), request.StepsPerEpoch(samples), request.Plan.Epochs);
         using var keeper = new RunKeeper(folder, [reader], trace);
         var outcome = await Interruption.RunAsync(stop => TrainingRun.RunAsync(request, keeper, cache, Console.Error.WriteLine, stop));
-        return Conclude(outcome, folder, parse.GetValue(json));
+        var code = Conclude(outcome, folder, parse.GetValue(json));
+
+        // What the tracks still hold is written now.
+        trace?.Dispose();
+        return trace?.Failure is { } why ? Guard.Say(why, code == ExitCode.Success ? ExitCode.Failed : code) : code;
     }
 
     private RunFolder Earlier(ParseResult parse, string path)
@@ -169,17 +173,13 @@ internal sealed class TrainCommand
     /// <summary>As it is said; else as an earlier run had it.</summary>
     private RunLayout Layout(ParseResult parse, TrainPlan plan, RunDescription? earlier)
     {
-        var perProcess = (int)CommonOptions.AtLeast(1, parse.GetValue(workers) ?? earlier?.Workers ?? 1, "--workers");
-        var started = (int)CommonOptions.AtLeast(0, parse.GetValue(processes) ?? earlier?.Processes ?? 0, "--processes");
+        var perProcess = CommonOptions.Between(1, CommonOptions.MostWorkers, parse.GetValue(workers) ?? earlier?.Workers ?? 1, "--workers");
+        var started = CommonOptions.Between(0, CommonOptions.MostWorkers, parse.GetValue(processes) ?? earlier?.Processes ?? 0, "--processes");
         var world = perProcess * Math.Max(started, 1);
-        if (world > Environment.ProcessorCount)
-        {
-            Console.Error.WriteLine($"cnn: warning: {world} workers share {Environment.ProcessorCount} cores");
-        }
-
-        var each = (int)CommonOptions.AtLeast(
-            1, parse.GetValue(threads) ?? earlier?.Threads ?? ExactMode.ThreadsOf(plan) ?? RunLayout.ThreadsFor(world), "--threads");
+        var asked = parse.GetValue(threads) ?? earlier?.Threads ?? ExactMode.ThreadsOf(plan) ?? RunLayout.ThreadsFor(world);
+        var each = CommonOptions.Between(1, CommonOptions.MostThreads, asked, "--threads");
         var places = parse.GetValue(devices) is not null || earlier is null ? CommonOptions.SplitDevices(parse.GetValue(devices)) : earlier.Devices;
+        CommonOptions.WarnOf(world, each, places, world);
         return new RunLayout(perProcess, started, places, each);
     }
 

@@ -9,19 +9,18 @@ internal static class OutputFile
 {
     private static readonly UTF8Encoding Encoding = new(encoderShouldEmitUTF8Identifier: false);
 
-    /// <summary>Replaces a file whole or not at all. A link stays a link: the file that it leads to is written.</summary>
+    /// <summary>Replaces a file whole or not at all, as <see cref="AtomicFile"/> does.</summary>
     /// <exception cref="UserException">It cannot be written.</exception>
     public static void Write(string file, string text)
     {
         try
         {
-            var path = Destination(file);
-            if (File.Exists(path) && File.GetAttributes(path).HasFlag(FileAttributes.ReadOnly))
+            if (IsReadOnly(file))
             {
                 throw new UserException($"{file} is left as it is: it may not be written.");
             }
 
-            AtomicFile.Write(path, stream => stream.Write(Encoding.GetBytes(text)));
+            AtomicFile.Write(file, stream => stream.Write(Encoding.GetBytes(text)));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
@@ -29,6 +28,10 @@ internal static class OutputFile
         }
     }
 
-    private static string Destination(string file) =>
-        new FileInfo(file).LinkTarget is null ? file : File.ResolveLinkTarget(file, returnFinalTarget: true)!.FullName;
+    /// <summary>Of a link: whether what it leads to is. A superuser may write it all the same, but it was not meant.</summary>
+    private static bool IsReadOnly(string file)
+    {
+        var target = new FileInfo(file).LinkTarget is null ? file : File.ResolveLinkTarget(file, returnFinalTarget: true)!.FullName;
+        return File.Exists(target) && File.GetAttributes(target).HasFlag(FileAttributes.ReadOnly);
+    }
 }

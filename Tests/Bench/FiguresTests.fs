@@ -30,7 +30,8 @@ let private sample =
                [ "cnn", [| 8.0; 10.0 |]; "peer", [| 24.0; 20.0 |] ]
                [| GoalFigures("peer", 3.0, "must", Nullable 2.5, Nullable false)
                   GoalFigures(null, 10.0, "must", Nullable 9.0, Nullable true)
-                  GoalFigures("absent", 2.0, "aim", Nullable(), Nullable()) |] |]
+                  GoalFigures("absent", 2.0, "aim", Nullable(), Nullable())
+                  GoalFigures("peer", 2.0, "aim", Nullable 2.5, Nullable()) |] |]
     )
 
 [<Tests>]
@@ -67,8 +68,21 @@ let tests =
               Expect.stringContains page "must ≥ 3 × peer | 2.50, missed |" "a ratio"
               Expect.stringContains page "must ≤ 10.0 µs | 9.0 µs, met |" "a value"
               Expect.stringContains page "aim ≥ 2 × absent | not measured |" "a side that was not there"
+              Expect.stringContains page "aim ≥ 2 × peer | 2.50, not judged (--quick) |" "too briefly measured"
               Expect.isFalse (page.Contains "old") "replaced"
               Expect.stringEnds page "rest\n" "and no more"
+          }
+          test "a brief measurement says above its figures that it is none" {
+              let first (figures: BenchFigures) = BenchText.Machine figures |> Seq.head
+
+              let brief =
+                  BenchFigures.FromJson(
+                      sample.ToJson().Replace("\"threads\": 1,", "\"threads\": 1,\n  \"quick\": true,")
+                  )
+
+              Expect.isTrue brief.Quick "written and read"
+              Expect.stringContains (first brief) "no measurement" "said first"
+              Expect.isFalse ((first sample).Contains "measurement") "not of others"
           }
           test "the networks of the peers have the parameters of the scripts" {
               for network in [ "lenet5"; "vgg"; "resnet18" ] do

@@ -80,6 +80,25 @@ let run folder arguments =
     use cnn = start arguments folder
     finish (TimeSpan.FromMinutes 2.0) cnn
 
+/// With standard output going to a file or a device.
+let runInto (target: string) folder arguments =
+    use cnn =
+        startProgram "sh" ([ "-c"; "exec dotnet \"$@\" >\"$0\""; target; library ] @ arguments) folder
+
+    finish (TimeSpan.FromMinutes 2.0) cnn
+
+/// With nobody left who reads standard output; the program's exit code, and what it said.
+let runUnread folder arguments =
+    let code = Path.Combine(folder, "exit-code")
+
+    use cnn =
+        startProgram "sh" ([ "-c"; "{ dotnet \"$@\"; echo $? >\"$0\"; } | :"; code; library ] @ arguments) folder
+
+    let result = finish (TimeSpan.FromMinutes 2.0) cnn
+
+    { result with
+        ExitCode = int (File.ReadAllText code) }
+
 let write (folder: string) name (text: string) =
     let path = Path.Combine(folder, name)
     File.WriteAllText(path, text)

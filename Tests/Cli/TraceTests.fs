@@ -119,5 +119,12 @@ let tests =
                   let crowded, warning = started (cores + 1) []
                   Expect.equal crowded 1 "one at least"
                   Expect.stringContains warning $"{cores + 1} workers share {cores} cores" "a warning"
-                  Expect.equal (fst (started 1 [ "--threads"; "1" ])) 1 "as told")
+                  Expect.equal (started 1 [ "--threads"; "1" ]) (1, "") "as told"
+
+                  let many, warning =
+                      started 1 [ "--threads"; string<int>(cores + 1); "--devices"; "cpu,cpu" ]
+
+                  Expect.equal many (cores + 1) "as told"
+                  Expect.stringContains warning $"{cores + 1} threads share {cores} cores" "threads"
+                  Expect.stringContains warning "more devices than workers: cpu\n" "devices")
           } ]

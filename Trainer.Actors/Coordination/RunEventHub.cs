@@ -30,7 +30,7 @@ public sealed class RunEventHub : ReceiveActor
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
                 readers.Remove(reader);
-                Console.Error.WriteLine($"cnn: {reader.GetType().Name} has stopped: {e.Message}");
+                Console.Error.WriteLine($"cnn: {e.Message}; nothing more is written there, and the run goes on");
             }
         }
     }

@@ -9,12 +9,47 @@ public static partial class AtomicFile
     /// <summary>
     /// Writes beside the destination, flushes to the disk and renames over it. A writer that fails leaves what was
     /// there before; only a process that is killed in between can leave its temporary file, <c>.NAME.*.tmp</c>.
-    /// A file that is there already keeps its permissions.
+    /// A file that is there already keeps its permissions. A symbolic link is followed: the file that it leads to is
+    /// replaced. What is no regular file, a device or a pipe, is written to as it stands.
     /// </summary>
     /// <param name="path">The destination; its folder must exist.</param>
     /// <param name="write">Writes the content.</param>
     /// <exception cref="IOException">The file system refuses.</exception>
+    /// <exception cref="UnauthorizedAccessException">The destination, or its folder, may not be written.</exception>
     public static void Write(string path, Action<Stream> write)
+    {
+        using (var present = OpenPresent(path))
+        {
+            if (present is not null && IsSpecial(present.SafeFileHandle))
+            {
+                write(present);
+                return;
+            }
+        }
+
+        Replace(Destination(path), write);
+    }
+
+    /// <summary>Unix only, where devices and pipes have names among the files. No lock is taken: readers of the old file are not in the way of a rename.</summary>
+    private static FileStream? OpenPresent(string path)
+    {
+        try
+        {
+            return !OperatingSystem.IsWindows() && File.Exists(path)
+                ? new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete)
+                : null;
+        }
+        catch (FileNotFoundException)
+        {
+            // A link to a file that is not there yet.
+            return null;
+        }
+    }
+
+    private static string Destination(string path) =>
+        new FileInfo(path).LinkTarget is null ? path : File.ResolveLinkTarget(path, returnFinalTarget: true)!.FullName;
+
+    private static void Replace(string path, Action<Stream> write)
     {
         var full = Path.GetFullPath(path);
         var folder = Path.GetDirectoryName(full) ?? throw new ArgumentException($"{path} is no file's path", nameof(path));
@@ -68,7 +103,18 @@ public static partial class AtomicFile
         RandomAccess.FlushToDisk(handle);
     }
 
+    /// <summary>
+    /// Whether it is a device or a pipe: fsync refuses those with EINVAL (POSIX). .NET has no call that tells them from
+    /// files, and its own flush keeps the refusal to itself.
+    /// </summary>
+    private static bool IsSpecial(SafeFileHandle handle) => Flush(handle) < 0 && Marshal.GetLastPInvokeError() == InvalidArgument;
+
     private const int ReadOnly = 0;
+
+    private const int InvalidArgument = 22;
+
+    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
+    private static partial int Flush(SafeFileHandle handle);
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Open(string path, int flags);

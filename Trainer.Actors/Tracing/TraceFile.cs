@@ -46,7 +46,7 @@ public sealed class TraceFile : IDisposable
             throw new UserException($"The trace {path} cannot be written: {e.Message}", e);
         }
 
-        file.Write(First);
+        Try(() => file.Write(First));
         Write(json => WriteName(json, "process_name", 0, processName));
     }
 
@@ -55,6 +55,9 @@ public sealed class TraceFile : IDisposable
 
     /// <summary>The last step whose parts are recorded.</summary>
     public long Steps { get; }
+
+    /// <summary>Why it is not whole, once it could not be written; null while it could. A run does not fail with its trace.</summary>
+    public string? Failure { get; private set; }
 
     /// <summary>Where a worker process writes its part of a run's trace; the home takes it in when the run has ended.</summary>
     /// <param name="path">The run's trace.</param>
@@ -99,8 +102,20 @@ public sealed class TraceFile : IDisposable
         {
             if (isClosed) return;
             isClosed = true;
-            file.Write(Last);
-            file.Dispose();
+            if (Failure is null) Try(() => file.Write(Last));
+            Try(file.Dispose);
+        }
+    }
+
+    private void Try(Action write)
+    {
+        try
+        {
+            write();
+        }
+        catch (IOException e)
+        {
+            Failure ??= $"The trace {Location} is not whole: {e.Message}";
         }
     }
 
@@ -174,10 +189,10 @@ public sealed class TraceFile : IDisposable
     {
         lock (gate)
         {
-            if (isClosed) return;
-            if (!isEmpty) file.Write(Separator);
+            if (isClosed || Failure is not null) return;
+            var separator = isEmpty ? "" : Separator;
             isEmpty = false;
-            file.Write(line);
+            Try(() => file.Write(separator + line));
         }
     }
 }

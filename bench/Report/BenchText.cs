@@ -21,6 +21,7 @@ internal static class BenchText
 
     public static IEnumerable<string> Machine(BenchFigures figures)
     {
+        if (figures.Quick) yield return "Measured too briefly to say how fast anything is (--quick): this shows that all runs, and is no measurement.";
         var machine = figures.Machine;
         yield return string.Create(
             CultureInfo.InvariantCulture,
@@ -38,7 +39,12 @@ internal static class BenchText
         { Reached: { } ratio } => $"{ratio.ToString("F2", CultureInfo.InvariantCulture)}, {Verdict(goal)}",
     };
 
-    private static string Verdict(GoalFigures goal) => goal.Met == true ? "met" : "missed";
+    private static string Verdict(GoalFigures goal) => goal.Met switch
+    {
+        true => "met",
+        false => "missed",
+        null => "not judged (--quick)",
+    };
 
     private static string Value(RowFigures row, double value) =>
         $"{value.ToString(Math.Abs(value) < 1000 ? "#,0.0" : "N0", CultureInfo.InvariantCulture)} {row.Unit}";

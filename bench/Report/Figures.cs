@@ -1,5 +1,6 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace CnnCluster.Bench.Report;
 
@@ -11,7 +12,7 @@ public sealed record SideFigures(string Side, IReadOnlyList<double> Values);
 /// <param name="Limit">The ratio, or the value, that is asked for.</param>
 /// <param name="Kind">must or aim.</param>
 /// <param name="Reached">The median ratio, or value; null if the side was not measured.</param>
-/// <param name="Met">Null if the side was not measured.</param>
+/// <param name="Met">Null if the side was not measured, or not well enough to judge it.</param>
 public sealed record GoalFigures(string? Against, double Limit, string Kind, double? Reached, bool? Met);
 
 /// <summary>A row of the table.</summary>
@@ -28,6 +29,10 @@ public sealed record BenchFigures(DateTimeOffset Taken, MachineFigures Machine, 
 {
     /// <summary>Whether each side had one core for all its threads.</summary>
     public bool OneCore { get; init; }
+
+    /// <summary>Whether it was measured briefly, to see that all runs: no goal is judged.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Quick { get; init; }
 
     private static readonly JsonSerializerOptions Format = new()
     {

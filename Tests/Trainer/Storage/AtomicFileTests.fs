@@ -40,6 +40,29 @@ let tests =
                       write path "second"
                       Expect.equal (File.GetUnixFileMode path) mode "mode")
           }
+          test "a link is followed, also one to a file that is not there yet: it stays a link" {
+              inFolder (fun folder ->
+                  let target, link = Path.Combine(folder, "a.txt"), Path.Combine(folder, "link.txt")
+                  File.CreateSymbolicLink(link, "a.txt") |> ignore
+                  write link "first"
+                  write link "second"
+                  Expect.equal (File.ReadAllText target) "second" "the target"
+                  Expect.equal (FileInfo(link).LinkTarget) "a.txt" "still a link"
+                  Expect.equal (names folder |> List.sort) [ "a.txt"; "link.txt" ] "alone")
+          }
+          test "a pipe is written to, not replaced" {
+              if not (OperatingSystem.IsWindows()) then
+                  inFolder (fun folder ->
+                      let pipe = Path.Combine(folder, "pipe")
+                      use made = Diagnostics.Process.Start("mkfifo", pipe)
+                      made.WaitForExit()
+                      Expect.equal made.ExitCode 0 "a pipe"
+                      let reading = Threading.Tasks.Task.Run(fun () -> File.ReadAllText pipe)
+                      write pipe "content"
+                      Expect.isTrue (reading.Wait(TimeSpan.FromSeconds 30.0)) "who reads the pipe sees its end"
+                      Expect.equal reading.Result "content" "what came through"
+                      Expect.equal (names folder) [ "pipe" ] "alone")
+          }
           test "a writer that throws leaves the old file and no other" {
               inFolder (fun folder ->
                   let path = Path.Combine(folder, "a.txt")
