@@ -73,6 +73,9 @@ type private Stage(settings: RunSettings) =
     member stage.Say(worker: int, message: IMessage) =
         stage.Handle(CoordinatorInput.Received(box worker, message))
 
+    /// Lets time pass in which the machine is not asked.
+    member _.Pass seconds = now <- now + seconds
+
     /// Lets time pass; workers that are named send a heartbeat every half second.
     member stage.Wait(seconds: float, alive: int list) =
         let until = now + seconds
@@ -433,6 +436,63 @@ let tests =
               stage.Wait(1.5, [ 0; 1 ])
               Expect.isEmpty (stage.Heard<TrainEpoch> 0) "has answered"
               Expect.isNonEmpty (stage.Heard<TrainEpoch> 1) "has not"
+          }
+          test "one that has not heard that it was given up is told again" {
+              let stage = begun 3
+              stage.Wait(6.0, [ 0; 2 ])
+              stage.Heard<Expelled> 1 |> ignore
+              stage.Say(1, Heartbeat(Generation = 1L))
+              Expect.hasLength (stage.Heard<Expelled> 1) 1 "again"
+          }
+          test "a home that stood still gives nobody up for it" {
+              let stage = begun 2
+              stage.Wait(2.0, [ 0; 1 ])
+              stage.Pass 60.0
+              stage.Handle(CoordinatorInput.Tick())
+              Expect.equal stage.State "Training" "what they said meanwhile is still to be read"
+              stage.Wait(7.0, [ 0 ])
+              Expect.isNonEmpty (stage.Heard<Expelled> 1) "and then as ever"
+          }
+          test "a process that the operating system knows to be gone agrees, also where it was given up before" {
+              let stage = begun 3
+              stage.Handle(CoordinatorInput.ChannelLost(box 1))
+              stage.Handle(CoordinatorInput.ChannelLost(box 2))
+              stage.Handle(CoordinatorInput.ProcessLost(101, 137))
+              stage.Handle(CoordinatorInput.ProcessLost(102, 137))
+              stage.Halt([ 0 ], 4L)
+              Expect.equal stage.State "Connecting" "one of three goes on"
+          }
+          test "a state that was asked for earlier is not the one that the run ends with" {
+              let stage = begun 3
+              stage.Epoch([ 0; 1; 2 ], 1, 0.5)
+              let earlier = stage.Heard<DeliverState> 0
+              stage.Wait(6.0, [ 0 ])
+              stage.Halt([ 0 ], 14L)
+
+              for request in earlier do
+                  stage.Say(0, StateDelivered(Name = request.Name))
+
+              Expect.equal stage.State "Saving" "not yet"
+              stage.Wait(2.0, [ 0 ])
+              Expect.isGreaterThan (stage.Heard<DeliverState> 0).Length 1 "asked again"
+              stage.Say(0, StateDelivered(Name = "step-00000014"))
+              Expect.equal (ended stage).Checkpoint "step-00000014" "this one"
+          }
+          test "a newcomer that never had the run's state does not stand for it" {
+              let stage = begun 1
+              stage.Epoch([ 0 ], 1, 0.5)
+              stage.Prepare(5, slot = -1)
+              stage.Halt([ 0 ], 10L)
+              stage.Handle(CoordinatorInput.ChannelLost(box 0))
+              stage.Halt([ 5 ], 0L)
+              Expect.stringContains (ended stage).Message "No worker is left" "its step 0 is not saved"
+          }
+          test "an interrupt whose message was lost is said again" {
+              let stage = begun 1
+              stage.Handle(CoordinatorInput.Interrupt())
+              stage.Heard<StopAtNextStep> 0 |> ignore
+              stage.Wait(1.5, [ 0 ])
+              Expect.isNonEmpty (stage.Heard<StopAtNextStep> 0) "again"
           }
           test "quorum: more than half, or half with the home; the dead agree" {
               Expect.equal

@@ -18,6 +18,10 @@ type Fault =
     | Cut of worker: int * seconds: float
     /// Two workers do not reach each other; the home reaches both.
     | Split of worker: int * other: int * seconds: float
+    /// The home's process is stopped and continued.
+    | HomePause of seconds: float
+    /// The user asks to stop.
+    | Interrupt
     /// Another worker comes.
     | Join
 
@@ -36,8 +40,10 @@ type Sabotage =
     | NoCopy = 1
     /// A reduction ends though a worker has not come.
     | EarlyReduction = 2
-    /// A worker that was stopped keeps its place in the reductions of later generations.
-    | Zombie = 3
+    /// A worker that is halted forgets its last step.
+    | Rollback = 3
+    /// Among a step's workers one is given other weights.
+    | OtherSum = 4
 
 exception Violation of string
 
@@ -107,6 +113,10 @@ type World(schedule: Schedule, sabotage: Sabotage) =
     let mutable outcome: RunOutcome | null = null
     let mutable tokens = 0
     let checkpoints = Dictionary<string, int64>()
+    let mutable final: uint64 option = None
+    let mutable isHomePaused = false
+    /// What comes for the home while it is stopped.
+    let homeDeferred = Queue<CoordinatorInput>()
     let mutable published = 0L
 
     let at = TimeSpan.FromSeconds: float -> TimeSpan
@@ -186,7 +196,9 @@ type World(schedule: Schedule, sabotage: Sabotage) =
             later (time - now) (fun () -> if not (cut.Contains node.Number) then action ())
 
     let rec toCoordinator (input: CoordinatorInput) =
-        if isNull outcome then
+        if isHomePaused then
+            homeDeferred.Enqueue input
+        elif isNull outcome then
             for effect in coordinator.Handle(input, at now) do
                 obey effect
 
@@ -342,6 +354,9 @@ type World(schedule: Schedule, sabotage: Sabotage) =
                         fail $"checkpoint {deliver.Name} has the state of other steps"
 
                     checkpoints[deliver.Name] <- step
+
+                    if deliver.Name = StateNames.Final then final <- Some state
+
                     report node (StateDelivered(Name = deliver.Name)))
 
                 finished ())
@@ -527,7 +542,7 @@ type World(schedule: Schedule, sabotage: Sabotage) =
                     release nodes[number] None
 
     and apply (node: Node) group epoch step =
-        if group.Form.Generation < node.Machine.Generation && sabotage <> Sabotage.Zombie then
+        if group.Form.Generation < node.Machine.Generation then
             fail
                 $"worker {node.Number} applies step {step} of generation {group.Form.Generation} in {node.Machine.Generation}"
 
@@ -537,7 +552,7 @@ type World(schedule: Schedule, sabotage: Sabotage) =
         say $"worker {node.Number} applies step {step}"
         node.Position.Step <- step
         node.Position.StepInEpoch <- node.Position.StepInEpoch + 1L
-        node.State <- next node.State step
+        node.State <- next node.State (if sabotage = Sabotage.OtherSum && node.Number = 1 then -step else step)
 
         if node.State <> stateAt step then
             fail $"worker {node.Number} has the state of other steps at step {step}"
@@ -567,6 +582,10 @@ type World(schedule: Schedule, sabotage: Sabotage) =
 
         work node (fun finished ->
             node.Restored <- None
+
+            if sabotage = Sabotage.Rollback && node.Position.Step > 0L then
+                node.Position.Step <- node.Position.Step - 1L
+                node.State <- stateAt node.Position.Step
 
             report
                 node
@@ -635,6 +654,7 @@ type World(schedule: Schedule, sabotage: Sabotage) =
             breakGroups node (fun _ -> true)
 
             if isTold then
+                later (between 0.01 0.1) (fun () -> toCoordinator (CoordinatorInput.ChannelLost(box worker)))
                 later (between 0.01 0.1) (fun () -> toCoordinator (CoordinatorInput.ProcessLost(1000 + worker, 137)))
         | Pause(worker, seconds) when nodes[worker].IsAlive && not nodes[worker].IsPaused ->
             let node = nodes[worker]
@@ -648,6 +668,19 @@ type World(schedule: Schedule, sabotage: Sabotage) =
                     let action = node.Deferred.Dequeue()
 
                     if node.IsAlive then action ())
+        | Interrupt -> toCoordinator (CoordinatorInput.Interrupt())
+        | HomePause seconds when not isHomePaused ->
+            isHomePaused <- true
+
+            later seconds (fun () ->
+                say "the home goes on"
+                isHomePaused <- false
+
+                // Its clock is ahead of what it has to read.
+                toCoordinator (CoordinatorInput.Tick())
+
+                while homeDeferred.Count > 0 do
+                    toCoordinator (homeDeferred.Dequeue()))
         | Cut(worker, seconds) when nodes[worker].IsAlive ->
             cut.Add worker |> ignore
             breakGroups nodes[worker] (fun _ -> true)
@@ -671,13 +704,51 @@ type World(schedule: Schedule, sabotage: Sabotage) =
 
         (stateAt (int64 best * schedule.StepsPerEpoch)).ToString "x16"
 
+    /// Workers that could take part.
+    let present () =
+        nodes
+        |> Seq.filter (fun node -> node.IsAlive && not node.IsPaused && not (cut.Contains node.Number))
+        |> Seq.length
+
     /// Reasons for which a run may end before its epochs are done.
     let isExcused (message: string) =
         List.exists
             (fun (part: string) -> message.Contains part)
-            [ "No worker is left"; "workers are left on this side"; "workers were there within"; "were ready within" ]
+            [ "No worker is left"; "workers are left on this side" ]
+        || message.Contains "workers were there within" && present () < schedule.MinWorkers
+        || message.Contains "were ready within" && present () < schedule.Workers
         || message.Contains "was lost" && published = 0L
         || message.Contains "at step 0"
+
+    /// A run that ends early, with workers that stand, has kept their state.
+    let checkSaved lastFault (outcome: RunOutcome) =
+        match Option.ofObj outcome.Checkpoint with
+        | _ when outcome.Message.Contains "No worker is left" -> ()
+        | _ when outcome.Message.Contains "could not be saved" -> if now > lastFault + 40.0 then fail outcome.Message
+        | Some name when checkpoints[name] = outcome.Step -> ()
+        | _ when outcome.Step = 0L -> ()
+        | name -> fail $"the run ends at step {outcome.Step} with {name}: {outcome.Message}"
+
+    let checkEnd lastFault (outcome: RunOutcome) =
+        match outcome.Reason with
+        | StopReason.Epochs ->
+            if outcome.WeightsHash <> expected then
+                fail $"the run ends with {outcome.WeightsHash}, and undisturbed with {expected}"
+
+            match final with
+            | Some state when state.ToString "x16" = expected -> ()
+            | state -> fail $"the last state is {state}, and should be {expected}"
+        | StopReason.Interrupted when List.exists (fun (_, fault) -> fault = Interrupt) schedule.Faults ->
+            checkSaved lastFault outcome
+        | _ ->
+            if schedule.Faults.IsEmpty || not (isExcused outcome.Message) then
+                fail $"the run ends: {outcome.Reason} {outcome.Message}"
+
+            if
+                outcome.Message.Contains "workers are left on this side"
+                || outcome.Message.Contains "there within"
+            then
+                checkSaved lastFault outcome
 
     member _.Trace = String.Join("\n", trace)
 
@@ -703,7 +774,8 @@ type World(schedule: Schedule, sabotage: Sabotage) =
 
         let rec tick () =
             if isNull outcome then
-                toCoordinator (CoordinatorInput.Tick())
+                if not isHomePaused then toCoordinator (CoordinatorInput.Tick())
+
                 later 0.1 tick
 
         tick ()
@@ -713,6 +785,7 @@ type World(schedule: Schedule, sabotage: Sabotage) =
             |> List.map (fun (time, fault) ->
                 match fault with
                 | Pause(_, s)
+                | HomePause s
                 | Cut(_, s)
                 | Split(_, _, s) -> time + s
                 | _ -> time)
@@ -733,9 +806,4 @@ type World(schedule: Schedule, sabotage: Sabotage) =
 
         match outcome with
         | null -> fail "no outcome"
-        | outcome when outcome.Reason = StopReason.Epochs ->
-            if outcome.WeightsHash <> expected then
-                fail $"the run ends with {outcome.WeightsHash}, and undisturbed with {expected}"
-        | outcome ->
-            if schedule.Faults.IsEmpty || not (isExcused outcome.Message) then
-                fail $"the run ends: {outcome.Reason} {outcome.Message}"
+        | outcome -> checkEnd lastFault outcome

@@ -14,7 +14,7 @@ let private drawn seed =
         let worker = random.Next(workers + 2)
         let seconds = Math.Pow(10.0, random.NextDouble() * 2.2 - 0.7)
 
-        match random.Next 10 with
+        match random.Next 12 with
         | 0
         | 1
         | 2 -> Crash(worker, random.Next 3 > 0)
@@ -23,6 +23,8 @@ let private drawn seed =
         | 5
         | 6 -> Cut(worker, seconds)
         | 7 -> Split(worker, random.Next(workers + 2), seconds)
+        | 8 -> HomePause seconds
+        | 9 when random.Next 3 = 0 -> Interrupt
         | _ -> Join
 
     { Seed = seed
@@ -108,7 +110,7 @@ let tests =
               | Some(message, trace) -> failtest $"{message}\n{trace}"
               | None -> ()
           }
-          for sabotage in [ Sabotage.NoCopy; Sabotage.EarlyReduction ] do
+          for sabotage in [ Sabotage.NoCopy; Sabotage.EarlyReduction; Sabotage.Rollback; Sabotage.OtherSum ] do
               test $"what is wrong is found: {sabotage}" { Expect.isTrue (finds sabotage) $"{sabotage}" } ]
 
 [<Tests>]

@@ -51,7 +51,7 @@ public sealed partial class CoordinatorMachine
             if (Machine.now - asked >= Machine.Patience.Repeat)
             {
                 asked = Machine.now;
-                Machine.RequestAgain();
+                Machine.RequestAgain(again: true);
             }
 
             if (Machine.now < until) return;
@@ -90,6 +90,7 @@ public sealed partial class CoordinatorMachine
     private sealed class Saving(CoordinatorMachine machine, StopReason reason, string message, Member source) : Stage(machine)
     {
         private readonly TimeSpan until = machine.now + machine.Patience.Saving;
+        private TimeSpan asked = machine.now;
 
         public override string? Refusal => "the run is ending";
 
@@ -100,7 +101,11 @@ public sealed partial class CoordinatorMachine
             Machine.Request(StateNames.Checkpoint(source.Position!.Step, isBest: false), StateContent.Checkpoint, source);
         }
 
-        public override void Delivered() => Machine.End(Machine.Failed(message) with { Reason = reason });
+        /// <summary>What was asked for earlier may come first.</summary>
+        public override void Delivered()
+        {
+            if (Machine.deliveries.Count == 0) Machine.End(Machine.Failed(message) with { Reason = reason });
+        }
 
         public override void Lost(Member member, string what)
         {
@@ -114,6 +119,13 @@ public sealed partial class CoordinatorMachine
 
         public override void Tick()
         {
+            if (Machine.now - asked >= Machine.Patience.Repeat)
+            {
+                // The source stands still: its state is the same whenever it is asked.
+                asked = Machine.now;
+                Machine.RequestAgain(again: false);
+            }
+
             if (Machine.now >= until) NotSaved($"nothing came for {Machine.Patience.Saving.TotalSeconds:0} s");
         }
 

@@ -70,7 +70,9 @@ public sealed partial class CoordinatorMachine
         public override void Receive(Member from, IMessage message)
         {
             if (message is not WorkerHalted answer || answer.Round != round) return;
-            from.Position = answer.HasState ? answer.Position : null;
+
+            // A newcomer that was to have the state copied may still stand at what it began with: that is not the run's.
+            from.Position = answer.HasState && answer.Position.Step >= Machine.committed ? answer.Position : null;
             halted.Add(from);
             Conclude();
         }

@@ -24,7 +24,7 @@ public sealed partial class CoordinatorMachine
 
         public override void Tick()
         {
-            trained.Repeat();
+            if (trained.Repeat() && Machine.interrupted) Machine.TellGeneration(new StopAtNextStep { Generation = Machine.generation });
             foreach (var member in Machine.generationMembers.Where(IsStalled).ToList())
             {
                 var seconds = (Machine.now - member.Moved).TotalSeconds;

@@ -88,14 +88,17 @@ public sealed partial class CoordinatorMachine
         /// <summary>Notes an answer; true when it was the last one missing.</summary>
         public bool Answer(Member member, T answer) => call.Answer(machine.RankOf(member), answer);
 
-        public void Repeat()
+        /// <returns>Whether it was time to.</returns>
+        public bool Repeat()
         {
-            if (machine.now - said < machine.Patience.Repeat) return;
+            if (machine.now - said < machine.Patience.Repeat) return false;
             said = machine.now;
             foreach (var rank in call.Missing)
             {
                 machine.Send(machine.generationMembers[rank], command());
             }
+
+            return true;
         }
     }
 

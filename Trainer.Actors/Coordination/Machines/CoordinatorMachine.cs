@@ -21,6 +21,10 @@ public sealed partial class CoordinatorMachine
     private readonly List<CoordinatorEffect> effects = [];
     private readonly Dictionary<string, (Member Sender, StateContent Content)> deliveries = new(StringComparer.Ordinal);
     private TimeSpan now;
+    private TimeSpan lastInput;
+
+    /// <summary>How long this machine itself stood still (a closed lid, a stopped process): nobody is late for that.</summary>
+    private TimeSpan stoodStill;
     private Stage stage;
     private IPhase phase;
 
@@ -47,7 +51,7 @@ public sealed partial class CoordinatorMachine
     {
         this.settings = settings;
         this.newToken = newToken;
-        this.now = now;
+        (this.now, lastInput) = (now, now);
         members = new Members(settings.JoinToken);
         bestMetrics = settings.BestMetrics;
         phase = new TrainingPhase(settings.FirstEpoch);
@@ -71,7 +75,7 @@ public sealed partial class CoordinatorMachine
     /// <summary>Takes what happens, and says what is to be done about it.</summary>
     public IReadOnlyList<CoordinatorEffect> Handle(CoordinatorInput input, TimeSpan at)
     {
-        now = at;
+        Advance(at);
         effects.Clear();
         switch (input)
         {
@@ -85,6 +89,15 @@ public sealed partial class CoordinatorMachine
         }
 
         return [.. effects];
+    }
+
+    /// <summary>Ticks come several times a second: after a longer gap, what the workers said meanwhile is still to be read.</summary>
+    private void Advance(TimeSpan at)
+    {
+        var gap = at - lastInput;
+        lastInput = at;
+        if (gap > Patience.Repeat) stoodStill += gap;
+        now = at - stoodStill;
     }
 
     /// <summary>Ends the run at once: its host has failed.</summary>
@@ -106,7 +119,13 @@ public sealed partial class CoordinatorMachine
         }
 
         // Whoever was expelled, or never registered, has no part in the run.
-        if (members.Of(channel) is not { } member) return;
+        if (members.Of(channel) is not { } member)
+        {
+            // It believes that it has one: that it was given up has not reached it.
+            if (message is Heartbeat) Send(channel, new Expelled { Reason = "was given up" });
+            return;
+        }
+
         member.Heard = now;
         if (message is WorkerFailed outside && !generationMembers.Contains(member))
         {
@@ -282,11 +301,12 @@ public sealed partial class CoordinatorMachine
     };
 
     /// <summary>Asks again for what has not come, where something waits for it.</summary>
-    private void RequestAgain()
+    /// <param name="again">Whether a request that is heard for the first time now came too late.</param>
+    private void RequestAgain(bool again)
     {
         foreach (var (name, (sender, content)) in deliveries)
         {
-            Send(sender, RequestOf(name, content, again: true));
+            Send(sender, RequestOf(name, content, again));
         }
     }
 

@@ -7,6 +7,7 @@ namespace CnnCluster.Trainer.Coordination.Machines;
 internal sealed class Members(byte[] joinToken)
 {
     private readonly SortedDictionary<int, Member> bySlot = [];
+    private readonly List<Member> registered = [];
     private readonly HashSet<Member> confirmed = [];
     private int nextSlot;
 
@@ -17,8 +18,9 @@ internal sealed class Members(byte[] joinToken)
 
     public Member? Of(object channel) => bySlot.Values.FirstOrDefault(m => m.Channel.Equals(channel));
 
+    /// <summary>All that ever registered from a process, those that were given up among them.</summary>
     public IReadOnlyList<Member> OfProcess(int processId, string host) =>
-        [.. bySlot.Values.Where(m => m.Entry.ProcessId == processId && m.Entry.Host == host)];
+        [.. registered.Where(m => m.Entry.ProcessId == processId && m.Entry.Host == host)];
 
     public bool Has(Member member) => bySlot.TryGetValue(member.Slot, out var found) && found == member;
 
@@ -58,6 +60,7 @@ internal sealed class Members(byte[] joinToken)
         var entry = new RosterEntry(slot, registration.Host, registration.ProcessId, registration.Device, Math.Max(1, registration.Share));
         var member = new Member(entry, channel, registration.Incarnation, now);
         bySlot[slot] = member;
+        registered.Add(member);
         return (member, "");
     }
 

@@ -174,7 +174,7 @@ public sealed class WorkerMachine
             case Halt halt: Stop(halt); break;
             case FormGeneration form when form.Generation > generation: Join(form); break;
             case StopAtNextStep stop when stop.Generation == generation: effects.Add(new WorkerEffect.StopAtNextStep()); break;
-            case DeliverState deliver when deliver.Generation == generation: Deliver(deliver); break;
+            case DeliverState deliver when CanDeliver(deliver): Deliver(deliver); break;
             case FormGeneration form: Obey("form", form.Generation, 0, form); break;
             case TrainEpoch train: Obey("train", train.Generation, train.Epoch, train); break;
             case Validate validate: Obey("validate", validate.Generation, validate.Epoch, validate); break;
@@ -208,6 +208,14 @@ public sealed class WorkerMachine
         registering = now;
         nextBeat = now;
     }
+
+    /// <summary>
+    /// The weights of the end come behind the command that puts them in place, which may have been lost: they are asked for
+    /// again. One that stands still may be asked for its state by a coordinator whose last generation it never heard of.
+    /// </summary>
+    private bool CanDeliver(DeliverState request) => request.Name == StateNames.Final
+        ? request.Generation == generation && command.Kind == "finish"
+        : request.Generation == generation || (request.Generation > generation && command.Kind == "halt");
 
     /// <summary>A state is the one of now: a request that is heard for the first time when it is repeated came too late.</summary>
     private void Deliver(DeliverState request)
