@@ -7,7 +7,8 @@ namespace CnnCluster.Kernels;
 /// <remarks>
 /// An operator makes a scalar of a number by itself, and TorchSharp (0.107) hands its native part over without keeping it
 /// alive: a garbage collection within the call frees it under libtorch. So those of a layer, a loss or a batch's size are
-/// kept here. A number that changes with every step is not for this place: the table would grow.
+/// kept here. So are those of operations that take one without its being said: <c>x.add_(y)</c> multiplies y by 1, and makes that 1
+/// a scalar; <c>x.add_(y, Scalars.Of(1))</c> does not. A number that changes with every step is not for this place: the table would grow.
 /// </remarks>
 public static class Scalars
 {

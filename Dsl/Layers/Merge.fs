@@ -65,12 +65,15 @@ let private elementwise name summary formula adapt operation finish =
 let private plainly name summary formula adapt operation =
     elementwise name summary formula adapt operation (fun _ x -> x)
 
+let private plus (a: torch.Tensor) (b: torch.Tensor) = a.add (b, Scalars.Of 1.0)
+
+let private minus (a: torch.Tensor) (b: torch.Tensor) = a.add (b, Scalars.Of -1.0)
+
 let add =
-    plainly "add" "The sum of its operands, element by element." "y = a + b + …" LayerPlan.rectifiedInPlace (fun a b ->
-        a + b)
+    plainly "add" "The sum of its operands, element by element." "y = a + b + …" LayerPlan.rectifiedInPlace plus
 
 let subtract =
-    plainly "subtract" "The first operand less the others, element by element." "y = a − b − …" id (fun a b -> a - b)
+    plainly "subtract" "The first operand less the others, element by element." "y = a − b − …" id minus
 
 let multiply =
     plainly "multiply" "The product of its operands, element by element." "y = a·b·…" id (fun a b -> a * b)
@@ -81,7 +84,7 @@ let average =
         "The mean of its operands, element by element."
         "y = (a + b + …) / count"
         LayerPlan.averaging
-        (fun a b -> a + b)
+        plus
         (fun count x -> x / Scalars.Of(float count))
 
 let maximum =

@@ -81,6 +81,6 @@ public sealed class LeafSums : IDisposable
     private void Add(int buffer, Tensor value)
     {
         using var gradless = no_grad();
-        rows[buffer].add_(value);
+        rows[buffer].add_(value, Scalars.Of(1));
     }
 }

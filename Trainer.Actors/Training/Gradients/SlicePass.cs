@@ -83,10 +83,10 @@ internal sealed class SlicePass(
         using (Trace.Span("backward")) (scope.Scale.Equals(1) ? loss : loss * Scalars.Of(scope.Scale)).backward();
         using var metrics = Trace.Span("metrics");
         using var gradless = no_grad();
-        extras[StepExtras.Loss].add_(loss.detach());
+        extras[StepExtras.Loss].add_(loss.detach(), Scalars.Of(1));
         foreach (var (i, values) in plan.SampleFigures(tensors, losses).Index())
         {
-            extras[StepExtras.FirstFigure + i].add_(values.sum());
+            extras[StepExtras.FirstFigure + i].add_(values.sum(), Scalars.Of(1));
         }
     }
 
@@ -103,10 +103,10 @@ internal sealed class SlicePass(
     {
         var (loss, figures) = step.BackPropagate(placement.Inputs(batch), placement.Targets(batch), batch.Count, samples);
         using var gradless = no_grad();
-        extras[StepExtras.Loss].add_(loss / Scalars.Of(samples));
+        extras[StepExtras.Loss].add_(loss / Scalars.Of(samples), Scalars.Of(1));
         foreach (var (i, sum) in figures.Index())
         {
-            extras[StepExtras.FirstFigure + i].add_(sum);
+            extras[StepExtras.FirstFigure + i].add_(sum, Scalars.Of(1));
         }
     }
 

@@ -65,7 +65,7 @@ internal sealed class OwnStepRunner
             arena.Gradients.zero_();
         }
 
-        arena.Gradients.div_(Scalars.Of(samples)).add_(before);
+        arena.Gradients.div_(Scalars.Of(samples)).add_(before, Scalars.Of(1));
         return Sums(slice, losses);
     }
 
