@@ -313,10 +313,15 @@ public sealed partial class CoordinatorMachine
     private void NoteDelivered(StateDelivered delivered)
     {
         deliveries.Remove(delivered.Name);
-        var isCheckpoint = !delivered.Missed && !delivered.Name.StartsWith(StateNames.HistogramsPrefix, StringComparison.Ordinal);
-        lastCheckpoint = isCheckpoint ? delivered.Name : lastCheckpoint;
+        if (!delivered.Missed && Outdates(delivered.Name)) lastCheckpoint = delivered.Name;
         stage.Delivered();
     }
+
+    /// <summary>States come by several ways: an earlier one may come last.</summary>
+    private bool Outdates(string name) =>
+        name == StateNames.Final
+        || lastCheckpoint != StateNames.Final && StateNames.StepOf(name) is { } step
+        && (lastCheckpoint is null || step >= StateNames.StepOf(lastCheckpoint));
 
     // ---- Saying things ----
 
