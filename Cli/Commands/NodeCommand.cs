@@ -1,7 +1,11 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
+using CnnCluster.Cli.Output;
 using CnnCluster.Trainer;
+using CnnCluster.Trainer.Coordination;
 using CnnCluster.Trainer.Hosting;
+using CnnCluster.Trainer.Metrics;
+using CnnCluster.Trainer.Storage;
 
 namespace CnnCluster.Cli.Commands;
 
@@ -14,36 +18,57 @@ internal static class NodeCommand
         var devices = CommonOptions.Devices();
         var firstSlot = new Option<int?>("--first-slot") { Description = "The number of this process's first worker over all processes (default: what the run gives)" };
         var share = new Option<int>("--share") { Description = "Each worker's part of a batch beside the others'", DefaultValueFactory = _ => 1, HelpName = "N" };
-        var command = new Command("node", "Offer this machine's devices to a training run on this machine") { join, devices, share, firstSlot };
-        command.SetAction((parse, cancellation) => RunAsync(
-            parse.GetValue(join)!, parse.GetValue(devices), parse.GetValue(firstSlot),
-            (int)CommonOptions.AtLeast(1, parse.GetValue(share), "--share"), cancellation));
+        var output = new Option<string?>("--out") { Description = "The run's folder, if this node comes to lead the run (default: runs/NAME-TIME)", HelpName = "DIR" };
+        var json = new Option<bool>("--json") { Description = "Print the events of a run that this node leads as JSON lines" };
+        var command = new Command("node", "Offer this machine's devices to a training run on this machine") { join, devices, share, firstSlot, output, json };
+        command.SetAction((parse, _) =>
+        {
+            var ticket = Ticket(parse.GetValue(join)!);
+            var least = (int)CommonOptions.AtLeast(1, parse.GetValue(share), "--share");
+            var offer = new WorkerOffer(ticket.Token, parse.GetValue(firstSlot), CommonOptions.SplitDevices(parse.GetValue(devices)), least);
+            return offer.FirstSlot is null
+                ? RunAsync(ticket, offer, new NodeStandbyOptions(parse.GetValue(output), Say, Reader(parse.GetValue(json))), parse.GetValue(json))
+                : ServeHomeAsync(ticket, offer);
+        });
         return command;
     }
 
-    private static async Task<int> RunAsync(string join, string? devices, int? firstSlot, int share, CancellationToken cancellation)
+    /// <summary>A node of its own: Ctrl-C ends it, and a run that it leads at the next step.</summary>
+    private static async Task<int> RunAsync(JoinTicket ticket, WorkerOffer offer, NodeStandbyOptions options, bool json)
     {
-        var ticket = Ticket(join);
-        var offer = new WorkerOffer(ticket.Token, firstSlot, CommonOptions.SplitDevices(devices), share);
+        var end = await Interruption.RunAsync(leave => NodeProcess.RunAsync(ticket.Home, offer, options, leave));
+        if (end is { Led: { } outcome, Folder: { } led }) return OutcomeOutput.Conclude(outcome, led, json);
+        if (end.Folder is { } kept) Say($"the last state is in {kept.Checkpoints}; cnn train --resume {kept.Location} goes on from it");
+        return CodeOf(end);
+    }
 
+    /// <summary>A process that the run's home has started, and that ends with it.</summary>
+    private static async Task<int> ServeHomeAsync(JoinTicket ticket, WorkerOffer offer)
+    {
         // Ctrl-C reaches every process of the terminal, and so may a termination: what it means is for the home to say.
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, LeaveToHome);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, LeaveToHome);
-        using var leave = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        using var leave = new CancellationTokenSource();
         if (Console.IsInputRedirected)
         {
             WatchParent(leave);
         }
 
-        var reason = await NodeProcess.RunAsync(ticket.Home, offer, leave.Token);
-        if (reason.Length == 0)
-        {
-            return ExitCode.Success;
-        }
+        return CodeOf(await NodeProcess.RunAsync(ticket.Home, offer, options: null, leave.Token));
+    }
 
-        await Console.Error.WriteLineAsync($"cnn node: {reason}");
+    private static int CodeOf(NodeEnd end)
+    {
+        if (end.Reason.Length == 0) return ExitCode.Success;
+        Say(end.Reason);
         return ExitCode.Failed;
     }
+
+    private static void Say(string line) => Console.Error.WriteLine($"cnn node: {line}");
+
+    private static Func<RunFolder, RunRequest, long, IRunReader> Reader(bool json) => (folder, request, steps) => json
+        ? new JsonLinesReader(Console.Out, folder.Location)
+        : new ConsoleProgress(Terminal.Error(), steps, request.Plan.Epochs);
 
     private static void LeaveToHome(PosixSignalContext context) => context.Cancel = Console.IsInputRedirected;
 

@@ -71,7 +71,7 @@ internal sealed class TrainCommand
             : new ConsoleProgress(Terminal.Error(), request.StepsPerEpoch(samples), request.Plan.Epochs);
         using var keeper = new RunKeeper(folder, [reader], trace);
         var outcome = await Interruption.RunAsync(stop => TrainingRun.RunAsync(request, keeper, cache, Console.Error.WriteLine, stop));
-        var code = Conclude(outcome, folder, parse.GetValue(json));
+        var code = OutcomeOutput.Conclude(outcome, folder, parse.GetValue(json));
 
         // What the tracks still hold is written now.
         trace?.Dispose();
@@ -190,30 +190,5 @@ internal sealed class TrainCommand
         return parse.GetResult(traceSteps) is not { Implicit: false }
             ? null
             : throw new UserException("--trace-steps needs --trace FILE.");
-    }
-
-    private static int Conclude(RunOutcome outcome, RunFolder folder, bool json)
-    {
-        if (outcome.Reason == StopReason.Failed)
-        {
-            Console.Error.WriteLine($"cnn: the run failed: {outcome.Message}");
-        }
-
-        if (outcome.Reason is StopReason.Failed or StopReason.Interrupted && outcome.Checkpoint is { } checkpoint)
-        {
-            Console.Error.WriteLine($"cnn: the last state is {Path.Combine(folder.Checkpoints, $"{checkpoint}.safetensors")}; cnn train --resume {folder.Location} goes on from it");
-        }
-
-        if (!json)
-        {
-            OutcomeOutput.Show(outcome, folder);
-        }
-
-        return outcome.Reason switch
-        {
-            StopReason.Failed => ExitCode.Failed,
-            StopReason.Interrupted => ExitCode.Interrupted,
-            _ => ExitCode.Success,
-        };
     }
 }

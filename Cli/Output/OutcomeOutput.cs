@@ -7,7 +7,33 @@ namespace CnnCluster.Cli.Output;
 /// <summary>What a run ends with, on standard output.</summary>
 internal static class OutcomeOutput
 {
-    public static void Show(RunOutcome outcome, RunFolder folder)
+    /// <summary>Says how a run ended, and gives the exit code for it.</summary>
+    public static int Conclude(RunOutcome outcome, RunFolder folder, bool json)
+    {
+        if (outcome.Reason == StopReason.Failed)
+        {
+            Console.Error.WriteLine($"cnn: the run failed: {outcome.Message}");
+        }
+
+        if (outcome.Reason is StopReason.Failed or StopReason.Interrupted && outcome.Checkpoint is { } checkpoint)
+        {
+            Console.Error.WriteLine($"cnn: the last state is {Path.Combine(folder.Checkpoints, $"{checkpoint}.safetensors")}; cnn train --resume {folder.Location} goes on from it");
+        }
+
+        if (!json)
+        {
+            Show(outcome, folder);
+        }
+
+        return outcome.Reason switch
+        {
+            StopReason.Failed => ExitCode.Failed,
+            StopReason.Interrupted => ExitCode.Interrupted,
+            _ => ExitCode.Success,
+        };
+    }
+
+    private static void Show(RunOutcome outcome, RunFolder folder)
     {
         Console.WriteLine(Why(outcome));
         foreach (var (name, value) in outcome.Final?.Values.Where(static v => v.Key.StartsWith("val_", StringComparison.Ordinal)) ?? [])

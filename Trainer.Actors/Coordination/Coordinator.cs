@@ -33,12 +33,15 @@ public sealed class Coordinator : ReceiveActor, IWithTimers
     /// <param name="settings">The run.</param>
     /// <param name="hub">Receives every <see cref="IRunEvent"/>.</param>
     /// <param name="conclude">Called once, at the end.</param>
-    public Coordinator(RunSettings settings, IActorRef hub, Action<RunOutcome> conclude)
+    /// <param name="mandate">Of one that takes the run over; null for the first.</param>
+    public Coordinator(RunSettings settings, IActorRef hub, Action<RunOutcome> conclude, Mandate? mandate = null)
     {
         this.hub = hub;
         this.conclude = conclude;
         started = clock.GetTimestamp();
-        machine = new CoordinatorMachine(settings, static () => ByteString.CopyFrom(RandomNumberGenerator.GetBytes(16)), TimeSpan.Zero);
+        machine = mandate is null
+            ? new CoordinatorMachine(settings, NewToken, TimeSpan.Zero)
+            : new CoordinatorMachine(settings, NewToken, TimeSpan.Zero, mandate);
         earlyStopping = Context.ActorOf(
             Props.Create(() => new EarlyStoppingSupervisor(settings.EarlyStopping)), "early-stopping");
         Receive<Tick>(_ => Handle(new CoordinatorInput.Tick()));
@@ -59,6 +62,8 @@ public sealed class Coordinator : ReceiveActor, IWithTimers
         Do(machine.Fail($"the coordinator failed on {message.GetType().Name}: {reason}"));
         base.PreRestart(reason, message);
     }
+
+    private static ByteString NewToken() => ByteString.CopyFrom(RandomNumberGenerator.GetBytes(16));
 
     private void Handle(CoordinatorInput input) => Do(machine.Handle(input, clock.GetElapsedTime(started)));
 

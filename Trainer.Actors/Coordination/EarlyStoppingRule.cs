@@ -42,9 +42,19 @@ public static class EarlyStoppingRule
             EpochsWithoutImprovement = resets ? 0 : state.EpochsWithoutImprovement + 1,
         };
         // An epoch that improves never stops the run, even one short of the baseline; nor does the first.
-        var stop = !improved && epoch > 1 && settings.Patience is { } patience && next.EpochsWithoutImprovement >= patience;
+        var stop = !improved && epoch > 1 && IsOutOfPatience(settings, next);
         return new EarlyStoppingDecision(improved, stop, next);
     }
+
+    /// <summary>Whether the decision on an epoch was to end the run, from what it left.</summary>
+    /// <param name="settings">The rule's settings.</param>
+    /// <param name="state">What the decision left.</param>
+    /// <param name="epoch">The epoch; 0 where none was decided on.</param>
+    public static bool HasStopped(EarlyStoppingSettings settings, EarlyStoppingState state, int epoch) =>
+        epoch > Math.Max(1, settings.StartFromEpoch) && state.BestEpoch != epoch && IsOutOfPatience(settings, state);
+
+    private static bool IsOutOfPatience(EarlyStoppingSettings settings, EarlyStoppingState state) =>
+        settings.Patience is { } patience && state.EpochsWithoutImprovement >= patience;
 
     private static bool Better(EarlyStoppingSettings settings, double value, double than) =>
         settings.Higher ? value - settings.MinDelta > than : value + settings.MinDelta < than;

@@ -8,6 +8,9 @@ public static class StateNames
     /// <summary>The state a run ends with.</summary>
     public const string Final = "final";
 
+    /// <summary>The best weights so far, for a home that has not seen them come.</summary>
+    public const string Best = "best";
+
     public const string HistogramsPrefix = "histograms-";
 
     /// <summary>A checkpoint; its name tells the keeper whether it is also the best so far.</summary>

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Akka.Actor;
+using Akka.Cluster;
 using CnnCluster.Trainer.Coordination.Machines;
 using CnnCluster.Trainer.Protocol;
 using CnnCluster.Trainer.Training;
@@ -16,11 +17,17 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     private static readonly TimeSpan TickInterval = TimeSpan.FromMilliseconds(50);
     private readonly TimeProvider clock = TimeProvider.System;
     private readonly long started;
-    private readonly ActorSelection home;
     private readonly IWorker worker;
-    private readonly Action<IWorker, string> ended;
+    private readonly WorkerSeat seat;
+    private readonly IStandby? standby;
+    private readonly Action<string> ended;
     private readonly WorkerMachine machine;
+
+    /// <summary>Those that led before, which may not know yet that they do not.</summary>
+    private readonly HashSet<IActorRef> former = [];
+    private ActorSelection home;
     private IActorRef? coordinator;
+    private Job? job;
 
     private sealed record Tick
     {
@@ -32,19 +39,28 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
 
     /// <param name="identity">Who this worker is.</param>
     /// <param name="coordinator">The path of the coordinator's actor.</param>
-    /// <param name="create">Makes the worker; it reports through the action it is given, from its own thread.</param>
-    /// <param name="ended">Called once with the worker, to dispose, when it is no longer needed, and the reason if it is a bad one, else empty.</param>
-    public WorkerActor(WorkerIdentity identity, string coordinator, Func<Action<IMessage>, IWorker> create, Action<IWorker, string> ended)
+    /// <param name="seat">The worker, which outlives this actor.</param>
+    /// <param name="standby">Leads the run where a majority of its workers wants this process to; null for a process that may not.</param>
+    /// <param name="ended">Called once when the worker is no longer needed, with the reason if it is a bad one, else empty.</param>
+    public WorkerActor(WorkerIdentity identity, string coordinator, WorkerSeat seat, IStandby? standby, Action<string> ended)
     {
         this.ended = ended;
+        this.standby = standby;
+        this.seat = seat;
+        worker = seat.Worker;
         started = clock.GetTimestamp();
         home = Context.ActorSelection(coordinator);
         var self = Self;
-        worker = create(message => self.Tell(new Report(message)));
+        seat.Take(message => self.Tell(new Report(message)));
         machine = new WorkerMachine(identity, static () => ByteString.CopyFrom(RandomNumberGenerator.GetBytes(16)), TimeSpan.Zero);
         Receive<Tick>(_ => Handle(new WorkerInput.Tick()));
         Receive<Report>(report => Handle(new WorkerInput.Reported(report.Message)));
         Receive<Terminated>(gone => Lose(gone.ActorRef));
+        Receive<RegisterWorker>(_ => Direct());
+        Receive<RequestVote>(request => Handle(new WorkerInput.FromPeer(request)));
+        Receive<Vote>(vote => Handle(new WorkerInput.FromPeer(vote)));
+        Receive<FollowCoordinator>(follow => Handle(new WorkerInput.FromPeer(follow)));
+        Receive<WorkerInput>(Handle);
         Receive<IMessage>(Hear);
     }
 
@@ -54,19 +70,47 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
 
     protected override void PreRestart(Exception reason, object message)
     {
-        ended(worker, $"the worker's actor failed on {message.GetType().Name}: {reason}");
+        ended($"the worker's actor failed on {message.GetType().Name}: {reason}");
         base.PreRestart(reason, message);
     }
 
     private void Hear(IMessage message)
     {
-        if (message is WorkerAccepted && !Sender.Equals(coordinator))
+        if (former.Contains(Sender))
         {
+            Sender.Tell(new Superseded { Term = machine.Term });
+            return;
+        }
+
+        if (message is WorkerAccepted welcome && !Sender.Equals(coordinator))
+        {
+            if (welcome.Term < machine.Term) return;
             coordinator = Sender;
             Context.Watch(coordinator);
         }
 
         Handle(new WorkerInput.Received(message));
+    }
+
+    /// <summary>A worker asks where the coordinator is: its own is not there any more.</summary>
+    private void Direct()
+    {
+        if (coordinator is not null) Sender.Tell(new FollowCoordinator { Term = machine.Term, Coordinator = Whole(coordinator) });
+    }
+
+    private static string Whole(IActorRef actor) => actor.Path.ToStringWithAddress(Cluster.Get(Context.System).SelfAddress);
+
+    private void Follow(string path)
+    {
+        if (coordinator is not null)
+        {
+            Context.Unwatch(coordinator);
+            former.Add(coordinator);
+        }
+
+        coordinator = null;
+        home = Context.ActorSelection(path);
+        seat.Coordinator = path;
     }
 
     private void Lose(IActorRef gone)
@@ -80,6 +124,8 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         {
             Do(effect);
         }
+
+        seat.Peers = machine.Peers;
     }
 
     private void Do(WorkerEffect effect)
@@ -88,14 +134,30 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         {
             case WorkerEffect.Send send: Say(send.Message); break;
             case WorkerEffect.Beat beat: Say(worker.Beat(beat.Generation)); break;
-            case WorkerEffect.Prepare prepare: worker.Prepare(prepare.Slot, prepare.Job); break;
+            case WorkerEffect.Prepare prepare: Prepare(prepare); break;
             case WorkerEffect.Order order: worker.Order(order.Command); break;
             case WorkerEffect.Halt halt: worker.Halt(halt.Command); break;
             case WorkerEffect.StopAtNextStep: worker.StopAtNextStep(); break;
+            case WorkerEffect.Tell peer: Context.ActorSelection(peer.Path).Tell(peer.Message); break;
+            case WorkerEffect.Follow follow: Follow(follow.Coordinator); break;
+            case WorkerEffect.Lead lead: Lead(lead.Mandate); break;
+            case WorkerEffect.Keep keep: Keep(keep.Position); break;
             case WorkerEffect.End end: End(end.Reason); break;
             default: throw new ArgumentOutOfRangeException(nameof(effect), effect, "No such effect.");
         }
     }
+
+    private void Prepare(WorkerEffect.Prepare prepare)
+    {
+        job = prepare.Job;
+        worker.Prepare(prepare.Slot, prepare.Job);
+    }
+
+    private void Lead(Mandate mandate) => standby!.LeadAsync(mandate, job!).PipeTo(
+        Self, success: static path => new WorkerInput.Leads(path), failure: static reason => new WorkerInput.CannotLead(reason.Message));
+
+    private void Keep(Position position) => standby!.KeepAsync(job!, position).PipeTo(
+        Self, success: static places => new WorkerInput.KeepsAt(places), failure: static reason => new WorkerInput.CannotKeep(reason.Message));
 
     private void Say(IMessage message)
     {
@@ -113,7 +175,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     {
         Become(() => ReceiveAny(static _ => { }));
         Timers.CancelAll();
-        ended(worker, reason);
+        ended(reason);
         Context.Stop(Self);
     }
 }

@@ -2,7 +2,6 @@ using System.Net;
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Cluster.Hosting;
-using Akka.Cluster.Hosting.SBR;
 using Akka.Configuration;
 using Akka.Hosting;
 using Akka.Remote.Hosting;
@@ -25,7 +24,7 @@ public sealed class ClusterNode : IAsyncDisposable
     public const string WorkerRole = "worker";
 
     // Membership settles in a few ticks; with the default of one second a tick, forming takes seconds.
-    // Workers that come and go for half a minute are no reason to down them all: who goes on is the coordinator's to say.
+    // Nobody is downed by Akka's own resolvers: who goes on is the coordinators' majority to say (docs/adr/0018), see Downing.
     // A member that was killed cannot agree to anybody's leaving: a second is waited for it, no longer.
     // Heartbeats are answered on Akka's own dispatcher, so training threads cannot starve them.
     // The default JSON serializer would build whatever types a peer names: it is replaced by a refusal.
@@ -44,7 +43,6 @@ public sealed class ClusterNode : IAsyncDisposable
             retry-unsuccessful-join-after = 1 s
             shutdown-after-unsuccessful-join-seed-nodes = 30 s
             run-coordinated-shutdown-when-down = on
-            split-brain-resolver.down-all-when-unstable = off
           }
           actor {
             serializers.json = "CnnCluster.Trainer.Protocol.RefusingSerializer, CnnCluster.Trainer.Actors"
@@ -74,14 +72,17 @@ public sealed class ClusterNode : IAsyncDisposable
     /// <param name="cancellation">Gives up starting.</param>
     public static async Task<ClusterNode> StartHomeAsync(IPAddress address, int port, CancellationToken cancellation)
     {
-        var node = await StartAsync(address, port, HomeRole, seed: null, cancellation);
+        var node = await StartAsync(address, port, HomeRole, [], cancellation);
         await Cluster.Get(node.System).JoinAsync(node.Address, cancellation);
         return node;
     }
 
-    /// <summary>Starts this process and joins the cluster of a run's home.</summary>
-    public static Task<ClusterNode> JoinAsync(IPAddress address, Address home, CancellationToken cancellation) =>
-        StartAsync(address, 0, WorkerRole, home, cancellation);
+    /// <summary>Starts this process and joins the cluster of a run.</summary>
+    /// <param name="address">The address to bind and to be known by.</param>
+    /// <param name="seeds">Members of it: the first that answers takes this one in.</param>
+    /// <param name="cancellation">Gives up starting.</param>
+    public static Task<ClusterNode> JoinAsync(IPAddress address, IReadOnlyList<Address> seeds, CancellationToken cancellation) =>
+        StartAsync(address, 0, WorkerRole, seeds, cancellation);
 
     public async ValueTask DisposeAsync()
     {
@@ -90,7 +91,7 @@ public sealed class ClusterNode : IAsyncDisposable
         host.Dispose();
     }
 
-    private static async Task<ClusterNode> StartAsync(IPAddress address, int port, string role, Address? seed, CancellationToken cancellation)
+    private static async Task<ClusterNode> StartAsync(IPAddress address, int port, string role, IReadOnlyList<Address> seeds, CancellationToken cancellation)
     {
         var builder = Host.CreateEmptyApplicationBuilder(null);
         var level = LogLevelOf(Environment.GetEnvironmentVariable(LogVariable));
@@ -107,10 +108,7 @@ public sealed class ClusterNode : IAsyncDisposable
             .WithClustering(new ClusterOptions
             {
                 Roles = [role],
-                SeedNodes = seed is null ? [] : [seed.ToString()],
-
-                // The home is the oldest member, and the side that has it is the one that may go on (docs/adr/0003).
-                SplitBrainResolver = new KeepOldestOption { DownIfAlone = false },
+                SeedNodes = [.. seeds.Select(static seed => seed.ToString())],
             }));
         var host = builder.Build();
         await host.StartAsync(cancellation);

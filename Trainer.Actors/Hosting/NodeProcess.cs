@@ -1,25 +1,68 @@
 using System.Net;
 using Akka.Actor;
+using CnnCluster.Trainer.Coordination;
+using CnnCluster.Trainer.Storage;
 using CnnCluster.Trainer.Training;
 
 namespace CnnCluster.Trainer.Hosting;
 
+/// <summary>How a node's part in a run ended.</summary>
+/// <param name="Reason">Why its workers ended: empty when the run dismissed them.</param>
+/// <param name="Led">The run's end, where this node came to lead it; else null.</param>
+/// <param name="Folder">What this node has kept of the run; null where it has kept nothing.</param>
+public sealed record NodeEnd(string Reason, RunOutcome? Led, RunFolder? Folder);
+
+/// <summary>What a node that stands by for its run's coordinator needs of whoever started it.</summary>
+/// <param name="Folder">Where it keeps the run if it comes to lead it; null for <c>runs/NAME-TIME</c>.</param>
+/// <param name="Say">Takes a line for a person.</param>
+/// <param name="Reader">Makes a reader of the events of a run that it leads.</param>
+public sealed record NodeStandbyOptions(string? Folder, Action<string> Say, Func<RunFolder, RunRequest, long, IRunReader> Reader);
+
 /// <summary>A process that offers its devices to a run elsewhere: <c>cnn node</c>.</summary>
 public static class NodeProcess
 {
-    /// <summary>Joins a run's cluster and works for it until it is dismissed.</summary>
+    private static readonly TimeSpan Again = TimeSpan.FromSeconds(1);
+
+    /// <summary>Joins a run's cluster and works for it until it is dismissed. Leads the run where its home is gone and a majority of the workers wants it.</summary>
     /// <param name="home">The run's home.</param>
     /// <param name="offer">What is offered.</param>
-    /// <param name="leave">Ends the node at once.</param>
-    /// <returns>Why it ended: empty when the run dismissed it.</returns>
-    public static async Task<string> RunAsync(DnsEndPoint home, WorkerOffer offer, CancellationToken leave)
+    /// <param name="options">Of a node that lives on without the home; null for one that ends with it.</param>
+    /// <param name="leave">Ends the node at once, and a run that it leads at the next step.</param>
+    public static async Task<NodeEnd> RunAsync(DnsEndPoint home, WorkerOffer offer, NodeStandbyOptions? options, CancellationToken leave)
     {
         Kernels.Native.TorchLibrary.EnsureLoaded();
         var address = new Address("akka.tcp", ClusterNode.SystemName, home.Host, home.Port);
-        await using var node = await ClusterNode.JoinAsync(IPAddress.Loopback, address, leave);
-        using var services = new WorkerServices(new DataCache());
-        var work = WorkerHost.RunAsync(node.System, $"{address}/user/{TrainingRun.CoordinatorName}", offer, services);
-        var left = Task.Delay(Timeout.Infinite, leave);
-        return await Task.WhenAny(work, left) == work ? await work : "asked to leave";
+        var data = new DataCache();
+        using var services = new WorkerServices(data);
+        var workers = new WorkerHost(RunHome.PathOf(address), offer, services);
+        IReadOnlyList<Address> known = [address];
+        while (true)
+        {
+            await using var node = await ClusterNode.JoinAsync(IPAddress.Loopback, known, leave);
+            await using var standby = options is null ? null : new NodeStandby(node, offer, data, options);
+            workers.Speak(node, standby);
+            await Task.WhenAny(workers.Ended, node.System.WhenTerminated, Asked(standby, leave));
+            if (workers.Ended.IsCompleted || leave.IsCancellationRequested) return await EndAsync(workers, standby);
+
+            // The cluster has taken this process for lost, and its control plane has ended. The workers and what they know live on.
+            options?.Say("the cluster had given this node up; it joins anew");
+            known = workers.Known;
+            await Task.WhenAny(Task.Delay(Again, leave));
+        }
+    }
+
+    /// <summary>Ends when the node is to leave: at once, or, where it leads, when the run has stopped.</summary>
+    private static async Task Asked(NodeStandby? standby, CancellationToken leave)
+    {
+        await Task.WhenAny(Task.Delay(Timeout.Infinite, leave));
+        if (standby is not null) await standby.InterruptAsync();
+    }
+
+    private static async Task<NodeEnd> EndAsync(WorkerHost workers, NodeStandby? standby)
+    {
+        var outcome = standby is null ? null : await standby.OutcomeAsync();
+        var isAsked = !workers.Ended.IsCompleted;
+        if (isAsked) workers.End(outcome is null ? "asked to leave" : "");
+        return new NodeEnd(await workers.Ended, outcome, standby?.Folder);
     }
 }

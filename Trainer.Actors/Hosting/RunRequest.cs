@@ -52,6 +52,23 @@ public sealed record RunRequest
 
     public TrainPlan Plan => Training.Plan;
 
+    /// <summary>A run that another process has asked for, as this one knows it.</summary>
+    /// <param name="job">The run.</param>
+    /// <param name="devices">What this process offers, one for each of its workers.</param>
+    /// <exception cref="UserException">Its script means nothing here.</exception>
+    public static RunRequest Of(Job job, IReadOnlyList<string> devices)
+    {
+        var result = Script.Training(new Source(job.TrainName, job.Script), job.TrainName, [], TrainingCatalogues.All);
+        return new RunRequest
+        {
+            Training = result.Value ?? throw new UserException($"The run's script means nothing to this version:\n{result.Text}"),
+            Layout = new RunLayout(devices.Count, 0, devices, Math.Max(1, job.Threads)),
+            MinWorkers = Math.Max(1, job.MinWorkers),
+            DataFolder = job.DataFolder.Length > 0 ? job.DataFolder : null,
+            StepLimit = job.StepLimit,
+        };
+    }
+
     /// <summary>What the coordinator must know.</summary>
     /// <param name="data">The samples.</param>
     /// <param name="joinToken">What workers must show to be let in.</param>
@@ -151,6 +168,7 @@ public sealed record RunRequest
         InitialState = Resume?.Checkpoint ?? InitialState ?? "",
         Resume = Resume is not null,
         BestState = Resume?.Best ?? "",
+        MinWorkers = MinWorkers,
         TraceFile = Trace?.Location ?? "",
         TraceSteps = Trace?.Steps ?? 0,
     };

@@ -2,7 +2,6 @@ using System.Net;
 using System.Security.Cryptography;
 using Akka.Actor;
 using CnnCluster.Trainer.Coordination;
-using CnnCluster.Trainer.Protocol;
 using CnnCluster.Trainer.Training;
 
 namespace CnnCluster.Trainer.Hosting;
@@ -10,8 +9,6 @@ namespace CnnCluster.Trainer.Hosting;
 /// <summary>Runs a training from its home process: starts the cluster and the workers, and waits for the end.</summary>
 public static class TrainingRun
 {
-    public const string CoordinatorName = "coordinator";
-
     private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(10);
 
     /// <param name="request">The run.</param>
@@ -24,41 +21,33 @@ public static class TrainingRun
         RunRequest request, RunKeeper keeper, DataCache data, Action<string> log, CancellationToken interrupt)
     {
         request.CheckExact();
-        var (joinToken, stateToken) = (RandomNumberGenerator.GetBytes(16), RandomNumberGenerator.GetBytes(16));
-        var outcome = new TaskCompletionSource<RunOutcome>(TaskCreationOptions.RunContinuationsAsynchronously);
-        using var receiver = keeper.Receive(IPAddress.Loopback, stateToken);
-        var settings = request.Settings(request.LoadData(data), joinToken, new Endpoint { Host = IPAddress.Loopback.ToString(), Port = receiver.Port }, stateToken);
-
-        await using var home = await ClusterNode.StartHomeAsync(
+        var joinToken = RandomNumberGenerator.GetBytes(16);
+        var samples = request.LoadData(data);
+        await using var node = await ClusterNode.StartHomeAsync(
             request.Listen?.Address ?? IPAddress.Loopback, request.Listen?.Port ?? 0, CancellationToken.None);
-        var hub = home.System.ActorOf(ActorFactory<RunEventHub>.Props(() => new RunEventHub(keeper.Readers)), "hub");
-        var coordinator = home.System.ActorOf(
-            ActorFactory<Coordinator>.Props(() => new Coordinator(settings, hub, o => outcome.TrySetResult(o))), CoordinatorName);
-        if (request.Resume is { Position: var position }) hub.Tell(new RunResumed(position.Epoch, position.Step));
-        var ticket = new JoinTicket(new DnsEndPoint(home.Address.Host, home.Address.Port!.Value), joinToken);
-        using var listening = request.Listen is null ? null : keeper.Listen(ticket);
-        if (listening is not null) hub.Tell(new RunListening($"{ticket.Home.Host}:{ticket.Home.Port}", listening.Path));
-        await using var stop = interrupt.Register(() => coordinator.Tell(new Coordinator.Interrupt()));
+        await using var home = new RunHome(node, keeper, (receiver, token) => request.Settings(samples, joinToken, receiver, token));
+        if (request.Resume is { Position: var position }) home.Publish(new RunResumed(position.Epoch, position.Step));
+        if (request.Listen is not null) home.Listen(keeper);
+        await using var stop = interrupt.Register(() => home.Coordinator.Tell(new Coordinator.Interrupt()));
 
         var layout = request.Layout;
         var local = layout.Processes == 0
-            ? WorkerHost.RunAsync(
-                home.System,
-                coordinator.Path.ToString(),
+            ? new WorkerHost(
+                home.CoordinatorPath,
                 new WorkerOffer(joinToken, 0, layout.DevicesFrom(0)),
                 new WorkerServices(data) { Catalogues = request.Catalogues, OwnStep = request.OwnStep, HomeTrace = request.Trace })
-            : Task.FromResult("");
+            : null;
+        local?.Speak(node, standby: null);
         using var processes = new LocalProcesses(
             Enumerable.Range(0, layout.Processes).Select(p => Process(p * layout.Workers)),
-            (id, exitCode) => coordinator.Tell(new Coordinator.ProcessLost(id, exitCode)),
+            (id, exitCode) => home.Coordinator.Tell(new Coordinator.ProcessLost(id, exitCode)),
             log);
 
-        var result = await outcome.Task;
-        await Task.WhenAny(local, Task.Delay(EndPatience, CancellationToken.None));
-        await hub.GracefulStop(EndPatience);
+        var result = await home.Outcome;
+        if (local is not null) await Task.WhenAny(local.Ended, Task.Delay(EndPatience, CancellationToken.None));
         return result;
 
         WorkerProcess Process(int firstSlot) =>
-            new($"{home.Address.Host}:{home.Address.Port}", joinToken, firstSlot, layout.DevicesFrom(firstSlot));
+            new($"{node.Address.Host}:{node.Address.Port}", joinToken, firstSlot, layout.DevicesFrom(firstSlot));
     }
 }

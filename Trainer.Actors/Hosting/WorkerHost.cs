@@ -12,41 +12,91 @@ namespace CnnCluster.Trainer.Hosting;
 /// <param name="Share">Each one's part of a batch beside other workers'.</param>
 public sealed record WorkerOffer(byte[] JoinToken, int? FirstSlot, IReadOnlyList<string> Devices, int Share = 1);
 
-/// <summary>Runs a process's workers until the run dismisses them.</summary>
-public static class WorkerHost
+/// <summary>A process's workers. They outlive the actors that speak for them, until the run dismisses them.</summary>
+internal sealed class WorkerHost
 {
-    /// <param name="system">This process's actor system.</param>
+    private readonly WorkerOffer offer;
+    private readonly IReadOnlyList<Place> places;
+
     /// <param name="coordinator">The path of the coordinator.</param>
     /// <param name="offer">What is offered.</param>
     /// <param name="services">What the workers share.</param>
-    /// <returns>Why the workers ended: empty when all went well.</returns>
-    public static async Task<string> RunAsync(ActorSystem system, string coordinator, WorkerOffer offer, WorkerServices services)
+    public WorkerHost(string coordinator, WorkerOffer offer, WorkerServices services)
     {
-        var ends = offer.Devices.Select((device, i) => StartAsync(system, coordinator, Identity(offer, device, i), $"worker-{i}", services));
-        var reasons = await Task.WhenAll(ends);
+        this.offer = offer;
+        places = [.. offer.Devices.Select((device, i) => new Place($"worker-{i}", device, i, coordinator, services))];
+    }
+
+    /// <summary>Why the workers ended: empty when all went well.</summary>
+    public Task<string> Ended => Reason();
+
+    /// <summary>Where the run's control plane was last found: its coordinator, and other workers.</summary>
+    public IReadOnlyList<Address> Known =>
+        [.. places.SelectMany(static place => place.Seat.Peers.Prepend(place.Seat.Coordinator)).Select(static path => ActorPath.Parse(path).Address).Distinct()];
+
+    /// <summary>Gives each worker an actor that speaks for it.</summary>
+    /// <param name="node">This process in the cluster.</param>
+    /// <param name="standby">What it does where the coordinator is gone; null for a process that ends then.</param>
+    public void Speak(ClusterNode node, IStandby? standby)
+    {
+        foreach (var place in places.Where(static place => !place.Ended.Task.IsCompleted))
+        {
+            var identity = new WorkerIdentity(
+                offer.JoinToken,
+                offer.FirstSlot + place.Number ?? -1,
+                Environment.MachineName,
+                Environment.ProcessId,
+                place.Device,
+                offer.Share,
+                $"{node.Address}/user/{place.Name}",
+                MayLead: standby is not null)
+            {
+                Peers = place.Seat.Peers,
+            };
+            node.System.ActorOf(
+                ActorFactory<WorkerActor>.Props(() => new WorkerActor(identity, place.Seat.Coordinator, place.Seat, standby, place.End)), place.Name);
+        }
+    }
+
+    /// <summary>Ends workers that nobody has dismissed.</summary>
+    public void End(string reason)
+    {
+        foreach (var place in places)
+        {
+            place.End(reason);
+        }
+    }
+
+    private async Task<string> Reason()
+    {
+        var reasons = await Task.WhenAll(places.Select(static place => place.Ended.Task));
         return reasons.FirstOrDefault(static reason => reason.Length > 0, "");
     }
 
-    private static WorkerIdentity Identity(WorkerOffer offer, string device, int i) =>
-        new(offer.JoinToken, offer.FirstSlot + i ?? -1, Environment.MachineName, Environment.ProcessId, device, offer.Share);
-
-    private static Task<string> StartAsync(
-        ActorSystem system, string coordinator, WorkerIdentity identity, string name, WorkerServices services)
+    private sealed class Place(string name, string device, int number, string coordinator, WorkerServices services)
     {
-        var ended = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
-        system.ActorOf(
-            ActorFactory<WorkerActor>.Props(() => new WorkerActor(
-                identity, coordinator, report => new Worker(name, identity.Device, services, report), (worker, reason) => End(worker, name, reason, ended))),
-            name);
-        return ended.Task;
-    }
+        private int ending;
 
-    /// <summary>A worker's end waits for its threads: that is no work for an actor.</summary>
-    private static void End(IWorker worker, string name, string reason, TaskCompletionSource<string> ended) =>
-        new Thread(() =>
+        public string Name => name;
+
+        public string Device => device;
+
+        public int Number => number;
+
+        public WorkerSeat Seat { get; } = new(report => new Worker(name, device, services, report), coordinator);
+
+        public TaskCompletionSource<string> Ended { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        /// <summary>A worker's end waits for its threads: that is no work for an actor.</summary>
+        public void End(string reason)
         {
-            worker.Dispose();
-            ended.TrySetResult(reason);
-        })
-        { IsBackground = true, Name = $"end of {name}" }.Start();
+            if (Interlocked.Exchange(ref ending, 1) != 0) return;
+            new Thread(() =>
+            {
+                Seat.Worker.Dispose();
+                Ended.TrySetResult(reason);
+            })
+            { IsBackground = true, Name = $"end of {name}" }.Start();
+        }
+    }
 }

@@ -9,6 +9,7 @@ public sealed partial class CheckpointStore
 {
     private const string Extension = ".safetensors";
     private const string FinalName = "final";
+    private const string BestName = "best";
     private readonly string folder;
     private readonly int keepLast;
 
@@ -26,20 +27,20 @@ public sealed partial class CheckpointStore
     public string? Latest => Steps().FirstOrDefault();
 
     /// <summary>The file of the best state so far; null if there is none.</summary>
-    public string? Best => Existing("best");
+    public string? Best => Existing(BestName);
 
     /// <summary>The file of the state that the run ended with; null if it has not.</summary>
     public string? Final => Existing(FinalName);
 
     /// <summary>Keeps a state; each file is whole or not there.</summary>
-    /// <param name="name"><c>step-00000123</c>, <c>best-step-00000123</c> for one that is also the best so far, or <c>final</c>.</param>
+    /// <param name="name"><c>step-00000123</c>, <c>best-step-00000123</c> for one that is also the best so far, <c>best</c> for its weights alone, or <c>final</c>.</param>
     /// <param name="content">The state, read to its end; not looked into.</param>
     /// <exception cref="UserException">The name is none of these.</exception>
     public void Receive(string name, Stream content)
     {
-        if (name == FinalName)
+        if (name is FinalName or BestName)
         {
-            AtomicFile.Write(PathOf(FinalName), content.CopyTo);
+            AtomicFile.Write(PathOf(name), content.CopyTo);
             return;
         }
 
@@ -47,7 +48,7 @@ public sealed partial class CheckpointStore
         var match = StepName().Match(name);
         if (!match.Success)
         {
-            throw new UserException($"\"{name}\" is no checkpoint's name; those are step-00000123, best-step-00000123 and {FinalName}");
+            throw new UserException($"\"{name}\" is no checkpoint's name; those are step-00000123, best-step-00000123, {BestName} and {FinalName}");
         }
 
         var step = PathOf(match.Groups["step"].Value);
@@ -64,7 +65,7 @@ public sealed partial class CheckpointStore
     private void CopyToBest(string step)
     {
         using var source = File.OpenRead(step);
-        AtomicFile.Write(PathOf("best"), source.CopyTo);
+        AtomicFile.Write(PathOf(BestName), source.CopyTo);
     }
 
     private void DeleteOldSteps()

@@ -158,6 +158,7 @@ public sealed class WorkerSession : IDisposable
         {
             StateContent.Histograms => ReplicaState.Histograms(replica),
             StateContent.Checkpoint => ReplicaState.Checkpoint(replica, Position, plan.Network.Name),
+            StateContent.Best => CaptureBest(),
             _ => throw new ArgumentOutOfRangeException(nameof(content), content, "No such content."),
         };
     }
@@ -181,6 +182,19 @@ public sealed class WorkerSession : IDisposable
         bestBuffers?.Dispose();
         replica.Dispose();
         replica.Collective.Dispose();
+    }
+
+    private Action<Stream> CaptureBest()
+    {
+        SwapBest();
+        try
+        {
+            return ReplicaState.Checkpoint(replica, Position, plan.Network.Name);
+        }
+        finally
+        {
+            SwapBest();
+        }
     }
 
     private void SwapBest()

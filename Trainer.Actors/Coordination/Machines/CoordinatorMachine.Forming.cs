@@ -19,22 +19,28 @@ public sealed partial class CoordinatorMachine
         var newcomers = members.Prepared.Where(member => !standing.Contains(member));
         generationMembers = [.. standing.Concat(newcomers).OrderBy(static member => member.Slot)];
         var source = MostAdvanced(generationMembers);
+        Carry(source.Position!);
         Become(new Connecting(this, new FormGeneration
         {
             Generation = generation,
             Token = newToken(),
-            Members = { generationMembers.Select(static m => new Protocol.Member { Slot = m.Slot, DataPlane = m.DataPlane, Share = m.Entry.Share }) },
+            Members = { generationMembers.Select(static m => m.Described) },
+            Bases = { bases.Select(static members => new Roster { Members = { members.Select(static m => m.Described) } }) },
             OneProcess = generationMembers.DistinctBy(static m => (m.Entry.Host, m.Entry.ProcessId)).Count() == 1,
             Source = RankOf(source),
-            Synchronise = generationMembers.Any(m => m.Position?.Step != source.Position!.Step),
+            Synchronise = generationMembers.Any(m => !HasStateOf(m, source)),
             Position = source.Position,
             Decided = decided,
         }));
     }
 
-    /// <summary>The first of those with the most steps.</summary>
+    /// <summary>The first of those with the most steps; and with the last decision, which a new coordinator has from them alone.</summary>
     private static Member MostAdvanced(IEnumerable<Member> standing) =>
-        standing.Where(static member => member.Position is not null).MaxBy(static member => member.Position!.Step)!;
+        standing.Where(static member => member.Position is not null).MaxBy(static member => (member.Position!.Step, member.Position.DecidedEpoch))!;
+
+    private bool HasStateOf(Member member, Member source) =>
+        member.Position?.Step == source.Position!.Step
+        && (decided is not null || member.Position.DecidedEpoch == source.Position.DecidedEpoch);
 
     /// <summary>Waits for the workers that the run begins with.</summary>
     private sealed class Gathering(CoordinatorMachine machine) : Stage(machine)
@@ -85,8 +91,8 @@ public sealed partial class CoordinatorMachine
 
     private void Formed(FormGeneration form)
     {
-        var isFirst = formedMembers.Count == 0;
-        formedMembers = generationMembers;
+        var isFirst = bases.Count == 0;
+        bases = [generationMembers];
         formedGeneration = generation;
         accused.Clear();
         var step = form.Position.Step;
@@ -105,7 +111,10 @@ public sealed partial class CoordinatorMachine
             Request(StateNames.Checkpoint(step, isBest: false), StateContent.Checkpoint);
         }
 
-        Begin(phase);
+        if (lacksBest && settings.RestoreBest && Best.BestEpoch > 0) Request(StateNames.Best, StateContent.Best);
+        lacksBest = false;
+
+        Begin(phase!);
     }
 
     private void Begin(IPhase next)

@@ -20,7 +20,7 @@ public sealed partial class CoordinatorMachine
     /// <param name="accuser">Whose collective.</param>
     private void Regroup(string reason, int blamed = -1, Member? accuser = null)
     {
-        if (stage is not (Connecting or Regrouping or Waiting)) regroupStarted = now;
+        if (stage is not (Connecting or Regrouping or Waiting or Assuming)) regroupStarted = now;
         Accuse(blamed, accuser);
         regroupReason = reason;
         Become(new Regrouping(this, abandoning: null));
@@ -141,9 +141,8 @@ public sealed partial class CoordinatorMachine
         }
 
         var standing = halted.Where(static member => member.Position is not null).ToList();
-        var last = formedMembers.Count == 0 ? generationMembers : formedMembers;
-        var standingOfLast = standing.Count(last.Contains);
-        var gone = last.Count(members.IsConfirmed);
+        IReadOnlyList<IReadOnlyList<Member>> mustAgree = bases.Count == 0 ? [generationMembers] : bases;
+        var against = mustAgree.FirstOrDefault(last => !Allows(last, standing));
         if (standing.Count == 0)
         {
             End(Failed($"{regroupReason} No worker is left."));
@@ -152,9 +151,9 @@ public sealed partial class CoordinatorMachine
         {
             Save(StopReason.Failed, $"{regroupReason} The workers have formed {idle} generations and taken no step.", standing);
         }
-        else if (!Quorum.Allows(last.Count, standingOfLast, gone, settings.HasHome))
+        else if (against is not null)
         {
-            Save(StopReason.Failed, $"{regroupReason} Only {standingOfLast} of {last.Count} workers are left on this side, and the others may go on elsewhere.", standing);
+            Save(StopReason.Failed, $"{regroupReason} Only {standing.Count(against.Contains)} of {against.Count} workers are left on this side, and the others may go on elsewhere.", standing);
         }
         else if (members.Prepared.Count < settings.MinWorkers)
         {
@@ -165,6 +164,9 @@ public sealed partial class CoordinatorMachine
             Form(halted);
         }
     }
+
+    private bool Allows(IReadOnlyList<Member> last, IReadOnlyCollection<Member> standing) =>
+        Quorum.Allows(last.Count, standing.Count(last.Contains), last.Count(members.IsConfirmed), settings.HasHome);
 
     /// <summary>Where generations do not form, the one whom most peers blame.</summary>
     private Member? Unreachable(IReadOnlyCollection<Member> halted) =>

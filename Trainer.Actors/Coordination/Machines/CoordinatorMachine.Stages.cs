@@ -23,6 +23,11 @@ public sealed partial class CoordinatorMachine
         {
         }
 
+        /// <summary>A worker has been taken in, or has come over.</summary>
+        public virtual void Registered()
+        {
+        }
+
         /// <summary>A worker has its replica, and could take part.</summary>
         public virtual void Joined(Member member)
         {

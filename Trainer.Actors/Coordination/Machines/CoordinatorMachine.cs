@@ -16,6 +16,7 @@ namespace CnnCluster.Trainer.Coordination.Machines;
 public sealed partial class CoordinatorMachine
 {
     private readonly RunSettings settings;
+    private readonly long term;
     private readonly Func<ByteString> newToken;
     private readonly Members members;
     private readonly List<CoordinatorEffect> effects = [];
@@ -26,20 +27,29 @@ public sealed partial class CoordinatorMachine
     /// <summary>How long this machine itself stood still (a closed lid, a stopped process): nobody is late for that.</summary>
     private TimeSpan stoodStill;
     private Stage stage;
-    private IPhase phase;
+
+    /// <summary>Null where another coordinator led the run before, until its workers have said what they are at.</summary>
+    private IPhase? phase;
 
     /// <summary>The members of the generation that works or is being formed, in rank order.</summary>
     private IReadOnlyList<Member> generationMembers = [];
 
-    /// <summary>Those of the last generation whose members were all ready: the majority is of these.</summary>
-    private IReadOnlyList<Member> formedMembers = [];
+    /// <summary>
+    /// A majority of each of these must agree to a generation: of the last one whose members were all ready, and, where another
+    /// coordinator led before, of one that may have been.
+    /// </summary>
+    private IReadOnlyList<IReadOnlyList<Member>> bases = [];
 
     private long generation;
     private long round;
     private long committed;
+    private TimeSpan lastBeat;
     private bool interrupted;
     private bool lostCheckpoint;
+    private bool lacksBest;
     private EpochDecided? decided;
+    private EarlyStoppingState startingEarlyStopping;
+    private PlateauState startingPlateau;
     private EpochMetrics? metrics;
     private EpochMetrics? bestMetrics;
     private string? lastCheckpoint;
@@ -53,9 +63,26 @@ public sealed partial class CoordinatorMachine
         this.newToken = newToken;
         (this.now, lastInput) = (now, now);
         members = new Members(settings.JoinToken);
+        (startingEarlyStopping, startingPlateau) = (settings.EarlyStoppingState, settings.PlateauState);
         bestMetrics = settings.BestMetrics;
         phase = new TrainingPhase(settings.FirstEpoch);
         stage = new Gathering(this);
+    }
+
+    /// <summary>Takes a run over whose coordinator is gone.</summary>
+    /// <param name="settings">The run.</param>
+    /// <param name="newToken">Makes the 16 bytes that a generation's connections show.</param>
+    /// <param name="now">The time of the first input.</param>
+    /// <param name="mandate">What a majority of its workers has charged it with.</param>
+    public CoordinatorMachine(RunSettings settings, Func<ByteString> newToken, TimeSpan now, Mandate mandate)
+        : this(settings, newToken, now)
+    {
+        term = mandate.Term;
+        generation = formedGeneration = mandate.Generation;
+        bases = [.. mandate.Bases.Select(roster => roster.Members.Select(m => members.Expect(m, now)).ToList())];
+        generationMembers = [.. bases.SelectMany(static list => list).Distinct().OrderBy(static m => m.Slot)];
+        (phase, lostCheckpoint, lacksBest) = (null, true, true);
+        stage = new Assuming(this);
     }
 
     /// <summary>The state's name, for logs and tests.</summary>
@@ -66,9 +93,9 @@ public sealed partial class CoordinatorMachine
     /// <summary>Steps that every member of a generation has applied, or that a regroup has taken over.</summary>
     public long Committed => committed;
 
-    private EarlyStoppingState Best => decided?.EarlyStopping ?? settings.EarlyStoppingState;
+    private EarlyStoppingState Best => decided?.EarlyStopping ?? startingEarlyStopping;
 
-    private PlateauState Plateau => decided?.Plateau ?? settings.PlateauState;
+    private PlateauState Plateau => decided?.Plateau ?? startingPlateau;
 
     private Patience Patience => settings.Patience;
 
@@ -118,6 +145,12 @@ public sealed partial class CoordinatorMachine
             return;
         }
 
+        if (message is Superseded superseded)
+        {
+            Yield(channel, superseded);
+            return;
+        }
+
         // Whoever was expelled, or never registered, has no part in the run.
         if (members.Of(channel) is not { } member)
         {
@@ -160,7 +193,18 @@ public sealed partial class CoordinatorMachine
         }
 
         effects.Add(new CoordinatorEffect.Watch(channel));
-        Send(member, new WorkerAccepted { Slot = member.Slot, Job = settings.Job });
+        generation = Math.Max(generation, registration.Generation);
+        Send(member, new WorkerAccepted { Slot = member.Slot, Job = settings.Job, Term = term });
+        stage.Registered();
+    }
+
+    /// <summary>A worker has promised itself to another coordinator. Whether that one leads, or this one may go on, is the majority's.</summary>
+    private void Yield(object channel, Superseded superseded)
+    {
+        if (superseded.Term > term && members.Of(channel) is { } member)
+        {
+            Lose(member, new Loss("has given up this coordinator", IsConfirmed: false));
+        }
     }
 
     private void Prepared(Member member, WorkerPrepared prepared)
@@ -188,7 +232,7 @@ public sealed partial class CoordinatorMachine
     private void Interrupt()
     {
         interrupted = true;
-        if (formedMembers.Count == 0)
+        if (bases.Count == 0)
         {
             End(new RunOutcome(StopReason.Interrupted, "", 0, Best, null, "", null));
             return;
@@ -202,6 +246,15 @@ public sealed partial class CoordinatorMachine
         foreach (var member in members.All.Where(IsSilent).ToList())
         {
             Lose(member, new Loss(string.Create(null, $"was silent for {(now - member.Heard).TotalSeconds:0.0} s"), IsConfirmed: false));
+        }
+
+        if (now - lastBeat >= Patience.Beat)
+        {
+            lastBeat = now;
+            foreach (var member in members.All)
+            {
+                Send(member, new CoordinatorBeat { Term = term });
+            }
         }
 
         stage.Tick();
@@ -331,7 +384,7 @@ public sealed partial class CoordinatorMachine
         next.Enter();
     }
 
-    private void Send(Member member, IMessage message) => Send(member.Channel, message);
+    private void Send(Member member, IMessage message) => Send(member.Channel!, message);
 
     private void Send(object channel, IMessage message) => effects.Add(new CoordinatorEffect.Send(channel, message));
 

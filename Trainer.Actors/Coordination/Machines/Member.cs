@@ -3,16 +3,20 @@ using Google.Protobuf;
 
 namespace CnnCluster.Trainer.Coordination.Machines;
 
-/// <summary>A worker that registered, as the coordinator knows it.</summary>
-internal sealed class Member(RosterEntry entry, object channel, ByteString incarnation, TimeSpan now)
+/// <summary>A worker that registered, as the coordinator knows it, or that another coordinator had and this one waits for.</summary>
+internal sealed class Member(RosterEntry entry, object? channel, ByteString incarnation, string control, TimeSpan now)
 {
     public RosterEntry Entry => entry;
 
     public int Slot => entry.Slot;
 
-    public object Channel => channel;
+    /// <summary>Where it is reached; null until it has registered.</summary>
+    public object? Channel { get; set; } = channel;
 
     public ByteString Incarnation => incarnation;
+
+    /// <summary>Where its peers reach its side of the protocol.</summary>
+    public string Control => control;
 
     /// <summary>Where its peers reach it; null until it is prepared.</summary>
     public Endpoint? DataPlane { get; set; }
@@ -35,6 +39,30 @@ internal sealed class Member(RosterEntry entry, object channel, ByteString incar
         if (Beat is null || (Beat.Generation, Beat.Step, Beat.Activity) != (beat.Generation, beat.Step, beat.Activity)) Moved = at;
         Beat = beat;
     }
+
+    /// <summary>As its peers are told of it.</summary>
+    public Protocol.Member Described => new()
+    {
+        Slot = Slot,
+        DataPlane = DataPlane,
+        Share = entry.Share,
+        Host = entry.Host,
+        ProcessId = entry.ProcessId,
+        Device = entry.Device,
+        Incarnation = incarnation,
+        Control = control,
+    };
+
+    /// <summary>One that another coordinator had.</summary>
+    public static Member Of(Protocol.Member described, TimeSpan now) => new(
+        new RosterEntry(described.Slot, described.Host, described.ProcessId, described.Device, described.Share),
+        channel: null,
+        described.Incarnation,
+        described.Control,
+        now)
+    {
+        DataPlane = described.DataPlane,
+    };
 
     public override string ToString() => entry.ToString();
 }

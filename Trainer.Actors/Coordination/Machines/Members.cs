@@ -9,6 +9,7 @@ internal sealed class Members(byte[] joinToken)
     private readonly SortedDictionary<int, Member> bySlot = [];
     private readonly List<Member> registered = [];
     private readonly HashSet<Member> confirmed = [];
+    private readonly Dictionary<Google.Protobuf.ByteString, Member> expected = [];
     private int nextSlot;
 
     /// <summary>In the order of their slots.</summary>
@@ -16,7 +17,7 @@ internal sealed class Members(byte[] joinToken)
 
     public IReadOnlyList<Member> Prepared => [.. bySlot.Values.Where(static m => m.IsPrepared)];
 
-    public Member? Of(object channel) => bySlot.Values.FirstOrDefault(m => m.Channel.Equals(channel));
+    public Member? Of(object channel) => bySlot.Values.FirstOrDefault(m => m.Channel!.Equals(channel));
 
     /// <summary>All that ever registered from a process, those that were given up among them.</summary>
     public IReadOnlyList<Member> OfProcess(int processId, string host) =>
@@ -31,6 +32,21 @@ internal sealed class Members(byte[] joinToken)
 
     public bool Remove(Member member) => Has(member) && bySlot.Remove(member.Slot);
 
+    /// <summary>A worker that another coordinator had: it registers as the one that it was.</summary>
+    public Member Expect(Protocol.Member described, TimeSpan now)
+    {
+        if (!expected.TryGetValue(described.Incarnation, out var member))
+        {
+            expected[described.Incarnation] = member = Member.Of(described, now);
+            nextSlot = Math.Max(nextSlot, member.Slot + 1);
+        }
+
+        return member;
+    }
+
+    /// <summary>Who of them has not come by now is a newcomer when it does.</summary>
+    public void ForgetExpected() => expected.Clear();
+
     /// <summary>Takes a worker in, or finds the one that registers again.</summary>
     /// <returns>The member, or null and why it is refused.</returns>
     public (Member? Member, string Refusal) Register(RegisterWorker registration, object channel, TimeSpan now, int? most)
@@ -42,7 +58,13 @@ internal sealed class Members(byte[] joinToken)
 
         if (bySlot.Values.FirstOrDefault(m => m.Incarnation == registration.Incarnation) is { } again)
         {
-            return again.Channel.Equals(channel) ? (again, "") : (null, $"{again} has registered with this incarnation");
+            return again.Channel!.Equals(channel) ? (again, "") : (null, $"{again} has registered with this incarnation");
+        }
+
+        if (expected.Remove(registration.Incarnation, out var former))
+        {
+            (former.Channel, former.Heard) = (channel, now);
+            return (Add(former), "");
         }
 
         if (registration.Slot >= 0 && bySlot.TryGetValue(registration.Slot, out var known))
@@ -58,10 +80,14 @@ internal sealed class Members(byte[] joinToken)
         var slot = registration.Slot >= 0 ? registration.Slot : FreeSlot();
         nextSlot = Math.Max(nextSlot, slot + 1);
         var entry = new RosterEntry(slot, registration.Host, registration.ProcessId, registration.Device, Math.Max(1, registration.Share));
-        var member = new Member(entry, channel, registration.Incarnation, now);
-        bySlot[slot] = member;
+        return (Add(new Member(entry, channel, registration.Incarnation, registration.Control, now)), "");
+    }
+
+    private Member Add(Member member)
+    {
+        bySlot[member.Slot] = member;
         registered.Add(member);
-        return (member, "");
+        return member;
     }
 
     /// <summary>Slots are not used twice, so that a name in a log is one worker's.</summary>

@@ -18,6 +18,15 @@ public sealed record Patience
     /// <summary>A worker that computes to come to the end of a step, besides fifty of its steps.</summary>
     public TimeSpan Stall { get; init; } = TimeSpan.FromSeconds(120);
 
+    /// <summary>Members of the last generation to come over to a coordinator that takes the run over, where a majority has.</summary>
+    public TimeSpan Assuming { get; init; } = TimeSpan.FromSeconds(0.5);
+
+    /// <summary>And where none has yet.</summary>
+    public TimeSpan AssumingMost { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Between two words of the coordinator, which say that it is there.</summary>
+    public TimeSpan Beat { get; init; } = TimeSpan.FromSeconds(0.5);
+
     /// <summary>The last states to be written.</summary>
     public TimeSpan Saving { get; init; } = TimeSpan.FromSeconds(30);
 

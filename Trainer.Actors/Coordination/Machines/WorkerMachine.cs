@@ -10,7 +10,14 @@ namespace CnnCluster.Trainer.Coordination.Machines;
 /// <param name="ProcessId">This process.</param>
 /// <param name="Device">Where it computes.</param>
 /// <param name="Share">Its part of a batch beside the others'.</param>
-public sealed record WorkerIdentity(byte[] JoinToken, int Slot, string Host, int ProcessId, string Device, int Share);
+/// <param name="Control">Where its peers reach its side of the protocol: the path of its actor.</param>
+/// <param name="MayLead">Whether its process lives on without the run's home, and may lead the run then.</param>
+public sealed record WorkerIdentity(
+    byte[] JoinToken, int Slot, string Host, int ProcessId, string Device, int Share, string Control = "", bool MayLead = false)
+{
+    /// <summary>The control paths of workers that it knows from before, as behind a loss of its process's control plane.</summary>
+    public IReadOnlyList<string> Peers { get; init; } = [];
+}
 
 /// <summary>What happens to a worker's side of the protocol.</summary>
 public abstract record WorkerInput
@@ -25,8 +32,25 @@ public abstract record WorkerInput
     /// <summary>The worker's own thread has something to say.</summary>
     public sealed record Reported(IMessage Message) : WorkerInput;
 
+    /// <summary>A message of another worker's.</summary>
+    public sealed record FromPeer(IMessage Message) : WorkerInput;
+
     /// <summary>The coordinator is gone.</summary>
     public sealed record HomeLost : WorkerInput;
+
+    /// <summary>This process has a coordinator of the run now, as it was charged to.</summary>
+    /// <param name="Coordinator">The path of its actor.</param>
+    public sealed record Leads(string Coordinator) : WorkerInput;
+
+    /// <summary>This process cannot lead the run as it was charged to: others are to stand.</summary>
+    public sealed record CannotLead(string Reason) : WorkerInput;
+
+    /// <summary>There is no place for the state.</summary>
+    public sealed record CannotKeep(string Reason) : WorkerInput;
+
+    /// <summary>Where the state can be kept, as was asked for.</summary>
+    /// <param name="Deliveries">To a place of this process's own; empty where none is needed.</param>
+    public sealed record KeepsAt(IReadOnlyList<DeliverState> Deliveries) : WorkerInput;
 
     /// <summary>Time has passed.</summary>
     public sealed record Tick : WorkerInput;
@@ -57,6 +81,19 @@ public abstract record WorkerEffect
     /// <summary>Stop behind the step in hand, together with all others.</summary>
     public sealed record StopAtNextStep : WorkerEffect;
 
+    /// <summary>Tell another worker.</summary>
+    public sealed record Tell(string Path, IMessage Message) : WorkerEffect;
+
+    /// <summary>Another coordinator leads the run: what is said to the coordinator goes there.</summary>
+    public sealed record Follow(string Coordinator) : WorkerEffect;
+
+    /// <summary>A majority wants this process to lead the run; what comes of it comes back as <see cref="WorkerInput.Leads"/>.</summary>
+    public sealed record Lead(Mandate Mandate) : WorkerEffect;
+
+    /// <summary>Find a place for the state, since the run ends here; it comes back as <see cref="WorkerInput.KeepsAt"/>.</summary>
+    /// <param name="Position">Of the state.</param>
+    public sealed record Keep(Position Position) : WorkerEffect;
+
     /// <summary>The worker is not needed any more; the reason is empty if all went well.</summary>
     public sealed record End(string Reason) : WorkerEffect;
 }
@@ -65,16 +102,22 @@ public abstract record WorkerEffect
 /// A worker's side of the protocol: registers, hands the coordinator's commands to the thread that trains, each of them once,
 /// and its answers to the coordinator, again where one may have been lost.
 /// </summary>
-/// <remarks>States: Registering → Preparing → Standing → in a generation; after an expulsion Registering again.</remarks>
+/// <remarks>
+/// States: Registering → Preparing → Standing → in a generation; after an expulsion, and with another coordinator, Registering
+/// again. Where the coordinator is silent, a <see cref="Succession"/> decides on another.
+/// </remarks>
 public sealed class WorkerMachine
 {
+    /// <summary>Time comes several times a second: behind a longer gap this process itself has stood still.</summary>
+    private static readonly TimeSpan MostBetweenInputs = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan RegisterInterval = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan RegisterPatience = TimeSpan.FromSeconds(60);
+    private const int FirstAsksHome = 8;
     private static readonly TimeSpan BeatInterval = TimeSpan.FromMilliseconds(250);
     private readonly WorkerIdentity identity;
     private readonly Func<ByteString> newIncarnation;
     private readonly List<WorkerEffect> effects = [];
-    private ByteString incarnation;
+    private readonly Succession succession;
     private TimeSpan now;
     private TimeSpan registering;
     private TimeSpan? nextBeat;
@@ -86,6 +129,17 @@ public sealed class WorkerMachine
     /// <summary>What it said when its replica was built; said again until it is part of a generation.</summary>
     private IMessage? prepared;
     private bool ended;
+
+    /// <summary>Why it ends, as soon as its state is kept.</summary>
+    private string? leaving;
+
+    /// <summary>States that are still to be kept then.</summary>
+    private int kept;
+
+    /// <summary>The control paths of those that it was last part of a generation with: they know where the coordinator is.</summary>
+    private IReadOnlyList<string> peers;
+    private int asked;
+    private FormGeneration? forming;
     private long generation;
     private long round;
     private (string Kind, long Generation, int Epoch) command;
@@ -100,9 +154,15 @@ public sealed class WorkerMachine
     {
         this.identity = identity;
         this.newIncarnation = newIncarnation;
-        incarnation = newIncarnation();
-        registering = now;
+        succession = new Succession(identity, effects, now) { Incarnation = newIncarnation() };
+        (this.now, registering, peers) = (now, now, identity.Peers);
     }
+
+    /// <summary>The term of the coordinator that it follows.</summary>
+    public long Term => succession.Term;
+
+    /// <summary>The control paths of the workers that it was last part of a generation with.</summary>
+    public IReadOnlyList<string> Peers => peers;
 
     /// <summary>The last generation that it was formed into.</summary>
     public long Generation => generation;
@@ -110,6 +170,7 @@ public sealed class WorkerMachine
     /// <summary>Takes what happens, and says what is to be done about it.</summary>
     public IReadOnlyList<WorkerEffect> Handle(WorkerInput input, TimeSpan at)
     {
+        succession.Advance(at, at - now > MostBetweenInputs ? at - now : TimeSpan.Zero);
         now = at;
         effects.Clear();
         if (ended) return [];
@@ -117,7 +178,13 @@ public sealed class WorkerMachine
         {
             case WorkerInput.Received received: Receive(received.Message); break;
             case WorkerInput.Reported reported: Report(reported.Message); break;
+            case WorkerInput.FromPeer peer: Consult(peer.Message); break;
+            case WorkerInput.HomeLost when succession.Waits: succession.LoseHome(); break;
             case WorkerInput.HomeLost: End("the run's home is gone"); break;
+            case WorkerInput.Leads leads: succession.Leads(leads.Coordinator); Rehome(); break;
+            case WorkerInput.CannotLead: succession.Decline(); break;
+            case WorkerInput.KeepsAt keeps: Keep(keeps.Deliveries); break;
+            case WorkerInput.CannotKeep cannot: End($"{leaving}; its state could not be kept: {cannot.Reason}"); break;
             case WorkerInput.Tick: Tick(); break;
             default: throw new ArgumentOutOfRangeException(nameof(input), input, "No such input.");
         }
@@ -127,6 +194,10 @@ public sealed class WorkerMachine
 
     private void Tick()
     {
+        succession.Tick();
+        if (leaving is null && (accepted || succession.Waits) && succession.IsForsaken) Leave();
+        if (leaving is not null) return;
+        if (succession.IsReleased) ComeAnew("another coordinator was to be chosen, and was not");
         if (!accepted)
         {
             Register();
@@ -151,7 +222,7 @@ public sealed class WorkerMachine
 
         if (now < nextBeat) return;
         nextBeat = now + RegisterInterval;
-        effects.Add(new WorkerEffect.Send(new RegisterWorker
+        var registration = new RegisterWorker
         {
             JoinToken = ByteString.CopyFrom(identity.JoinToken),
             Slot = identity.Slot,
@@ -159,12 +230,25 @@ public sealed class WorkerMachine
             ProcessId = identity.ProcessId,
             Device = identity.Device,
             Share = identity.Share,
-            Incarnation = incarnation,
-        }));
+            Incarnation = succession.Incarnation,
+            Control = identity.Control,
+            Generation = generation,
+        };
+        effects.Add(new WorkerEffect.Send(registration));
+
+        // Where nobody answers, another may lead by now.
+        if (++asked > FirstAsksHome && peers.Count > 0) effects.Add(new WorkerEffect.Tell(peers[asked % peers.Count], registration));
     }
 
     private void Receive(IMessage message)
     {
+        succession.Hear();
+        if (succession.IsFenced)
+        {
+            effects.Add(new WorkerEffect.Send(new Superseded { Term = succession.Voted }));
+            return;
+        }
+
         switch (message)
         {
             case WorkerAccepted welcome: Prepare(welcome); break;
@@ -189,6 +273,7 @@ public sealed class WorkerMachine
         if (accepted) return;
         accepted = true;
         nextBeat = now;
+        succession.Accept(welcome.Term);
         effects.Add(new WorkerEffect.Prepare(welcome.Slot, welcome.Job));
     }
 
@@ -202,11 +287,65 @@ public sealed class WorkerMachine
             return;
         }
 
-        effects.Add(new WorkerEffect.Halt(new Halt { Round = 0, Reason = $"the run has given this worker up: {expelled.Reason}" }));
+        ComeAnew($"the run has given this worker up: {expelled.Reason}");
+    }
+
+    /// <summary>As a newcomer: what it was part of goes on without it.</summary>
+    private void ComeAnew(string reason)
+    {
+        Register(reason);
+        succession.Incarnation = newIncarnation();
+        succession.Leave();
+    }
+
+    /// <summary>Registers with the coordinator of now; what is under way is given up.</summary>
+    private void Register(string reason)
+    {
+        effects.Add(new WorkerEffect.Halt(new Halt { Round = 0, Reason = reason }));
         (accepted, answer, prepared, command) = (false, null, null, default);
-        incarnation = newIncarnation();
         registering = now;
         nextBeat = now;
+        asked = 0;
+    }
+
+    /// <summary>What peers say may bring another coordinator.</summary>
+    private void Consult(IMessage message)
+    {
+        succession.Receive(message);
+        Rehome();
+    }
+
+    /// <summary>The member that it is, with the state that it has, goes over to another coordinator.</summary>
+    private void Rehome()
+    {
+        if (!effects.OfType<WorkerEffect.Follow>().Any()) return;
+        Register("another coordinator leads the run");
+        deliveries.Clear();
+        round = 0;
+    }
+
+    private void Keep(IReadOnlyList<DeliverState> asked)
+    {
+        kept = asked.Count;
+        foreach (var delivery in asked)
+        {
+            effects.Add(new WorkerEffect.Order(delivery));
+        }
+
+        if (kept == 0) End(leaving!);
+    }
+
+    /// <summary>No coordinator is left: the run ends here, and its state is kept.</summary>
+    private void Leave()
+    {
+        leaving = "the run's coordinator is gone, and no majority of the workers was there to choose another";
+        if (!succession.Waits)
+        {
+            End(leaving);
+            return;
+        }
+
+        effects.Add(new WorkerEffect.Halt(new Halt { Round = 0, Reason = leaving }));
     }
 
     /// <summary>
@@ -239,6 +378,9 @@ public sealed class WorkerMachine
     {
         deliveries.Clear();
         generation = form.Generation;
+        forming = form;
+        succession.Told(form);
+        peers = [.. form.Members.Select(static member => member.Control).Where(path => path.Length > 0 && path != identity.Control)];
         command = ("form", form.Generation, 0);
         answer = null;
         effects.Add(new WorkerEffect.Order(form));
@@ -248,6 +390,7 @@ public sealed class WorkerMachine
     private void Obey(string kind, long of, int epoch, IMessage message)
     {
         if (of != generation) return;
+        if (kind != "form") succession.Begin(of);
         if (command == (kind, of, epoch))
         {
             if (answer is not null) effects.Add(new WorkerEffect.Send(answer));
@@ -276,8 +419,16 @@ public sealed class WorkerMachine
 
     private void Report(IMessage message)
     {
+        if (leaving is not null)
+        {
+            if (message is WorkerHalted { HasState: true } standing) effects.Add(new WorkerEffect.Keep(standing.Position));
+            else if (message is WorkerHalted or WorkerFailed { Kind: not FailureKind.Peer } || (message is StateDelivered && --kept == 0)) End(leaving);
+            return;
+        }
+
         switch (message)
         {
+            case WorkerReady ready when ready.Generation == generation: succession.Ready(forming!); break;
             // Of a round that is over, or of an expulsion, nobody wants to know.
             case WorkerHalted halted when halted.Round != round: return;
 

@@ -1,0 +1,22 @@
+using CnnCluster.Trainer.Coordination.Machines;
+using CnnCluster.Trainer.Protocol;
+
+namespace CnnCluster.Trainer.Coordination;
+
+/// <summary>What a process does for a run whose coordinator is gone, and which it outlives.</summary>
+public interface IStandby
+{
+    /// <summary>Starts a coordinator that takes the run over.</summary>
+    /// <param name="mandate">What a majority of the workers has charged this process with.</param>
+    /// <param name="job">The run.</param>
+    /// <returns>The path of its actor, for workers elsewhere.</returns>
+    /// <exception cref="UserException">There is no place for the run's files, or the data cannot be read.</exception>
+    Task<string> LeadAsync(Mandate mandate, Job job);
+
+    /// <summary>Makes a place for the state of a run that can go on nowhere.</summary>
+    /// <param name="job">The run.</param>
+    /// <param name="position">Where the state stands.</param>
+    /// <returns>The states to hand over; none where another worker of this process does.</returns>
+    /// <exception cref="UserException">There is no place for the run's files.</exception>
+    Task<IReadOnlyList<DeliverState>> KeepAsync(Job job, Position position);
+}

@@ -1,0 +1,306 @@
+using CnnCluster.Trainer.Protocol;
+using Google.Protobuf;
+
+namespace CnnCluster.Trainer.Coordination.Machines;
+
+/// <summary>What a majority has charged a worker's process with: to lead the run from now on.</summary>
+/// <param name="Term">Its number: greater than that of any coordinator before.</param>
+/// <param name="Generation">The last one that any of the voters was told to form.</param>
+/// <param name="Bases">A majority of each must agree to the next generation.</param>
+public sealed record Mandate(long Term, long Generation, IReadOnlyList<Roster> Bases);
+
+/// <summary>
+/// What the members of a generation do where their coordinator is silent: a majority of them chooses another, by terms and
+/// votes as Raft's (Ongaro and Ousterhout, "In search of an understandable consensus algorithm", 2014), with its pre-vote.
+/// </summary>
+/// <remarks>
+/// A vote is a promise: its giver hears no coordinator of an earlier term from then on. A generation works only where all of
+/// its members were ready, and is formed by a majority of the one before; two majorities have a member in common, so that at
+/// most one side goes on, whichever coordinator leads it (docs/adr/0018).
+/// </remarks>
+internal sealed class Succession(WorkerIdentity identity, List<WorkerEffect> effects, TimeSpan start)
+{
+    /// <summary>Of its registration: a vote is that of the member which the generation knows, and of no later comer.</summary>
+    public required ByteString Incarnation { get; set; }
+
+    /// <summary>Of the coordinator, behind which the first member stands.</summary>
+    private static readonly TimeSpan Silence = TimeSpan.FromSeconds(3);
+
+    /// <summary>Of the coordinator, behind which a member gives its vote: those that stand are not all the first to notice.</summary>
+    private static readonly TimeSpan Doubt = TimeSpan.FromSeconds(1.5);
+
+    /// <summary>Between one rank's standing and the next one's, up to <see cref="MostStaggered"/>.</summary>
+    private static readonly TimeSpan Stagger = TimeSpan.FromSeconds(0.25);
+
+    private const int MostStaggered = 8;
+
+    /// <summary>For the votes of a round to come.</summary>
+    private static readonly TimeSpan Round = TimeSpan.FromSeconds(1.5);
+
+    private static readonly TimeSpan Repeat = TimeSpan.FromSeconds(0.4);
+
+    /// <summary>How long those that the majority has chosen for are told of it.</summary>
+    private static readonly TimeSpan Announcing = TimeSpan.FromSeconds(10);
+
+    /// <summary>For a promise to be claimed; behind it a coordinator that is there after all is served again, as by a newcomer.</summary>
+    private static readonly TimeSpan Promise = TimeSpan.FromSeconds(6);
+
+    /// <summary>Without any coordinator, behind which a worker keeps its state and ends.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    private TimeSpan now = start;
+    private TimeSpan heard = start;
+    private TimeSpan promised;
+    private TimeSpan nextTry;
+    private bool isHomeGone;
+    private FormGeneration? form;
+    private bool begun;
+    private bool declines;
+    private long told;
+    private string votedFor = "";
+
+    /// <summary>The highest term that another has voted in: the next one that it stands for is above.</summary>
+    private long heardOf;
+    private Candidacy? candidacy;
+    private (TimeSpan Until, FollowCoordinator Message, IReadOnlyList<string> Whom)? announcement;
+    private TimeSpan said;
+
+    /// <summary>The term of the coordinator that it follows.</summary>
+    public long Term { get; private set; }
+
+    /// <summary>The highest term that it has voted in.</summary>
+    public long Voted { get; private set; }
+
+    /// <summary>It has promised not to hear its coordinator any more.</summary>
+    public bool IsFenced { get; private set; }
+
+    /// <summary>Whether it waits for another coordinator where its own is lost.</summary>
+    public bool Waits => identity.MayLead && form is not null;
+
+    /// <summary>A round of asking for votes.</summary>
+    private sealed class Candidacy(long term, bool isProbe, TimeSpan since)
+    {
+        private readonly Dictionary<ByteString, Vote> votes = [];
+
+        public long Term => term;
+
+        public bool IsProbe => isProbe;
+
+        public TimeSpan Since => since;
+
+        public IEnumerable<Vote> Votes => votes.Values;
+
+        public void Add(Vote vote) => votes[vote.Incarnation] = vote;
+
+        /// <summary>Whose majority counts: the newest generation, and those that agreed to it where it may not have begun.</summary>
+        public IReadOnlyList<Roster> Bases
+        {
+            get
+            {
+                var newest = votes.Values.MaxBy(static vote => vote.Form.Generation)!.Form;
+                var hasBegun = votes.Values.Any(vote => vote.Begun && vote.Form.Generation == newest.Generation);
+                var members = new Roster { Members = { newest.Members } };
+                return hasBegun ? [members] : [.. newest.Bases, members];
+            }
+        }
+
+        public bool HasMajority => Bases.All(roster => 2 * roster.Members.Count(m => votes.ContainsKey(m.Incarnation)) > roster.Members.Count);
+    }
+
+    // ---- What its machine tells it ----
+
+    /// <param name="at">The time.</param>
+    /// <param name="gap">How long its process stood still before: the coordinator is not late for that.</param>
+    public void Advance(TimeSpan at, TimeSpan gap)
+    {
+        now = at;
+        heard += gap;
+    }
+
+    public void Hear()
+    {
+        heard = now;
+        isHomeGone = false;
+        if (candidacy is { IsProbe: true }) candidacy = null;
+    }
+
+    public void Told(FormGeneration command) => told = Math.Max(told, command.Generation);
+
+    /// <summary>It is connected to all the others, and has the state.</summary>
+    public void Ready(FormGeneration command)
+    {
+        form = command.Clone();
+        form.Token = ByteString.Empty;
+        begun = false;
+    }
+
+    /// <summary>A command within a generation says that all were ready.</summary>
+    public void Begin(long generation) => begun |= form?.Generation == generation;
+
+    /// <summary>It is no member any more.</summary>
+    public void Leave()
+    {
+        (form, begun, IsFenced, candidacy) = (null, false, false, null);
+        heard = now;
+    }
+
+    public void LoseHome() => isHomeGone = true;
+
+    public void Accept(long term) => Term = Math.Max(Term, term);
+
+    // ---- Standing ----
+
+    public void Tick()
+    {
+        if (announcement is not null) Announce();
+        if (!Waits) return;
+        if (candidacy is not null && now - candidacy.Since > Round) GiveUp();
+        if (candidacy is not null)
+        {
+            if (now - said > Repeat) Ask();
+        }
+        else if (!declines && IsOrphan(Silence + Lead()) && now >= nextTry)
+        {
+            Stand(isProbe: true);
+        }
+
+    }
+
+    /// <summary>No coordinator has come for so long that none is to be expected.</summary>
+    public bool IsForsaken => identity.MayLead && IsOrphan(Patience);
+
+    /// <summary>It serves a coordinator that it had given up, since nobody has come to claim its promise.</summary>
+    public bool IsReleased => IsFenced && now - promised > Promise && now - heard < Doubt;
+
+    private bool IsOrphan(TimeSpan patience) => now - heard > patience || (isHomeGone && patience < Patience);
+
+    private TimeSpan Lead() => Stagger * Math.Min(MostStaggered, form!.Members.Index().FirstOrDefault(m => m.Item.Incarnation == Incarnation).Index);
+
+    private void GiveUp()
+    {
+        candidacy = null;
+        nextTry = now + Lead() + Stagger;
+    }
+
+    private void Stand(bool isProbe)
+    {
+        var term = Math.Max(Math.Max(Voted, Term), heardOf) + 1;
+        if (!isProbe) Grant(term, identity.Control);
+        candidacy = new Candidacy(term, isProbe, now);
+        candidacy.Add(OwnVote(term, isProbe, isGranted: true));
+        Ask();
+        Count();
+    }
+
+    private void Ask()
+    {
+        said = now;
+        var request = new RequestVote { Term = candidacy!.Term, Probe = candidacy.IsProbe, Candidate = identity.Control };
+        foreach (var peer in Peers(candidacy.Bases))
+        {
+            effects.Add(new WorkerEffect.Tell(peer, request));
+        }
+    }
+
+    private IReadOnlyList<string> Peers(IEnumerable<Roster> bases) =>
+        [.. bases.SelectMany(static roster => roster.Members).Select(static m => m.Control).Distinct().Where(path => path.Length > 0 && path != identity.Control)];
+
+    private void Count()
+    {
+        if (!candidacy!.HasMajority) return;
+        if (candidacy.IsProbe)
+        {
+            Stand(isProbe: false);
+            return;
+        }
+
+        effects.Add(new WorkerEffect.Lead(new Mandate(candidacy.Term, candidacy.Votes.Max(static vote => vote.Generation), candidacy.Bases)));
+        announcement = (now + Announcing, new FollowCoordinator { Term = candidacy.Term }, Peers(candidacy.Bases));
+        candidacy = null;
+        nextTry = now + Announcing;
+    }
+
+    /// <summary>Its process has a coordinator now: the others are to come to it.</summary>
+    public void Leads(string coordinator)
+    {
+        if (announcement is not { } pending) return;
+        pending.Message.Coordinator = coordinator;
+        announcement = pending with { Until = now + Announcing };
+        Announce();
+        Follow(pending.Message);
+    }
+
+    /// <summary>Its process cannot lead: it stands no more, and votes for others.</summary>
+    public void Decline() => (announcement, declines) = (null, true);
+
+    private void Announce()
+    {
+        var (until, message, whom) = announcement!.Value;
+        if (message.Coordinator.Length == 0 && now < until) return;
+        if (now - said > Repeat || message.Term > Term)
+        {
+            said = now;
+            foreach (var peer in whom)
+            {
+                effects.Add(new WorkerEffect.Tell(peer, message));
+            }
+        }
+
+        if (now >= until) announcement = null;
+    }
+
+    // ---- What peers say ----
+
+    public void Receive(IMessage message)
+    {
+        switch (message)
+        {
+            case RequestVote request: Answer(request); break;
+            case Vote vote: Note(vote); break;
+            case FollowCoordinator follow: Follow(follow); break;
+            default: break;
+        }
+    }
+
+    private void Answer(RequestVote request)
+    {
+        var again = request.Term == Voted && request.Candidate == votedFor;
+        var isGranted = form is not null && (again || (request.Term > Voted && request.Term > Term && (IsFenced || IsOrphan(Doubt))));
+        if (isGranted && !request.Probe && !again) Grant(request.Term, request.Candidate);
+        effects.Add(new WorkerEffect.Tell(request.Candidate, OwnVote(request.Term, request.Probe, isGranted)));
+    }
+
+    private void Grant(long term, string candidate)
+    {
+        (Voted, votedFor, IsFenced, promised) = (term, candidate, true, now);
+        if (candidate != identity.Control) candidacy = null;
+    }
+
+    private Vote OwnVote(long term, bool isProbe, bool isGranted) => new()
+    {
+        Term = term,
+        Probe = isProbe,
+        Granted = isGranted,
+        Incarnation = Incarnation,
+        Form = form,
+        Begun = begun,
+        Voted = Voted,
+        Generation = told,
+    };
+
+    private void Note(Vote vote)
+    {
+        heardOf = Math.Max(heardOf, vote.Voted);
+        if (!vote.Granted || vote.Form is null || candidacy is not { } mine || mine.Term != vote.Term || mine.IsProbe != vote.Probe) return;
+        mine.Add(vote);
+        Count();
+    }
+
+    private void Follow(FollowCoordinator follow)
+    {
+        if (follow.Term <= Term || follow.Term < Voted) return;
+        (Term, Voted, IsFenced, candidacy) = (follow.Term, follow.Term, false, null);
+        Hear();
+        effects.Add(new WorkerEffect.Follow(follow.Coordinator));
+    }
+}

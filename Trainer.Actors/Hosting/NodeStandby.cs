@@ -1,0 +1,114 @@
+using System.Net;
+using System.Security.Cryptography;
+using CnnCluster.Trainer.Coordination;
+using CnnCluster.Trainer.Coordination.Machines;
+using CnnCluster.Trainer.Protocol;
+using CnnCluster.Trainer.StateChannel;
+using CnnCluster.Trainer.Storage;
+using CnnCluster.Trainer.Training;
+
+namespace CnnCluster.Trainer.Hosting;
+
+/// <summary>A node that leads its run where the home is gone, or keeps the run's state where it can go on nowhere.</summary>
+internal sealed class NodeStandby(ClusterNode node, WorkerOffer offer, DataCache data, NodeStandbyOptions options) : IStandby, IAsyncDisposable
+{
+    private readonly SemaphoreSlim gate = new(1);
+    private RunKeeper? keeper;
+    private StateReceiver? receiver;
+    private RunHome? home;
+
+    /// <summary>What this node has kept of the run; null where it has kept nothing.</summary>
+    public RunFolder? Folder => keeper?.Folder;
+
+    public async Task<string> LeadAsync(Mandate mandate, Job job)
+    {
+        await gate.WaitAsync();
+        try
+        {
+            await EndLeadingAsync();
+            var (request, samples) = Read(job);
+            var kept = Keep(request, samples);
+            home = new RunHome(
+                node,
+                kept,
+                (receiver, token) => request.Settings(samples, offer.JoinToken, receiver, token) with { Job = job, HasHome = false },
+                mandate);
+            home.Listen(kept);
+            options.Say($"the run's coordinator is gone; this node leads the run now, and keeps it in {kept.Folder.Location}");
+            return home.CoordinatorPath;
+        }
+        finally
+        {
+            gate.Release();
+        }
+    }
+
+    public async Task<IReadOnlyList<DeliverState>> KeepAsync(Job job, Position position)
+    {
+        await gate.WaitAsync();
+        try
+        {
+            if (receiver is not null) return [];
+            var (request, samples) = Read(job);
+            var token = RandomNumberGenerator.GetBytes(16);
+            receiver = Keep(request, samples).Receive(IPAddress.Loopback, token);
+            var checkpoint = Delivery(StateNames.Checkpoint(position.Step, isBest: false), StateContent.Checkpoint, token);
+            return position.EarlyStopping is { BestEpoch: > 0 } && request.Plan.EarlyStop.Restore == Dsl.Restore.Best
+                ? [checkpoint, Delivery(StateNames.Best, StateContent.Best, token)]
+                : [checkpoint];
+        }
+        finally
+        {
+            gate.Release();
+        }
+    }
+
+    /// <summary>Stops the run at its next step, if this node leads it, and waits until it has.</summary>
+    public async Task InterruptAsync()
+    {
+        if (home is null) return;
+        Akka.Actor.ActorRefImplicitSenderExtensions.Tell(home.Coordinator, new Coordinator.Interrupt());
+        await home.Outcome;
+    }
+
+    /// <summary>How the run ended, if this node led it.</summary>
+    public async Task<RunOutcome?> OutcomeAsync() => home is { Outcome.IsCompleted: true } ? await home.Outcome : null;
+
+    public async ValueTask DisposeAsync()
+    {
+        await EndLeadingAsync();
+        receiver?.Dispose();
+        keeper?.Dispose();
+        gate.Dispose();
+    }
+
+    private async Task EndLeadingAsync()
+    {
+        if (home is not null) await home.DisposeAsync();
+        home = null;
+    }
+
+    private (RunRequest Request, Data.DataSet Samples) Read(Job job)
+    {
+        var request = RunRequest.Of(job, offer.Devices);
+        return (request, request.LoadData(data));
+    }
+
+    /// <summary>A folder as that of a run which was started here, so that it can be resumed here.</summary>
+    private RunKeeper Keep(RunRequest request, Data.DataSet samples)
+    {
+        if (keeper is not null) return keeper;
+        var folder = RunFolder.Create(options.Folder, request.Plan.Name, DateTimeOffset.Now);
+        folder.WriteScript(request.Training.Canonical);
+        folder.WriteSettings(RunDescriptions.Of(request, samples, DateTimeOffset.Now));
+        return keeper = new RunKeeper(folder, [options.Reader(folder, request, request.StepsPerEpoch(samples))]);
+    }
+
+    private DeliverState Delivery(string name, StateContent content, byte[] token) => new()
+    {
+        Name = name,
+        Content = content,
+        Receiver = new Endpoint { Host = IPAddress.Loopback.ToString(), Port = receiver!.Port },
+        Token = Google.Protobuf.ByteString.CopyFrom(token),
+    };
+}

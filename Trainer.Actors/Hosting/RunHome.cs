@@ -1,0 +1,76 @@
+using System.Net;
+using System.Security.Cryptography;
+using Akka.Actor;
+using CnnCluster.Trainer.Coordination;
+using CnnCluster.Trainer.Coordination.Machines;
+using CnnCluster.Trainer.Protocol;
+using CnnCluster.Trainer.StateChannel;
+
+namespace CnnCluster.Trainer.Hosting;
+
+/// <summary>What the process that leads a run has of it: the coordinator, the events and their readers, the place for states.</summary>
+internal sealed class RunHome : IAsyncDisposable
+{
+    public const string CoordinatorName = "coordinator";
+
+    private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(10);
+    private readonly TaskCompletionSource<RunOutcome> outcome = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly IActorRef hub;
+    private readonly StateReceiver receiver;
+    private JoinFile? joinFile;
+
+    /// <param name="node">This process in the cluster.</param>
+    /// <param name="keeper">The run's folder: takes states and events.</param>
+    /// <param name="describe">What the coordinator must know, from where states are sent and what they must show there.</param>
+    /// <param name="mandate">Of a process that takes the run over; null for the one that starts it.</param>
+    public RunHome(ClusterNode node, RunKeeper keeper, Func<Endpoint, byte[], RunSettings> describe, Mandate? mandate = null)
+    {
+        Node = node;
+        var token = RandomNumberGenerator.GetBytes(16);
+        receiver = keeper.Receive(IPAddress.Loopback, token);
+        try
+        {
+            Settings = describe(new Endpoint { Host = IPAddress.Loopback.ToString(), Port = receiver.Port }, token);
+            hub = node.System.ActorOf(ActorFactory<RunEventHub>.Props(() => new RunEventHub(keeper.Readers)));
+            Coordinator = node.System.ActorOf(
+                ActorFactory<Coordinator>.Props(() => new Coordinator(Settings, hub, o => outcome.TrySetResult(o), mandate)), CoordinatorName);
+            node.System.ActorOf(ActorFactory<Downing>.Props(static () => new Downing()));
+        }
+        catch
+        {
+            receiver.Dispose();
+            throw;
+        }
+    }
+
+    public ClusterNode Node { get; }
+
+    public RunSettings Settings { get; }
+
+    public IActorRef Coordinator { get; }
+
+    /// <summary>The path of the coordinator, for workers elsewhere.</summary>
+    public string CoordinatorPath => PathOf(Node.Address);
+
+    /// <summary>How the run ended.</summary>
+    public Task<RunOutcome> Outcome => outcome.Task;
+
+    public static string PathOf(Address home) => $"{home}/user/{CoordinatorName}";
+
+    public void Publish(IRunEvent happened) => hub.Tell(happened);
+
+    /// <summary>Lets nodes join, and writes down how.</summary>
+    public void Listen(RunKeeper keeper)
+    {
+        var ticket = new JoinTicket(new DnsEndPoint(Node.Address.Host, Node.Address.Port!.Value), Settings.JoinToken);
+        joinFile = keeper.Listen(ticket);
+        Publish(new RunListening($"{ticket.Home.Host}:{ticket.Home.Port}", joinFile.Path));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await hub.GracefulStop(EndPatience);
+        joinFile?.Dispose();
+        receiver.Dispose();
+    }
+}
