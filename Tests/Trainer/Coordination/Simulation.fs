@@ -20,6 +20,10 @@ type Fault =
     | Split of worker: int * other: int * seconds: float
     /// The home's process is stopped and continued.
     | HomePause of seconds: float
+    /// The home is lost for good.
+    | HomeCrash
+    /// The home is cut off from all workers.
+    | HomeCut of seconds: float
     /// The user asks to stop.
     | Interrupt
     /// Another worker comes.
@@ -31,6 +35,8 @@ type Schedule =
       MinWorkers: int
       Epochs: int
       StepsPerEpoch: int64
+      /// Workers live on hosts of their own, without the home, and may lead the run; else they are the home's processes.
+      AreRemote: bool
       Faults: (float * Fault) list }
 
 /// What the model can be told to do wrong, so that the checks are seen to find it.
@@ -95,8 +101,22 @@ type private Node(number: int, slot: int, machine: WorkerMachine) =
     member val Group: Group | null = null with get, set
     member val StopRequested = false with get, set
     member val Activity = Activity.Standing with get, set
+    /// The coordinator that it registers with, the one that took it in, and those that led before.
+    member val Home = 0 with get, set
+    member val Coordinator: int option = None with get, set
+    member val Former = HashSet<int>()
     /// The step in whose reduction it waits.
     member val Waiting: (int64 * (unit -> unit) * (string * int -> unit)) option = None with get, set
+
+/// A coordinator on a worker's host, or on the home (-1).
+type private Lead(number: int, host: int, machine: CoordinatorMachine) =
+    member _.Number = number
+    member _.Host = host
+    member _.Machine = machine
+    member val IsAlive = true with get, set
+    member val Outcome: RunOutcome | null = null with get, set
+    /// When it had one.
+    member val Ended = 0.0 with get, set
 
 /// Runs one schedule, and raises `Violation` where an invariant is broken.
 type World(schedule: Schedule, sabotage: Sabotage) =
@@ -110,13 +130,18 @@ type World(schedule: Schedule, sabotage: Sabotage) =
     let cut = HashSet<int>()
     let split = HashSet<struct (int * int)>()
     let lastDelivery = Dictionary<struct (int * int), float>()
-    let mutable outcome: RunOutcome | null = null
     let mutable tokens = 0
     let checkpoints = Dictionary<string, int64>()
     let mutable final: uint64 option = None
     let mutable isHomePaused = false
+    let mutable isHomeCut = false
+    let mutable isStarted = false
+    let leads = List<Lead>()
+    /// Who has applied a step within a generation, and the generation that all of whose members have.
+    let appliers = Dictionary<struct (ByteString * int64), HashSet<int>>()
+    let committedBy = Dictionary<int64, ByteString>()
     /// What comes for the home while it is stopped.
-    let homeDeferred = Queue<CoordinatorInput>()
+    let homeDeferred = Queue<Lead * CoordinatorInput>()
     let mutable published = 0L
 
     let at = TimeSpan.FromSeconds: float -> TimeSpan
@@ -167,8 +192,7 @@ type World(schedule: Schedule, sabotage: Sabotage) =
             Patience = patience
         )
 
-    let coordinator =
-        CoordinatorMachine(settings, Func<ByteString> token, TimeSpan.Zero)
+    do leads.Add(Lead(0, -1, CoordinatorMachine(settings, Func<ByteString> token, TimeSpan.Zero)))
 
     // ---- The network ----
 
@@ -186,40 +210,107 @@ type World(schedule: Schedule, sabotage: Sabotage) =
         if node.IsAlive then
             if node.IsPaused then node.Deferred.Enqueue action else action ()
 
-    /// Messages of a pair come in order; one that is sent or would arrive while the node is cut off is lost.
-    let deliver key (node: Node) action =
-        if not (cut.Contains node.Number) then
+    let isCut host =
+        if host < 0 then isHomeCut else cut.Contains host
+
+    let isApart a b =
+        isCut a || isCut b || split.Contains(struct (min a b, max a b))
+
+    /// Messages of a pair come in order; one that is sent or would arrive while the two are apart is lost.
+    let deliver key (a: int) (b: int) action =
+        if not (isApart a b) then
             let before = lastDelivery.GetValueOrDefault(key, 0.0)
             let time = max before (now + between 0.001 0.05)
             lastDelivery[key] <- time
 
-            later (time - now) (fun () -> if not (cut.Contains node.Number) then action ())
+            later (time - now) (fun () -> if not (isApart a b) then action ())
 
-    let rec toCoordinator (input: CoordinatorInput) =
-        if isHomePaused then
-            homeDeferred.Enqueue input
-        elif isNull outcome then
-            for effect in coordinator.Handle(input, at now) do
-                obey effect
+    /// The workers' hosts live on without the home, whose processes end with it.
+    let isAlive (lead: Lead) =
+        lead.IsAlive
+        && isNull lead.Outcome
+        && (lead.Host < 0 || nodes[lead.Host].IsAlive)
 
-    and obey effect =
+    let rec toCoordinator (lead: Lead) (input: CoordinatorInput) =
+        if isAlive lead then
+            if lead.Host < 0 && isHomePaused then
+                homeDeferred.Enqueue((lead, input))
+            elif lead.Host >= 0 && nodes[lead.Host].IsPaused then
+                nodes[lead.Host].Deferred.Enqueue(fun () -> toCoordinator lead input)
+            else
+                for effect in lead.Machine.Handle(input, at now) do
+                    obey lead effect
+
+    and obey lead effect =
         match effect with
         | :? CoordinatorEffect.Send as send ->
             let node = nodes[unbox<int> send.Channel]
-            check send.Message
 
-            deliver (struct (-1, node.Number)) node (fun () ->
-                on node (fun () -> toWorker node (WorkerInput.Received send.Message)))
+            // Of one that others have given up, nobody obeys what it says: `commit` sees to that.
+            if lead.Number = leads.Count - 1 then check send.Message
+
+            deliver (struct (-1 - lead.Number, node.Number)) lead.Host node.Number (fun () ->
+                on node (fun () -> hear node lead send.Message))
         | :? CoordinatorEffect.Publish as publish -> read publish.Event
         | :? CoordinatorEffect.Judge as judge ->
             let decision =
                 EarlyStoppingRule.Decide(early, judge.State, judge.Epoch, judge.Value)
 
-            later 0.001 (fun () -> toCoordinator (CoordinatorInput.Judged(judge.Epoch, decision)))
+            later 0.001 (fun () -> toCoordinator lead (CoordinatorInput.Judged(judge.Epoch, decision)))
         | :? CoordinatorEffect.Conclude as conclude ->
-            say $"concludes: {conclude.Outcome.Reason} {conclude.Outcome.Message}"
-            outcome <- conclude.Outcome
+            say $"coordinator {lead.Number} concludes: {conclude.Outcome.Reason} {conclude.Outcome.Message}"
+            lead.Outcome <- conclude.Outcome
+            lead.Ended <- now
         | _ -> ()
+
+    /// As the worker's actor does: whoever led before is told that he does not, and heard no more.
+    and hear (node: Node) (lead: Lead) (message: IMessage) =
+        if node.Former.Contains lead.Number then
+            toLead node lead (Superseded(Term = node.Machine.Term))
+        else
+            match message with
+            | :? WorkerAccepted as welcome when welcome.Term < node.Machine.Term -> ()
+            | _ ->
+                if message :? WorkerAccepted then node.Coordinator <- Some lead.Number
+
+                toWorker node (WorkerInput.Received message)
+
+    and toLead (node: Node) (lead: Lead) (message: IMessage) =
+        deliver (struct (node.Number, -1 - lead.Number)) node.Number lead.Host (fun () ->
+            toCoordinator lead (CoordinatorInput.Received(box node.Number, message)))
+
+    and toPeer (node: Node) (path: string) (message: IMessage) =
+        let peer = nodes[int path]
+
+        deliver (struct (node.Number, peer.Number)) node.Number peer.Number (fun () ->
+            on peer (fun () ->
+                match message, peer.Coordinator with
+                | (:? RegisterWorker), Some lead ->
+                    toPeer peer (string node.Number) (FollowCoordinator(Term = peer.Machine.Term, Coordinator = string lead))
+                | (:? RegisterWorker), None -> ()
+                | message, _ -> toWorker peer (WorkerInput.FromPeer message)))
+
+    and takeOver (node: Node) (mandate: Mandate) =
+        say $"worker {node.Number} is to lead in term {mandate.Term}"
+
+        after node (between 0.02 0.3) (fun () ->
+            let lead =
+                Lead(leads.Count, node.Number, CoordinatorMachine(settings, Func<ByteString> token, at now, mandate))
+
+            for other in leads do
+                if other.Host = node.Number then other.IsAlive <- false
+
+            leads.Add lead
+            tickCoordinator lead
+            toWorker node (WorkerInput.Leads(string lead.Number)))
+
+    and tickCoordinator (lead: Lead) =
+        if isAlive lead then
+            let isStopped = if lead.Host < 0 then isHomePaused else nodes[lead.Host].IsPaused
+
+            if not isStopped then toCoordinator lead (CoordinatorInput.Tick())
+
+            later 0.1 (fun () -> tickCoordinator lead)
 
     and read (event: IRunEvent) =
         match event with
@@ -235,8 +326,10 @@ type World(schedule: Schedule, sabotage: Sabotage) =
             if ended.Metrics.Step <> int64 ended.Metrics.Epoch * schedule.StepsPerEpoch then
                 fail $"epoch {ended.Metrics.Epoch} ends at step {ended.Metrics.Step}"
 
-            published <- ended.Metrics.Step
-        | :? RunStarted -> say "starts"
+            published <- max published ended.Metrics.Step
+        | :? RunStarted ->
+            isStarted <- true
+            say "starts"
         | :? RunWaiting as waiting -> say $"waits: {waiting.Reason}"
         | _ -> ()
 
@@ -281,12 +374,23 @@ type World(schedule: Schedule, sabotage: Sabotage) =
             | :? WorkerEffect.Order as order -> command node order.Command
             | :? WorkerEffect.Halt as halt -> stop node halt.Command
             | :? WorkerEffect.StopAtNextStep -> node.StopRequested <- true
-            | :? WorkerEffect.End -> node.IsAlive <- false
+            | :? WorkerEffect.Tell as peer -> toPeer node peer.Path peer.Message
+            | :? WorkerEffect.Follow as follow ->
+                say $"worker {node.Number} follows coordinator {follow.Coordinator}"
+                Option.iter (node.Former.Add >> ignore) node.Coordinator
+                node.Coordinator <- None
+                node.Home <- int follow.Coordinator
+            | :? WorkerEffect.Lead as lead -> takeOver node lead.Mandate
+            | :? WorkerEffect.Keep as keep ->
+                say $"worker {node.Number} keeps step {keep.Position.Step}"
+                later 0.01 (fun () -> on node (fun () -> toWorker node (WorkerInput.KeepsAt [||])))
+            | :? WorkerEffect.End as ending ->
+                say $"worker {node.Number} ends: {ending.Reason}"
+                node.IsAlive <- false
             | other -> fail $"{other}"
 
     and toHome (node: Node) (message: IMessage) =
-        deliver (struct (node.Number, -1)) node (fun () ->
-            toCoordinator (CoordinatorInput.Received(box node.Number, message)))
+        toLead node leads[defaultArg node.Coordinator node.Home] message
 
     and report (node: Node) (message: IMessage) =
         toWorker node (WorkerInput.Reported message)
@@ -350,7 +454,9 @@ type World(schedule: Schedule, sabotage: Sabotage) =
                 let step, state = node.Position.Step, defaultArg node.Restored node.State
 
                 after node (between 0.01 0.6) (fun () ->
-                    if deliver.Name <> StateNames.Final && stateAt step <> state then
+                    if deliver.Content = StateContent.Checkpoint
+                       && deliver.Name <> StateNames.Final
+                       && stateAt step <> state then
                         fail $"checkpoint {deliver.Name} has the state of other steps"
 
                     checkpoints[deliver.Name] <- step
@@ -550,6 +656,7 @@ type World(schedule: Schedule, sabotage: Sabotage) =
             fail $"worker {node.Number} applies step {step} without all that take part in it"
 
         say $"worker {node.Number} applies step {step}"
+        commit node group step
         node.Position.Step <- step
         node.Position.StepInEpoch <- node.Position.StepInEpoch + 1L
         node.State <- next node.State (if sabotage = Sabotage.OtherSum && node.Number = 1 then -step else step)
@@ -558,6 +665,23 @@ type World(schedule: Schedule, sabotage: Sabotage) =
             fail $"worker {node.Number} has the state of other steps at step {step}"
 
         trainStep node epoch
+
+    /// A step is committed once, by one generation.
+    and commit (node: Node) (group: Group) step =
+        let token = group.Form.Token
+
+        match committedBy.TryGetValue step with
+        | true, other when other <> token ->
+            fail $"worker {node.Number} applies step {step}, which another generation has committed"
+        | _ -> ()
+
+        let key = struct (token, step)
+
+        if not (appliers.ContainsKey key) then appliers[key] <- HashSet<int>()
+
+        appliers[key].Add node.Number |> ignore
+
+        if appliers[key].Count = group.Form.Members.Count then committedBy[step] <- token
 
     and trained (node: Node) epoch cause =
         report
@@ -627,7 +751,16 @@ type World(schedule: Schedule, sabotage: Sabotage) =
         let number = nodes.Count
 
         let identity =
-            WorkerIdentity(Array.zeroCreate 16, slot, "home", 1000 + number, "cpu", 1)
+            WorkerIdentity(
+                Array.zeroCreate 16,
+                (if schedule.AreRemote then -1 else slot),
+                (if schedule.AreRemote then $"host {number}" else "home"),
+                1000 + number,
+                "cpu",
+                1,
+                string number,
+                schedule.AreRemote
+            )
 
         let node =
             Node(number, slot, WorkerMachine(identity, Func<ByteString> token, at now))
@@ -635,7 +768,7 @@ type World(schedule: Schedule, sabotage: Sabotage) =
         nodes.Add node
 
         let rec tick () =
-            if node.IsAlive && isNull outcome then
+            if node.IsAlive then
                 if not node.IsPaused then toWorker node (WorkerInput.Tick())
 
                 later 0.1 tick
@@ -654,8 +787,12 @@ type World(schedule: Schedule, sabotage: Sabotage) =
             breakGroups node (fun _ -> true)
 
             if isTold then
-                later (between 0.01 0.1) (fun () -> toCoordinator (CoordinatorInput.ChannelLost(box worker)))
-                later (between 0.01 0.1) (fun () -> toCoordinator (CoordinatorInput.ProcessLost(1000 + worker, 137)))
+                for lead in leads do
+                    later (between 0.01 0.1) (fun () -> toCoordinator lead (CoordinatorInput.ChannelLost(box worker)))
+
+                if not schedule.AreRemote then
+                    later (between 0.01 0.1) (fun () ->
+                        toCoordinator leads[0] (CoordinatorInput.ProcessLost(1000 + worker, 137)))
         | Pause(worker, seconds) when nodes[worker].IsAlive && not nodes[worker].IsPaused ->
             let node = nodes[worker]
             node.IsPaused <- true
@@ -668,7 +805,19 @@ type World(schedule: Schedule, sabotage: Sabotage) =
                     let action = node.Deferred.Dequeue()
 
                     if node.IsAlive then action ())
-        | Interrupt -> toCoordinator (CoordinatorInput.Interrupt())
+        | Interrupt -> toCoordinator leads[leads.Count - 1] (CoordinatorInput.Interrupt())
+        | HomeCrash ->
+            leads[0].IsAlive <- false
+
+            if not schedule.AreRemote then
+                for node in nodes do
+                    node.IsAlive <- false
+        | HomeCut seconds ->
+            isHomeCut <- true
+
+            later seconds (fun () ->
+                say "the home is back"
+                isHomeCut <- false)
         | HomePause seconds when not isHomePaused ->
             isHomePaused <- true
 
@@ -677,10 +826,10 @@ type World(schedule: Schedule, sabotage: Sabotage) =
                 isHomePaused <- false
 
                 // Its clock is ahead of what it has to read.
-                toCoordinator (CoordinatorInput.Tick())
+                toCoordinator leads[0] (CoordinatorInput.Tick())
 
                 while homeDeferred.Count > 0 do
-                    toCoordinator (homeDeferred.Dequeue()))
+                    homeDeferred.Dequeue() ||> toCoordinator)
         | Cut(worker, seconds) when nodes[worker].IsAlive ->
             cut.Add worker |> ignore
             breakGroups nodes[worker] (fun _ -> true)
@@ -722,26 +871,51 @@ type World(schedule: Schedule, sabotage: Sabotage) =
 
     /// A run that ends early, with workers that stand, has kept their state.
     let checkSaved lastFault (outcome: RunOutcome) =
+        let ended = leads |> Seq.filter (fun lead -> lead.Outcome = outcome) |> Seq.map _.Ended |> Seq.min
         match Option.ofObj outcome.Checkpoint with
         | _ when outcome.Message.Contains "No worker is left" -> ()
-        | _ when outcome.Message.Contains "could not be saved" -> if now > lastFault + 40.0 then fail outcome.Message
+        | _ when outcome.Message.Contains "could not be saved" -> if ended > lastFault + 40.0 then fail outcome.Message
         | Some name when checkpoints[name] = outcome.Step -> ()
         | _ when outcome.Step = 0L -> ()
         | name -> fail $"the run ends at step {outcome.Step} with {name}: {outcome.Message}"
 
-    let checkEnd lastFault (outcome: RunOutcome) =
-        match outcome.Reason with
-        | StopReason.Epochs ->
-            if outcome.WeightsHash <> expected then
-                fail $"the run ends with {outcome.WeightsHash}, and undisturbed with {expected}"
+    /// The run outlives its home where a majority of the workers is there.
+    let mustOutliveHome () =
+        schedule.AreRemote
+        && isStarted
+        && schedule.MinWorkers = 1
+        && schedule.Faults
+           |> List.forall (fun (_, fault) ->
+               match fault with
+               | HomeCrash
+               | HomeCut _
+               | HomePause _
+               | Join -> true
+               | _ -> false)
 
-            match final with
-            | Some state when state.ToString "x16" = expected -> ()
-            | state -> fail $"the last state is {state}, and should be {expected}"
+    let touchesHome =
+        schedule.Faults
+        |> List.exists (fun (_, fault) ->
+            match fault with
+            | HomeCrash
+            | HomeCut _
+            | HomePause _ -> true
+            | _ -> false)
+
+    let checkDone (outcome: RunOutcome) =
+        if outcome.WeightsHash <> expected then
+            fail $"the run ends with {outcome.WeightsHash}, and undisturbed with {expected}"
+
+        match final with
+        | Some state when state.ToString "x16" = expected -> ()
+        | state -> fail $"the last state is {state}, and should be {expected}"
+
+    let checkEarlyEnd lastFault (outcome: RunOutcome) =
+        match outcome.Reason with
         | StopReason.Interrupted when List.exists (fun (_, fault) -> fault = Interrupt) schedule.Faults ->
             checkSaved lastFault outcome
         | _ ->
-            if schedule.Faults.IsEmpty || not (isExcused outcome.Message) then
+            if schedule.Faults.IsEmpty || not (isExcused outcome.Message || (schedule.AreRemote && touchesHome)) then
                 fail $"the run ends: {outcome.Reason} {outcome.Message}"
 
             if
@@ -750,9 +924,23 @@ type World(schedule: Schedule, sabotage: Sabotage) =
             then
                 checkSaved lastFault outcome
 
-    member _.Trace = String.Join("\n", trace)
+    let outcomes () =
+        leads |> Seq.choose (fun lead -> Option.ofObj lead.Outcome) |> List.ofSeq
 
-    member _.Outcome = outcome
+    let checkEnd lastFault =
+        match outcomes () |> List.filter (fun outcome -> outcome.Reason = StopReason.Epochs) with
+        | [] when mustOutliveHome () -> fail "the run has not outlived its home"
+        | [] -> outcomes () |> List.iter (checkEarlyEnd lastFault)
+        | ends -> List.iter checkDone ends
+
+    /// Nobody is left who could go on.
+    let hasEnded () =
+        outcomes ()
+        |> List.exists (fun outcome -> outcome.Reason = StopReason.Epochs)
+        || not (Seq.exists isAlive leads)
+           && (not schedule.AreRemote || nodes |> Seq.forall (fun node -> not node.IsAlive))
+
+    member _.Trace = String.Join("\n", trace)
 
     /// Virtual seconds that it took.
     member _.Elapsed = now
@@ -772,13 +960,7 @@ type World(schedule: Schedule, sabotage: Sabotage) =
                 | Split(w, o, _) when not (known w && known o) -> ()
                 | fault -> strike fault)
 
-        let rec tick () =
-            if isNull outcome then
-                if not isHomePaused then toCoordinator (CoordinatorInput.Tick())
-
-                later 0.1 tick
-
-        tick ()
+        tickCoordinator leads[0]
 
         let lastFault =
             schedule.Faults
@@ -786,6 +968,7 @@ type World(schedule: Schedule, sabotage: Sabotage) =
                 match fault with
                 | Pause(_, s)
                 | HomePause s
+                | HomeCut s
                 | Cut(_, s)
                 | Split(_, _, s) -> time + s
                 | _ -> time)
@@ -793,17 +976,16 @@ type World(schedule: Schedule, sabotage: Sabotage) =
 
         let bound = lastFault + 400.0
 
-        while isNull outcome do
+        while not (hasEnded ()) do
             match events.TryDequeue() with
             | true, action, struct (time, _) ->
                 now <- time
 
                 if now > bound then
-                    fail $"the run has not ended {bound - lastFault} s behind the last fault: {coordinator.State}"
+                    let states = leads |> Seq.filter isAlive |> Seq.map (fun lead -> lead.Machine.State)
+                    fail $"the run has not ended {bound - lastFault} s behind the last fault: {String.Join(' ', states)}"
 
                 action ()
             | _ -> fail "nothing happens any more"
 
-        match outcome with
-        | null -> fail "no outcome"
-        | outcome -> checkEnd lastFault outcome
+        checkEnd lastFault

@@ -32,9 +32,35 @@ let private drawn seed =
       MinWorkers = if random.Next 5 = 0 then min workers 2 else 1
       Epochs = random.Next(1, 5)
       StepsPerEpoch = int64 (random.Next(1, 40))
+      AreRemote = false
       Faults =
         [ for _ in 1 .. random.Next(0, 7) -> random.NextDouble() * 12.0, fault () ]
         |> List.sortBy fst }
+
+/// The same on hosts that live on without the home, to which things happen too.
+let private drawnRemote seed =
+    let schedule = drawn seed
+    let random = Random(seed: int)
+
+    let disturb (time, fault) =
+        match random.Next 5 with
+        | 0 -> time, HomeCrash
+        | 1 -> time, HomeCut(Math.Pow(10.0, random.NextDouble() * 2.2 - 0.7))
+        | 2 when random.Next 2 = 0 -> time, HomePause(Math.Pow(10.0, random.NextDouble() * 2.2 - 0.7))
+        | _ -> time, fault
+
+    let isOfHomeAlone = random.Next 3 = 0
+
+    let faults =
+        [ for time, fault in schedule.Faults do
+              match disturb (time, fault) with
+              | _, (HomeCrash | HomeCut _ | HomePause _) as drawn -> drawn
+              | drawn when not isOfHomeAlone -> drawn
+              | _ -> () ]
+
+    { schedule with
+        AreRemote = true
+        Faults = faults }
 
 let private attempt sabotage schedule =
     let world = World(schedule, sabotage)
@@ -69,13 +95,15 @@ let private firstSeed =
     | "" -> 1
     | text -> int text
 
-let private holds seed =
-    let schedule = drawn seed
+let private holdsFor draw seed =
+    let schedule = draw seed
 
     if (attempt Sabotage.Nothing schedule).IsSome then
         let least = shrunk Sabotage.Nothing schedule
         let message, trace = (attempt Sabotage.Nothing least).Value
         failtest $"seed {seed}: {message}\n%A{least}\n{trace}"
+
+let private holds = holdsFor drawn
 
 let private finds sabotage =
     seq { 1..400 }
@@ -97,6 +125,10 @@ let tests =
               for seed in firstSeed .. firstSeed + count 10_000 - 1 do
                   holds seed
           }
+          test "runs on several hosts, whose homes are lost, cut off or stopped, do the same" {
+              for seed in firstSeed .. firstSeed + count 5_000 - 1 do
+                  holdsFor drawnRemote seed
+          }
           test "256 workers, some of which are lost" {
               let schedule =
                   { Seed = 5
@@ -104,6 +136,7 @@ let tests =
                     MinWorkers = 1
                     Epochs = 2
                     StepsPerEpoch = 5L
+                    AreRemote = false
                     Faults = [ for i in 1..20 -> 1.5 + float i * 0.1, Crash(i * 7, true) ] }
 
               match attempt Sabotage.Nothing schedule with
@@ -120,4 +153,8 @@ let longTests =
         [ test "100,000 runs under faults lose no committed step, keep one state, and end" {
               for seed in 100_000 .. 100_000 + count 100_000 - 1 do
                   holds seed
+          }
+          test "50,000 runs on several hosts do the same" {
+              for seed in 100_000 .. 100_000 + count 50_000 - 1 do
+                  holdsFor drawnRemote seed
           } ]

@@ -45,13 +45,16 @@ public sealed partial class CoordinatorMachine
             if (finished.IsComplete && Machine.deliveries.Count == 0) Machine.End(Machine.Outcome(reason, finished.InRankOrder, restores));
         }
 
+        /// <summary>A run that was interrupted stands at the step of its last checkpoint; elsewhere the best weights may be in place by now.</summary>
+        private bool IsOfNow(string name) => reason == StopReason.Interrupted && StateNames.StepOf(name) == Machine.committed;
+
         public override void Tick()
         {
             finished.Repeat();
             if (Machine.now - asked >= Machine.Patience.Repeat)
             {
                 asked = Machine.now;
-                Machine.RequestAgain(again: true);
+                Machine.RequestAgain(IsOfNow);
             }
 
             if (Machine.now < until) return;
@@ -123,7 +126,7 @@ public sealed partial class CoordinatorMachine
             {
                 // The source stands still: its state is the same whenever it is asked.
                 asked = Machine.now;
-                Machine.RequestAgain(again: false);
+                Machine.RequestAgain(static _ => true);
             }
 
             if (Machine.now >= until) NotSaved($"nothing came for {Machine.Patience.Saving.TotalSeconds:0} s");

@@ -354,12 +354,12 @@ public sealed partial class CoordinatorMachine
     };
 
     /// <summary>Asks again for what has not come, where something waits for it.</summary>
-    /// <param name="again">Whether a request that is heard for the first time now came too late.</param>
-    private void RequestAgain(bool again)
+    /// <param name="isOfNow">Of a state's name: whether the sender still has it; else a request that is heard for the first time now came too late.</param>
+    private void RequestAgain(Func<string, bool> isOfNow)
     {
         foreach (var (name, (sender, content)) in deliveries)
         {
-            Send(sender, RequestOf(name, content, again));
+            Send(sender, RequestOf(name, content, again: !isOfNow(name)));
         }
     }
 
@@ -392,7 +392,7 @@ public sealed partial class CoordinatorMachine
 
     private void TellGeneration(IMessage message)
     {
-        foreach (var member in generationMembers)
+        foreach (var member in generationMembers.Where(members.Has))
         {
             Send(member, message);
         }

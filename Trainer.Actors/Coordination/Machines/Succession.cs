@@ -37,6 +37,9 @@ internal sealed class Succession(WorkerIdentity identity, List<WorkerEffect> eff
     /// <summary>For the votes of a round to come.</summary>
     private static readonly TimeSpan Round = TimeSpan.FromSeconds(1.5);
 
+    /// <summary>From a vote to the coordinator that comes of it.</summary>
+    private static readonly TimeSpan Claiming = TimeSpan.FromSeconds(2);
+
     private static readonly TimeSpan Repeat = TimeSpan.FromSeconds(0.4);
 
     /// <summary>How long those that the majority has chosen for are told of it.</summary>
@@ -159,7 +162,7 @@ internal sealed class Succession(WorkerIdentity identity, List<WorkerEffect> eff
         {
             if (now - said > Repeat) Ask();
         }
-        else if (!declines && IsOrphan(Silence + Lead()) && now >= nextTry)
+        else if (!declines && !IsWaiting && IsOrphan(Silence + Lead()) && now >= nextTry)
         {
             Stand(isProbe: true);
         }
@@ -172,14 +175,18 @@ internal sealed class Succession(WorkerIdentity identity, List<WorkerEffect> eff
     /// <summary>It serves a coordinator that it had given up, since nobody has come to claim its promise.</summary>
     public bool IsReleased => IsFenced && now - promised > Promise && now - heard < Doubt;
 
+    /// <summary>It has given its vote, and whoever has it is to have the time to do something with it.</summary>
+    private bool IsWaiting => IsFenced && now - promised < Claiming;
+
     private bool IsOrphan(TimeSpan patience) => now - heard > patience || (isHomeGone && patience < Patience);
 
     private TimeSpan Lead() => Stagger * Math.Min(MostStaggered, form!.Members.Index().FirstOrDefault(m => m.Item.Incarnation == Incarnation).Index);
 
+    /// <summary>Where two have stood at once, and neither had a majority, the next time one of them is the first.</summary>
     private void GiveUp()
     {
+        nextTry = candidacy!.Since + Claiming + Lead() + Stagger;
         candidacy = null;
-        nextTry = now + Lead() + Stagger;
     }
 
     private void Stand(bool isProbe)
@@ -265,7 +272,7 @@ internal sealed class Succession(WorkerIdentity identity, List<WorkerEffect> eff
     private void Answer(RequestVote request)
     {
         var again = request.Term == Voted && request.Candidate == votedFor;
-        var isGranted = form is not null && (again || (request.Term > Voted && request.Term > Term && (IsFenced || IsOrphan(Doubt))));
+        var isGranted = form is not null && (again || (request.Term > Voted && request.Term > Term && !IsWaiting && (IsFenced || IsOrphan(Doubt))));
         if (isGranted && !request.Probe && !again) Grant(request.Term, request.Candidate);
         effects.Add(new WorkerEffect.Tell(request.Candidate, OwnVote(request.Term, request.Probe, isGranted)));
     }
