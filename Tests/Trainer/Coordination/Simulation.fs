@@ -281,7 +281,11 @@ type World(schedule: Schedule, sabotage: Sabotage) =
             | :? WorkerEffect.Order as order -> command node order.Command
             | :? WorkerEffect.Halt as halt -> stop node halt.Command
             | :? WorkerEffect.StopAtNextStep -> node.StopRequested <- true
-            | :? WorkerEffect.End -> node.IsAlive <- false
+            | :? WorkerEffect.End as ending ->
+                if ending.Reason.Contains "given this worker up" then
+                    fail $"worker {node.Number} ends, and nothing was wrong with it: {ending.Reason}"
+
+                node.IsAlive <- false
             | other -> fail $"{other}"
 
     and toHome (node: Node) (message: IMessage) =
@@ -458,7 +462,10 @@ type World(schedule: Schedule, sabotage: Sabotage) =
             node.Waiting <- None
             let mine = node.Work
 
-            after node (between 0.0005 0.01) (fun () ->
+            // A thread that waits wakes at once; on a busy machine, after a while.
+            let pause = if between 0.0 1.0 < 0.02 then 0.7 else 0.01
+
+            after node (between 0.0005 pause) (fun () ->
                 if node.Work = mine then
                     match failure with
                     | Some why -> bad why
