@@ -8,9 +8,11 @@ open CnnCluster.Tests.Suites
 let private say (text: string) =
     async { Console.Out.WriteLine(text.TrimEnd()) }
 
-/// Expecto's own printer writes escape sequences even into files; this one writes plain lines, and of failures only.
-let private printer =
+/// Expecto's own printer writes escape sequences even into files; this one writes plain lines: of failures, and in the long
+/// suite each test's name as it begins, so that one which hangs has said its own.
+let private printer suite =
     { TestPrinters.silent with
+        beforeEach = fun name _ -> if suite = Long then say $"begins: {name}" else async.Zero()
         ignored = fun name reason -> say $"ignored, which counts as failed: {name}: {reason}"
         failed = fun name message _ -> say $"failed: {name}\n{message}"
         exn = fun name error _ -> say $"failed: {name}\n{error}" }
@@ -28,11 +30,11 @@ let private close (summary: TestRunSummary) =
     if summary.successful && failed = 0 && passed > 0 then 0 else 1
 
 /// Runs with Expecto's own arguments, some of which (`--list-tests`, `--version`) run nothing and so report nothing.
-let private run arguments tests =
+let private run suite arguments tests =
     let results = ref None
     let keep = SummaryHandler(fun summary -> results.Value <- Some summary)
     let plain = if Console.IsOutputRedirected then [ Colours 0; No_Spinner ] else []
-    let settings = Printer printer :: Append_Summary_Handler keep :: plain
+    let settings = Printer(printer suite) :: Append_Summary_Handler keep :: plain
     let code = runTestsWithCLIArgs settings arguments tests
     results.Value |> Option.map close |> Option.defaultValue code
 
@@ -61,4 +63,4 @@ let main argv =
     testFromThisAssembly ()
     |> Option.bind (only suite)
     |> Option.defaultValue (testList "" [])
-    |> run arguments
+    |> run suite arguments

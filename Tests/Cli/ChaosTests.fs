@@ -5,7 +5,6 @@ module CnnCluster.Tests.Cli.ChaosTests
 open System
 open System.Collections.Generic
 open System.Diagnostics
-open System.Text.Json.Nodes
 open Expecto
 open CnnCluster.Tests.Cli.Runs
 
@@ -21,83 +20,126 @@ let private number (name: string) otherwise =
 
 /// Faults of one run.
 [<Literal>]
-let private AtOnce = 10
+let private AtOnce = 25
 
-/// Does things to the workers of a run until so many are done.
+type private Fault =
+    /// Longer than the run waits for a word: the others go on, and it comes back.
+    | LongStop
+    /// The run waits for it.
+    | ShortStop
+    /// It is replaced by a node that joins.
+    | Kill
+
+let private faultOf number =
+    match number with
+    | 0 -> LongStop
+    | 1 -> ShortStop
+    | _ -> Kill
+
+/// The workers of a run, and what is done to them.
+type private Disturbance(run: Run, join: string) =
+    let clock = Stopwatch.StartNew()
+    let log = List<string>()
+    let nodes = List<Process * Lines>()
+    let mutable living = Set.ofList (run.Next "start" |> workers)
+
+    let away victim =
+        run.Until($"worker {victim} given up", (fun members -> not (List.contains victim members)))
+
+    let whole () =
+        run.Until($"the workers {List.ofSeq living}", (fun members -> Set.ofList members = living))
+
+    let start () =
+        let node = Cnn.start [ "node"; "--join"; join ] run.Folder
+        Lines node.StandardOutput |> ignore
+        nodes.Add(node, Lines node.StandardError)
+        living <- living.Add node.Id
+
+    let act victim fault =
+        match fault with
+        | LongStop ->
+            signal "STOP" victim
+            away victim
+            signal "CONT" victim
+        | ShortStop ->
+            signal "STOP" victim
+            signal "CONT" victim
+        | Kill ->
+            signal "KILL" victim
+            living <- living.Remove victim
+            away victim
+            start ()
+
+    /// Does something to a worker, and waits until the run has as many of them as before, and has trained with them.
+    member _.Do(victim, fault) =
+        let began = clock.Elapsed
+        log.Add $"{began.TotalSeconds:F1} s: {fault} of {victim}"
+        act victim fault
+        whole ()
+        run.Next "epoch" |> ignore
+        log[log.Count - 1] <- $"{log[log.Count - 1]}, over after {(clock.Elapsed - began).TotalSeconds:F1} s"
+
+    /// The process that a number stands for.
+    member _.Victim number =
+        List.item (number % living.Count) (List.ofSeq living)
+
+    member _.Told =
+        let said =
+            [ for node, errors in nodes do
+                  for line in errors.Last 10 -> $"node {node.Id}: {line}" ]
+
+        String.concat "\n  " (Seq.append log said)
+
+    interface IDisposable with
+        member _.Dispose() =
+            for node, _ in nodes do
+                if not node.HasExited then node.Kill true
+                node.Dispose()
+
 let private disturb (run: Run) join seed faults =
     let random = Random(seed: int)
-    let nodes = List<Process>()
-    let mutable pids = workers (run.Next "start")
+    use disturbance = new Disturbance(run, join)
 
-    let replace () =
-        nodes.Add(Cnn.start [ "node"; "--join"; join ] run.Folder)
-        let regroup = run.Next("regroup", (fun e -> (string e["reason"]).Contains "joined"))
-        pids <- workers regroup
+    try
+        for _ in 1..faults do
+            disturbance.Do(disturbance.Victim(random.Next 1000), faultOf (random.Next 5))
 
-    /// Until the run has lost, or has got, a worker.
-    let regrouped () =
-        let regroup = run.Next "regroup"
-        Expect.equal (int regroup["lost_steps"]) 0 $"{regroup}"
-        pids <- workers regroup
+        // The nodes end with the run: it is stopped before they are.
+        let epoch = int (run.Next("epoch")["epoch"])
+        let code, errors = run.Interrupt()
+        Expect.equal code 130 errors
+        printfn $"chaos, seed {seed}:\n  {disturbance.Told}"
+        epoch
+    with e ->
+        raise (Exception($"{e.Message}\nseed {seed}, what was done:\n  {disturbance.Told}", e))
 
-    for _ in 1..faults do
-        run.Next "epoch" |> ignore
-        let victim = pids[random.Next pids.Length]
-
-        match random.Next 5 with
-        | 0 ->
-            // Longer than the run waits for a word: the others go on, and it comes back.
-            signal "STOP" victim
-            regrouped ()
-            signal "CONT" victim
-            regrouped ()
-        | 1 ->
-            // A short stop is waited for.
-            signal "STOP" victim
-            signal "CONT" victim
-        | _ ->
-            signal "KILL" victim
-            regrouped ()
-            replace ()
-
-    nodes
+/// The weights that a command ends with.
+let private hashOf (run: Run) arguments =
+    let ended = Cnn.run run.Folder ("train" :: arguments)
+    Expect.equal ended.ExitCode 0 ended.Error
+    string (ended.Field("end", "weights_sha256"))
 
 [<Tests>]
 let tests =
     testList
         "Cli.chaos (long)"
         [ test "runs whose workers are killed, stopped and replaced end with the bits of one that was left alone" {
-              let count, seed = number "CNN_CHAOS" 10, number "CNN_SEED" 1
+              let count, seed = number "CNN_CHAOS" 50, number "CNN_SEED" 1
 
               for part in 0 .. (count - 1) / AtOnce do
                   let faults = min AtOnce (count - part * AtOnce)
 
                   running script [ "--processes"; "3"; "--listen"; "127.0.0.1:0" ] (fun run ->
                       let join = string (run.Next("listen")["join"])
-                      let nodes = disturb run join (seed + part) faults
+                      let clock = Stopwatch.StartNew()
+                      let epoch = disturb run join (seed + part) faults
+                      let disturbed = clock.Elapsed.TotalSeconds
+                      let until = [ "--epochs"; string (epoch + 5); "--json"; "--threads"; "1" ]
+                      let resumed = hashOf run ([ "--resume"; "run"; "--processes"; "0" ] @ until)
+                      let alone = hashOf run ([ "net.cnn"; "--out"; "alone" ] @ until)
 
-                      try
-                          let epoch = int (run.Next("epoch")["epoch"])
-                          let code, errors = run.Interrupt()
-                          Expect.equal code 130 errors
+                      printfn
+                          $"chaos, seed {seed + part}: {faults} faults in {disturbed:F0} s, {epoch + 5} epochs again in {clock.Elapsed.TotalSeconds - disturbed:F0} s"
 
-                          let until = [ "--epochs"; string (epoch + 5); "--json"; "--threads"; "1" ]
-
-                          let resumed =
-                              Cnn.run run.Folder ([ "train"; "--resume"; "run"; "--processes"; "0" ] @ until)
-
-                          let alone = Cnn.run run.Folder ([ "train"; "net.cnn"; "--out"; "alone" ] @ until)
-
-                          Expect.equal resumed.ExitCode 0 resumed.Error
-                          Expect.equal alone.ExitCode 0 alone.Error
-
-                          Expect.equal
-                              (string (resumed.Field("end", "weights_sha256")))
-                              (string (alone.Field("end", "weights_sha256")))
-                              $"seed {seed + part}: {faults} faults"
-                      finally
-                          for node in nodes do
-                              if not node.HasExited then node.Kill true
-
-                              node.Dispose())
+                      Expect.equal resumed alone $"seed {seed + part}: {faults} faults")
           } ]

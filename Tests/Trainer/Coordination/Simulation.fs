@@ -386,6 +386,10 @@ type World(schedule: Schedule, sabotage: Sabotage) =
                 later 0.01 (fun () -> on node (fun () -> toWorker node (WorkerInput.KeepsAt [||])))
             | :? WorkerEffect.End as ending ->
                 say $"worker {node.Number} ends: {ending.Reason}"
+
+                if ending.Reason.Contains "given this worker up" then
+                    fail $"worker {node.Number} ends, and nothing was wrong with it: {ending.Reason}"
+
                 node.IsAlive <- false
             | other -> fail $"{other}"
 
@@ -564,7 +568,10 @@ type World(schedule: Schedule, sabotage: Sabotage) =
             node.Waiting <- None
             let mine = node.Work
 
-            after node (between 0.0005 0.01) (fun () ->
+            // A thread that waits wakes at once; on a busy machine, after a while.
+            let pause = if between 0.0 1.0 < 0.02 then 0.7 else 0.01
+
+            after node (between 0.0005 pause) (fun () ->
                 if node.Work = mine then
                     match failure with
                     | Some why -> bad why

@@ -164,6 +164,19 @@ let tests =
                   Expect.equal registration.Incarnation (ByteString.CopyFrom 2uy) "another incarnation"
               | other -> failtest $"{other}"
           }
+          test "that it is given up fails its collective: no news, and no reason to give it up again" {
+              let side = member1 ()
+              side.Hear(TrainEpoch(Generation = 1L, Epoch = 1)) |> ignore
+              side.Hear(Expelled(Reason = "was silent")) |> ignore
+              side.Hear(WorkerAccepted(Slot = 3, Job = Job())) |> ignore
+              Expect.isEmpty (side.Report(WorkerFailed(Generation = 1L, Kind = FailureKind.Peer))) "not said"
+          }
+          test "one that is given up while it prepares comes back too" {
+              let side = Side()
+              side.Hear(WorkerAccepted(Slot = 3, Job = Job())) |> ignore
+              Expect.isNone (reason (side.Hear(Expelled(Reason = "was silent")))) "does not end"
+              Expect.exists (sent (side.Tick 0.1)) (fun m -> m :? RegisterWorker) "registers anew"
+          }
           test "one that is given up after a failure of its own does not come back" {
               let side = member1 ()
 

@@ -281,7 +281,7 @@ public sealed class WorkerMachine
     private void Return(Expelled expelled)
     {
         if (!accepted) return;
-        if (prepared is null || hasFailed)
+        if (hasFailed)
         {
             End($"the run has given this worker up: {expelled.Reason}");
             return;
@@ -432,8 +432,8 @@ public sealed class WorkerMachine
             // Of a round that is over, or of an expulsion, nobody wants to know.
             case WorkerHalted halted when halted.Round != round: return;
 
-            // What a collective says when it is stopped is no news.
-            case WorkerFailed { Kind: FailureKind.Peer } when command.Kind == "halt": return;
+            // What a collective says when it is stopped is no news, nor what that of a generation says which has gone on without this worker.
+            case WorkerFailed { Kind: FailureKind.Peer } when command == default || command.Kind == "halt": return;
             case IOfGeneration { Generation: var of } when of != generation: return;
             case WorkerFailed { Kind: not FailureKind.Peer }: hasFailed = true; break;
             case WorkerPrepared: prepared = message; break;
