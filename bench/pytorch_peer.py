@@ -3,11 +3,13 @@
 
 Usage: pytorch_peer.py NETWORK THREADS BATCH SAMPLES SECONDS
        pytorch_peer.py NETWORK THREADS BATCH SAMPLES epoch
+       pytorch_peer.py pair NETWORK THREADS BATCH SAMPLES SECONDS
        pytorch_peer.py all-reduce ELEMENTS SECONDS
 
 NETWORK is lenet5, vgg or resnet18. SAMPLES is a folder of IDX files that the bench wrote: the images lie in memory as
-float32 and each step gathers its batch. With `epoch`, the clock runs over one epoch of training and a validation. With `all-reduce`, two processes sum float32 buffers over gloo, and the value is the
-microseconds of one sum.
+float32 and each step gathers its batch. With `epoch`, the clock runs over one epoch of training and a validation. With `pair`, two processes share
+each batch, joined by DistributedDataParallel over gloo. With `all-reduce`, two processes sum float32 buffers over gloo, and
+the value is the microseconds of one sum.
 """
 import json
 import math
@@ -68,6 +70,9 @@ def resnet18():
         layers += [Basic(channels, filters, stride), Basic(filters, filters, 1)]
         channels = filters
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 10))
+
+
+NETWORKS = {"lenet5": lenet5, "vgg": vgg, "resnet18": resnet18}
 
 
 def idx(path):
@@ -155,22 +160,57 @@ def sum_as(rank, port, elements, seconds):
     torch.distributed.destroy_process_group()
 
 
-def all_reduce(elements, seconds):
+def train_as(rank, port, name, threads, batch, folder, seconds):
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    torch.set_num_threads(threads)
+    torch.manual_seed(1)
+    torch.distributed.init_process_group("gloo", rank=rank, world_size=2)
+    network = torch.nn.parallel.DistributedDataParallel(NETWORKS[name]())
+    training = steps(network, *samples(folder, "train"), batch // 2)
+    start, taken = time.perf_counter(), 0
+    while taken < WARM_UP_STEPS or warming(start):
+        next(training)
+        taken += 1
+    # Both take as many steps as the first one reckons.
+    count = torch.tensor([max(LEAST_STEPS, math.ceil(seconds * taken / (time.perf_counter() - start)))])
+    torch.distributed.broadcast(count, 0)
+    torch.distributed.barrier()
+    start = time.perf_counter()
+    trained = sum(next(training) for _ in range(int(count)))
+    torch.distributed.barrier()
+    if rank == 0:
+        print(json.dumps({"value": 2 * trained / (time.perf_counter() - start)}), flush=True)
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()
+
+
+def warming(start):
+    """Whether the first one's clock says that it is still warming up."""
+    answer = torch.tensor([float(time.perf_counter() - start < WARM_UP_SECONDS)])
+    torch.distributed.broadcast(answer, 0)
+    return bool(answer)
+
+
+def in_two(work, *arguments):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    torch.multiprocessing.spawn(sum_as, (port, elements, seconds), nprocs=2)
+    torch.multiprocessing.spawn(work, (port, *arguments), nprocs=2)
 
 
 def main():
     if sys.argv[1] == "all-reduce":
-        all_reduce(int(sys.argv[2]), float(sys.argv[3]))
+        in_two(sum_as, int(sys.argv[2]), float(sys.argv[3]))
+        return
+    if sys.argv[1] == "pair":
+        name, threads, batch, folder, seconds = sys.argv[2:7]
+        in_two(train_as, name, int(threads), int(batch), pathlib.Path(folder), float(seconds))
         return
     name, threads, batch, folder, span = sys.argv[1:6]
     torch.set_num_threads(int(threads))
     torch.manual_seed(1)
     folder, batch = pathlib.Path(folder), int(batch)
-    network = {"lenet5": lenet5, "vgg": vgg, "resnet18": resnet18}[name]()
+    network = NETWORKS[name]()
     train = samples(folder, "train")
     training = steps(network, *train, batch)
     warm_up(training)

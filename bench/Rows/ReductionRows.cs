@@ -14,7 +14,7 @@ internal static class ReductionRows
     /// <param name="title">What they are called, likewise.</param>
     /// <param name="means">How the workers are joined.</param>
     /// <param name="goals">What each must reach.</param>
-    public static IEnumerable<Row> All(string name, string title, ReductionMeans means, IReadOnlyList<Goal> goals) => Sizes.Select(size => new Row
+    public static IEnumerable<Row> All(string name, string title, Means means, IReadOnlyList<Goal> goals) => Sizes.Select(size => new Row
     {
         Name = $"{name}-{size.Name}",
         Title = $"{title}, {size.Name} MB",

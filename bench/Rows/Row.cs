@@ -29,6 +29,9 @@ internal sealed record Row
     /// <summary>cnn without exact mode.</summary>
     public const string Inexact = "without exact";
 
+    /// <summary>cnn with one worker.</summary>
+    public const string OneWorker = "one worker";
+
     /// <summary>A side that another interpreter measures.</summary>
     public const string PyTorch = "PyTorch";
 

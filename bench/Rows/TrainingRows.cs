@@ -35,6 +35,20 @@ internal static class TrainingRows
         },
     };
 
+    /// <summary>Images per second of training steps by two workers, beside one, and two of PyTorch's.</summary>
+    public static Row Pair(string name, string title, string network, int batch, Means means, IReadOnlyList<Goal> goals) => new()
+    {
+        Name = name,
+        Title = title,
+        Unit = "images/s",
+        Sides = [Row.Cnn, Row.OneWorker, Row.PyTorch],
+        Goals = goals,
+        Measure = (side, at) => side == Row.Cnn
+            ? PairLoop.RateOfSteps(means, network, batch, at.Grey, at.Seconds)
+            : RateOfSteps(network, Row.Cnn, batch, at.Grey, at.Seconds),
+        PyTorchArguments = at => ["pair", .. Arguments(network, at, batch, at.Grey, at.Seconds.ToString(CultureInfo.InvariantCulture))],
+    };
+
     /// <summary>Images per second of an epoch with the validation behind it.</summary>
     public static Row Epoch(string name, string title, string network, int batch, IReadOnlyList<Goal> goals) => new()
     {

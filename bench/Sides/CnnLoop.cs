@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using CnnCluster.Dsl;
+using CnnCluster.Kernels;
 using CnnCluster.Kernels.Collectives;
 using CnnCluster.Trainer.Data;
 using CnnCluster.Trainer.Protocol;
@@ -16,22 +17,30 @@ internal sealed class CnnLoop : IDisposable
 {
     private readonly WorkerSession session;
 
-    public CnnLoop(string network, int batch, DataSet data, int? shards = null)
+    /// <param name="network">One of <c>bench/networks</c>.</param>
+    /// <param name="batch">Samples of the whole batch.</param>
+    /// <param name="data">The samples.</param>
+    /// <param name="shards">Of exact mode; null without it.</param>
+    /// <param name="collective">Joins it with other workers, which have an equal part of each batch; null where there is no other.</param>
+    public CnnLoop(string network, int batch, DataSet data, int? shards = null, ICollective? collective = null)
     {
         var plan = Networks.Training(network, batch, data.Train.Inputs[0].Shape, shards).Plan;
         session = new WorkerSession(new Job(), plan, CPU, data, ownStep: null);
+        if (collective is null) return;
+        var form = new FormGeneration();
+        form.Members.AddRange(collective.WorldSize.Ranks.Select(static _ => new Member { Share = 1 }));
+        session.Enter(collective, form);
     }
 
-    /// <summary>Images per second of training steps.</summary>
+    /// <summary>Images per second of training steps, of all workers together.</summary>
     public double RateOfSteps(StepMeter meter)
     {
-        for (var epoch = 1; !meter.IsDone; epoch++)
-        {
-            session.TrainEpoch(epoch, () => meter.IsDone, step => Count(meter, step));
-        }
-
+        TrainToStop(() => meter.IsDone, step => Count(meter, step));
         return meter.Rate;
     }
+
+    /// <summary>Takes part in what another worker measures.</summary>
+    public void Follow() => TrainToStop(static () => false, static _ => { });
 
     /// <summary>Images per second of one epoch of training and a validation.</summary>
     public double RateOfEpoch(StepMeter warmUp)
@@ -45,6 +54,14 @@ internal sealed class CnnLoop : IDisposable
     }
 
     public void Dispose() => session.Dispose();
+
+    /// <summary>Trains until a worker's wish to stop has come to all of them, with a step.</summary>
+    private void TrainToStop(Func<bool> stopRequested, Action<StepResult> onStep)
+    {
+        for (var epoch = 1; session.TrainEpoch(epoch, stopRequested, onStep) != StopCause.StopRequested; epoch++)
+        {
+        }
+    }
 
     /// <summary>The step that a stop is asked for in is one more: the clock has stopped by then.</summary>
     private static void Count(StepMeter meter, StepResult step)
