@@ -3,7 +3,10 @@ using System.Net.Sockets;
 namespace CnnCluster.Kernels.Collectives;
 
 /// <summary>What stands between a fresh connection and its first byte: nothing on loopback, mutual TLS between hosts.</summary>
-/// <remarks>A stream that is returned owns its socket. Where none is returned, the caller still has to close the socket.</remarks>
+/// <remarks>
+/// A stream that is returned owns its socket; where none is returned, the caller still has to close the socket. Its
+/// blocking calls keep to its time-outs, one thread may read while another writes, and closing the socket ends both.
+/// </remarks>
 public interface IConnectionSecurity
 {
     /// <summary>The accepting side.</summary>

@@ -5,16 +5,10 @@ namespace CnnCluster.Kernels.Collectives;
 
 /// <summary>One forming of a mesh: this rank connects to every lower one and accepts every higher one, all at once.</summary>
 internal sealed class MeshForming(
-    TcpListener listener, Rank own, IReadOnlyList<(string Host, int Port)> endpoints, MeshHello hello)
+    GuardedListener listener, IConnectionSecurity security, Rank own, IReadOnlyList<(string Host, int Port)> endpoints, MeshHello hello)
 {
-    /// <summary>How long a connection may take to say who it is.</summary>
-    private static readonly TimeSpan HelloPatience = TimeSpan.FromSeconds(2);
-
     /// <summary>Between two attempts to connect; a worker that starts has its listener up within moments.</summary>
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
-
-    /// <summary>Connections whose hello is being waited for. Further ones are closed; a peer among them comes again.</summary>
-    private const int MostGreetings = 1024;
 
     private readonly ConcurrentDictionary<int, string> obstacles = new();
 
@@ -30,10 +24,10 @@ internal sealed class MeshForming(
     public async Task RunAsync(CancellationToken deadline)
     {
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(deadline);
-        var work = Enumerable.Range(0, own.Value).Select(lower => UntilEnded(token => ConnectAsync(new Rank(lower), token), ended.Token)).ToList();
+        var work = Enumerable.Range(0, own.Value).Select(lower => ConnectAsync(new Rank(lower), ended.Token)).ToList();
         if (own.Value < endpoints.Count - 1)
         {
-            work.Add(UntilEnded(AcceptAsync, ended.Token));
+            work.Add(listener.RunAsync(GreetAsync, ended.Token));
         }
 
         try
@@ -47,11 +41,14 @@ internal sealed class MeshForming(
         }
     }
 
-    private static async Task UntilEnded(Func<CancellationToken, Task> work, CancellationToken ended)
+    private async Task ConnectAsync(Rank rank, CancellationToken ended)
     {
         try
         {
-            await work(ended);
+            while (!await TryConnectAsync(rank, ended))
+            {
+                await Task.Delay(Pause, ended);
+            }
         }
         catch (OperationCanceledException) when (ended.IsCancellationRequested)
         {
@@ -59,27 +56,20 @@ internal sealed class MeshForming(
         }
     }
 
-    private async Task ConnectAsync(Rank rank, CancellationToken ended)
-    {
-        while (!await TryConnectAsync(rank, ended))
-        {
-            await Task.Delay(Pause, ended);
-        }
-    }
-
     private async Task<bool> TryConnectAsync(Rank rank, CancellationToken ended)
     {
         var (host, port) = endpoints[rank.Value];
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         var seated = false;
         try
         {
             await socket.ConnectAsync(host, port, ended);
-            await IntroduceAsync(socket, ended);
-            seated = Seats.TryReserve(rank, socket);
+            var stream = await security.ConnectAsync(socket, host, ended);
+            await IntroduceAsync(stream, ended);
+            seated = Seats.TryReserve(rank, new MeshSeat(socket, stream));
             Seats.Confirm();
         }
-        catch (Exception e) when (IsConnectionFailure(e))
+        catch (Exception e) when (GuardedListener.IsFailure(e))
         {
             obstacles[rank.Value] = e.Message;
         }
@@ -94,9 +84,8 @@ internal sealed class MeshForming(
         return seated;
     }
 
-    private async Task IntroduceAsync(Socket socket, CancellationToken ended)
+    private async Task IntroduceAsync(Stream stream, CancellationToken ended)
     {
-        await using var stream = new NetworkStream(socket, ownsSocket: false);
         await stream.WriteAsync(hello.From(own), ended);
         var answer = new byte[1];
         if (await stream.ReadAsync(answer, ended) == 0 || answer[0] != MeshHello.Welcome)
@@ -105,84 +94,26 @@ internal sealed class MeshForming(
         }
     }
 
-    private async Task AcceptAsync(CancellationToken ended)
+    /// <summary>Seats the rank that a new connection says it is from.</summary>
+    private async Task<string?> GreetAsync(Socket socket, Stream stream, CancellationToken patience)
     {
-        var greetings = new List<Task>();
-        try
-        {
-            while (true)
-            {
-                var socket = await NextAsync(ended);
-                greetings.RemoveAll(static g => g.IsCompleted);
-                if (socket is not null && greetings.Count < MostGreetings)
-                {
-                    greetings.Add(GreetAsync(socket, ended));
-                }
-                else
-                {
-                    socket?.Dispose();
-                }
-            }
-        }
-        finally
-        {
-            await Task.WhenAll(greetings);
-        }
+        var words = new byte[MeshHello.Length];
+        await stream.ReadExactlyAsync(words, patience);
+        if (hello.Sender(words) is not { } rank) return "it showed another generation or another token than this one's";
+        if (rank.Value <= own.Value || rank.Value >= endpoints.Count) return $"it said that it is rank {rank} of {endpoints.Count}";
+        return await WelcomeAsync(rank, new MeshSeat(socket, stream), patience) ? null : $"it said that it is rank {rank}, which is here already";
     }
 
-    /// <summary>The next connection; null after one that broke while it was accepted.</summary>
-    private async Task<Socket?> NextAsync(CancellationToken ended)
+    private async Task<bool> WelcomeAsync(Rank rank, MeshSeat seat, CancellationToken patience)
     {
-        try
-        {
-            return await listener.AcceptSocketAsync(ended);
-        }
-        catch (Exception e) when (IsConnectionFailure(e))
-        {
-            // The pause keeps a lack of handles, or a listener that was just closed, from becoming a busy loop.
-            await Task.Delay(Pause, ended);
-            return null;
-        }
-    }
-
-    /// <summary>Seats the rank that a new connection says it is from; closes a stranger's.</summary>
-    private async Task GreetAsync(Socket socket, CancellationToken ended)
-    {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(ended);
-        patience.CancelAfter(HelloPatience);
-        var seated = false;
-        try
-        {
-            await using var stream = new NetworkStream(socket, ownsSocket: false);
-            var words = new byte[MeshHello.Length];
-            await stream.ReadExactlyAsync(words, patience.Token);
-            seated = hello.Sender(words) is { } rank && IsHigher(rank) && await WelcomeAsync(rank, socket, stream, patience.Token);
-        }
-        catch (Exception e) when (IsConnectionFailure(e) || e is OperationCanceledException)
-        {
-            // A stranger that said too little, or a peer whose connection broke: a peer comes again.
-        }
-        finally
-        {
-            if (!seated)
-            {
-                socket.Dispose();
-            }
-        }
-    }
-
-    private bool IsHigher(Rank rank) => rank.Value > own.Value && rank.Value < endpoints.Count;
-
-    private async Task<bool> WelcomeAsync(Rank rank, Socket socket, NetworkStream stream, CancellationToken patience)
-    {
-        if (!Seats.TryReserve(rank, socket))
+        if (!Seats.TryReserve(rank, seat))
         {
             return false;
         }
 
         try
         {
-            await stream.WriteAsync(new[] { MeshHello.Welcome }, patience);
+            await seat.Stream.WriteAsync(new[] { MeshHello.Welcome }, patience);
         }
         catch
         {
@@ -193,6 +124,4 @@ internal sealed class MeshForming(
         Seats.Confirm();
         return true;
     }
-
-    private static bool IsConnectionFailure(Exception e) => e is SocketException or IOException or ObjectDisposedException;
 }

@@ -2,11 +2,22 @@ using System.Net.Sockets;
 
 namespace CnnCluster.Kernels.Collectives;
 
+/// <summary>A connection of a mesh: the socket, and the stream that its security made of it.</summary>
+internal sealed record MeshSeat(Socket Socket, Stream Stream) : IDisposable
+{
+    public void Dispose()
+    {
+        // The socket first: a stream that would say farewell must not wait for it.
+        Socket.Dispose();
+        Stream.Dispose();
+    }
+}
+
 /// <summary>The connections of a mesh that is forming: one seat for each other rank.</summary>
 internal sealed class MeshSeats(Rank own, int world)
 {
     private readonly Lock gate = new();
-    private readonly Socket?[] seats = new Socket?[world];
+    private readonly MeshSeat?[] seats = new MeshSeat?[world];
     private readonly TaskCompletionSource full = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int welcomed;
 
@@ -26,7 +37,7 @@ internal sealed class MeshSeats(Rank own, int world)
     }
 
     /// <summary>Keeps a seat for a rank's connection; false if the rank has one already.</summary>
-    public bool TryReserve(Rank rank, Socket socket)
+    public bool TryReserve(Rank rank, MeshSeat seat)
     {
         lock (gate)
         {
@@ -35,7 +46,7 @@ internal sealed class MeshSeats(Rank own, int world)
                 return false;
             }
 
-            seats[rank.Value] = socket;
+            seats[rank.Value] = seat;
             return true;
         }
     }
@@ -60,13 +71,13 @@ internal sealed class MeshSeats(Rank own, int world)
 
     /// <summary>The connections in rank order; call when all are made.</summary>
     public TcpPeer?[] Peers(TimeSpan patience) =>
-        [.. seats.Select((socket, rank) => socket is null ? null : new TcpPeer(new Rank(rank), socket, patience))];
+        [.. seats.Select((seat, rank) => seat is null ? null : new TcpPeer(new Rank(rank), seat, patience))];
 
     public void CloseAll()
     {
         lock (gate)
         {
-            Array.ForEach(seats, static socket => socket?.Dispose());
+            Array.ForEach(seats, static seat => seat?.Dispose());
         }
     }
 }

@@ -15,5 +15,5 @@ public sealed class PlainConnections : IConnectionSecurity
 
     public Task<Stream> ConnectAsync(Socket socket, string host, CancellationToken cancellation) => Open(socket);
 
-    private static Task<Stream> Open(Socket socket) => Task.FromResult<Stream>(new NetworkStream(socket, ownsSocket: true));
+    private static Task<Stream> Open(Socket socket) => Task.FromResult<Stream>(new SocketStream(socket));
 }

@@ -2,8 +2,8 @@ namespace CnnCluster.Kernels.Collectives;
 
 /// <summary>
 /// Replaces connections between ranks of one host by links through shared memory. Every rank offers every other a segment
-/// over their connection, and whoever finds it is on the same host: between containers that share no memory, and
-/// between hosts, the connections stay.
+/// over their connection, and says which host it runs on; whoever finds the segment, in both directions, shares it. Between
+/// containers that share no memory, and between hosts, the connections stay, also where hosts share a folder.
 /// </summary>
 internal sealed class SharedHandover : IDisposable
 {
@@ -31,7 +31,8 @@ internal sealed class SharedHandover : IDisposable
     /// <exception cref="CollectiveException">A peer is gone or late.</exception>
     public (PeerLink?[] Links, SharedSegment? Own) Run(Rank self)
     {
-        Exchange(_ => nonce, SharedSegment.NonceBytes, (rank, offered) => segments[rank] = Map(offered));
+        byte[] offer = [.. nonce, .. RunningKernel.Identity];
+        Exchange(_ => offer, offer.Length, (rank, offered) => segments[rank] = Map(offered));
         Exchange(rank => [Mapped(rank)], 1, (rank, answer) =>
         {
             if (answer[0] == 1 && Mapped(rank) == 1) return;
@@ -73,8 +74,14 @@ internal sealed class SharedHandover : IDisposable
         }
     }
 
-    private SharedSegment? Map(byte[] offered) =>
-        own is null || Array.TrueForAll(offered, static b => b == 0) ? null : SharedSegment.TryOpen(layout.SegmentBytes, offered);
+    private SharedSegment? Map(byte[] offered)
+    {
+        var segment = offered.AsSpan(0, SharedSegment.NonceBytes);
+        var kernel = offered.AsSpan(SharedSegment.NonceBytes);
+        return own is null || segment.IndexOfAnyExcept((byte)0) < 0 || !kernel.SequenceEqual(RunningKernel.Identity)
+            ? null
+            : SharedSegment.TryOpen(layout.SegmentBytes, segment);
+    }
 
     private byte Mapped(int rank) => segments[rank] is null ? (byte)0 : (byte)1;
 

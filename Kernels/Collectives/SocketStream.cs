@@ -5,9 +5,9 @@ namespace CnnCluster.Kernels.Collectives;
 /// <summary>
 /// A connected socket as a stream whose calls wait on the caller's own thread: once a socket has been used
 /// asynchronously, as in forming a mesh, .NET's blocking calls wait for a thread that serves all sockets, which costs two
-/// changes of thread for every wait.
+/// changes of thread for every wait. Its asynchronous calls are the socket's, without time-outs.
 /// </summary>
-internal sealed class SocketStream : Stream
+public sealed class SocketStream : Stream
 {
     private readonly Socket socket;
 
@@ -64,9 +64,46 @@ internal sealed class SocketStream : Stream
 
     public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
 
+    /// <exception cref="IOException">The connection is broken.</exception>
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        try
+        {
+            return await socket.ReceiveAsync(buffer, SocketFlags.None, cancellationToken);
+        }
+        catch (SocketException e)
+        {
+            throw new IOException(e.Message, e);
+        }
+    }
+
+    /// <exception cref="IOException">The connection is broken.</exception>
+    public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        try
+        {
+            while (buffer.Length > 0)
+            {
+                buffer = buffer[await socket.SendAsync(buffer, SocketFlags.None, cancellationToken)..];
+            }
+        }
+        catch (SocketException e)
+        {
+            throw new IOException(e.Message, e);
+        }
+    }
+
+    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
     public override void Flush()
     {
     }
+
+    public override Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
 

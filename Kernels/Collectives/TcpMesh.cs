@@ -5,27 +5,36 @@ namespace CnnCluster.Kernels.Collectives;
 
 /// <summary>This process's listener for the other ranks, and the forming of a collective over TCP with them.</summary>
 /// <remarks>
-/// A connection that does not show this generation's token within two seconds is closed and disturbs nothing. The token
-/// goes over the wire in clear: it keeps out mistakes and strangers, not someone who can read the network.
+/// A connection that does not pass its security and show this generation's token within some seconds is closed and
+/// disturbs nothing. Where connections are plain the token goes over the wire in clear: it keeps out mistakes and
+/// strangers, not someone who can read the network.
 /// </remarks>
 public sealed class TcpMesh : IDisposable
 {
     private const int Backlog = 512;
     private readonly TcpListener listener;
+    private readonly IConnectionSecurity security;
+    private readonly GuardedListener guarded;
     private readonly CancellationTokenSource closing = new();
 
-    private TcpMesh(IPAddress address)
+    private TcpMesh(IPAddress address, IConnectionSecurity security, Action<Refusal> refused)
     {
+        this.security = security;
         listener = new TcpListener(address, 0);
         listener.Start(Backlog);
         Port = ((IPEndPoint)listener.LocalEndpoint).Port;
+        guarded = new GuardedListener(listener, security, "a worker's data plane", refused);
     }
 
     public int Port { get; }
 
     /// <summary>Listens on an address, at a port that the system gives; peers can connect from now on.</summary>
+    /// <param name="address">One of this machine's.</param>
+    /// <param name="security">How connections are opened, the same on every rank; plain where none is given.</param>
+    /// <param name="refused">Hears of each connection that is turned away.</param>
     /// <exception cref="SocketException">The address is not this machine's.</exception>
-    public static TcpMesh Listen(IPAddress address) => new(address);
+    public static TcpMesh Listen(IPAddress address, IConnectionSecurity? security = null, Action<Refusal>? refused = null) =>
+        new(address, security ?? PlainConnections.Instance, refused ?? (static _ => { }));
 
     /// <summary>Joins the other ranks of a generation: connects to every lower rank and accepts every higher one.</summary>
     /// <param name="rank">This process's rank.</param>
@@ -50,7 +59,7 @@ public sealed class TcpMesh : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(rank.Value);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(rank.Value, endpoints.Count);
         ObjectDisposedException.ThrowIf(closing.IsCancellationRequested, this);
-        var forming = new MeshForming(listener, rank, endpoints, new MeshHello(generation, token.Span));
+        var forming = new MeshForming(guarded, security, rank, endpoints, new MeshHello(generation, token.Span));
         if (endpoints.Count == 1)
         {
             return new SoloCollective();

@@ -19,12 +19,13 @@ internal sealed class TcpPeer : PeerLink
     private readonly NativeScratch borrowed = new();
     private int disposed;
 
-    public TcpPeer(Rank rank, Socket socket, TimeSpan patience)
+    /// <param name="rank">The other rank.</param>
+    /// <param name="seat">The connection with it, which this peer takes over.</param>
+    /// <param name="patience">How long one message may be waited for.</param>
+    public TcpPeer(Rank rank, MeshSeat seat, TimeSpan patience)
         : base(rank, patience)
     {
-        this.socket = socket;
-        socket.NoDelay = true;
-        stream = new SocketStream(socket);
+        (socket, stream) = (seat.Socket, seat.Stream);
         stream.ReadTimeout = stream.WriteTimeout = (int)patience.TotalMilliseconds;
         outbox = new TcpOutbox(stream, $"to rank {rank}");
     }

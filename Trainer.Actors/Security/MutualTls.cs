@@ -48,7 +48,7 @@ public sealed class MutualTls(ClusterIdentity identity) : IConnectionSecurity
 
     private static async Task<Stream> OpenAsync(Socket socket, Func<SslStream, Task> authenticate)
     {
-        var stream = new SslStream(new NetworkStream(socket, ownsSocket: true));
+        var stream = new SslStream(new SocketStream(socket));
         try
         {
             await authenticate(stream);

@@ -22,3 +22,11 @@ let localNode folder name =
 /// Connections as a node with this folder makes them.
 let tls folder =
     new MutualTls(ClusterIdentity.Read(folder, now))
+
+/// A cluster of some age: the folder of a node of this machine, and that of one whose certificate is over.
+let agedCluster folder name =
+    let cluster = Path.Combine(folder, name)
+    let old, fresh = NodeNames.Parse "old", NodeNames.Parse "localhost,127.0.0.1"
+    CertificateFolders.Create(cluster, [| old |], now.AddDays -3.0, 2)
+    CertificateFolders.AddNode(cluster, fresh, now, 30)
+    CertificateFolders.OfNode(cluster, fresh), CertificateFolders.OfNode(cluster, old)

@@ -92,14 +92,8 @@ let tests =
           }
           test "who has an expired certificate of our cluster is turned away by the home itself" {
               Cnn.inFolder (fun folder ->
-                  let cluster = Path.Combine(folder, "ours")
-                  let old, fresh = NodeNames.Parse "old", NodeNames.Parse "localhost,127.0.0.1"
-                  CertificateFolders.Create(cluster, [| old |], Certificates.now.AddDays -3.0, 2)
-                  CertificateFolders.AddNode(cluster, fresh, Certificates.now, 30)
-                  let home = CertificateFolders.OfNode(cluster, fresh)
-
-                  visited home "127.0.0.1" (send (showing (CertificateFolders.OfNode(cluster, old))) "127.0.0.1")
-                  |> ignore)
+                  let home, old = Certificates.agedCluster folder "ours"
+                  visited home "127.0.0.1" (send (showing old) "127.0.0.1") |> ignore)
           }
           test "who shows no certificate is turned away" { turnedAway (fun _ -> send withoutCertificate "127.0.0.1") }
           test "a home whose certificate is for another name is not sent anything" {
