@@ -30,14 +30,16 @@ type Fault =
     | Join
 
 type Schedule =
-    { Seed: int
-      Workers: int
-      MinWorkers: int
-      Epochs: int
-      StepsPerEpoch: int64
-      /// Workers live on hosts of their own, without the home, and may lead the run; else they are the home's processes.
-      AreRemote: bool
-      Faults: (float * Fault) list }
+    {
+        Seed: int
+        Workers: int
+        MinWorkers: int
+        Epochs: int
+        StepsPerEpoch: int64
+        /// Workers live on hosts of their own, without the home, and may lead the run; else they are the home's processes.
+        AreRemote: bool
+        Faults: (float * Fault) list
+    }
 
 /// What the model can be told to do wrong, so that the checks are seen to find it.
 type Sabotage =
@@ -286,7 +288,10 @@ type World(schedule: Schedule, sabotage: Sabotage) =
             on peer (fun () ->
                 match message, peer.Coordinator with
                 | (:? RegisterWorker), Some lead ->
-                    toPeer peer (string node.Number) (FollowCoordinator(Term = peer.Machine.Term, Coordinator = string lead))
+                    toPeer
+                        peer
+                        (string node.Number)
+                        (FollowCoordinator(Term = peer.Machine.Term, Coordinator = string lead))
                 | (:? RegisterWorker), None -> ()
                 | message, _ -> toWorker peer (WorkerInput.FromPeer message)))
 
@@ -458,9 +463,11 @@ type World(schedule: Schedule, sabotage: Sabotage) =
                 let step, state = node.Position.Step, defaultArg node.Restored node.State
 
                 after node (between 0.01 0.6) (fun () ->
-                    if deliver.Content = StateContent.Checkpoint
-                       && deliver.Name <> StateNames.Final
-                       && stateAt step <> state then
+                    if
+                        deliver.Content = StateContent.Checkpoint
+                        && deliver.Name <> StateNames.Final
+                        && stateAt step <> state
+                    then
                         fail $"checkpoint {deliver.Name} has the state of other steps"
 
                     checkpoints[deliver.Name] <- step
@@ -688,7 +695,8 @@ type World(schedule: Schedule, sabotage: Sabotage) =
 
         appliers[key].Add node.Number |> ignore
 
-        if appliers[key].Count = group.Form.Members.Count then committedBy[step] <- token
+        if appliers[key].Count = group.Form.Members.Count then
+            committedBy[step] <- token
 
     and trained (node: Node) epoch cause =
         report
@@ -878,7 +886,12 @@ type World(schedule: Schedule, sabotage: Sabotage) =
 
     /// A run that ends early, with workers that stand, has kept their state.
     let checkSaved lastFault (outcome: RunOutcome) =
-        let ended = leads |> Seq.filter (fun lead -> lead.Outcome = outcome) |> Seq.map _.Ended |> Seq.min
+        let ended =
+            leads
+            |> Seq.filter (fun lead -> lead.Outcome = outcome)
+            |> Seq.map _.Ended
+            |> Seq.min
+
         match Option.ofObj outcome.Checkpoint with
         | _ when outcome.Message.Contains "No worker is left" -> ()
         | _ when outcome.Message.Contains "could not be saved" -> if ended > lastFault + 40.0 then fail outcome.Message
@@ -922,7 +935,10 @@ type World(schedule: Schedule, sabotage: Sabotage) =
         | StopReason.Interrupted when List.exists (fun (_, fault) -> fault = Interrupt) schedule.Faults ->
             checkSaved lastFault outcome
         | _ ->
-            if schedule.Faults.IsEmpty || not (isExcused outcome.Message || (schedule.AreRemote && touchesHome)) then
+            if
+                schedule.Faults.IsEmpty
+                || not (isExcused outcome.Message || (schedule.AreRemote && touchesHome))
+            then
                 fail $"the run ends: {outcome.Reason} {outcome.Message}"
 
             if
@@ -942,8 +958,7 @@ type World(schedule: Schedule, sabotage: Sabotage) =
 
     /// Nobody is left who could go on.
     let hasEnded () =
-        outcomes ()
-        |> List.exists (fun outcome -> outcome.Reason = StopReason.Epochs)
+        outcomes () |> List.exists (fun outcome -> outcome.Reason = StopReason.Epochs)
         || not (Seq.exists isAlive leads)
            && (not schedule.AreRemote || nodes |> Seq.forall (fun node -> not node.IsAlive))
 
@@ -990,7 +1005,9 @@ type World(schedule: Schedule, sabotage: Sabotage) =
 
                 if now > bound then
                     let states = leads |> Seq.filter isAlive |> Seq.map (fun lead -> lead.Machine.State)
-                    fail $"the run has not ended {bound - lastFault} s behind the last fault: {String.Join(' ', states)}"
+
+                    fail
+                        $"the run has not ended {bound - lastFault} s behind the last fault: {String.Join(' ', states)}"
 
                 action ()
             | _ -> fail "nothing happens any more"

@@ -70,6 +70,12 @@ let tests =
                   Expect.equal again.Latest store.Latest "latest"
                   Expect.equal again.Best store.Best "best")
           }
+          test "the best weights may come alone, to a home that has not seen them be the best" {
+              within (fun folder store ->
+                  receiveAll store [ "step-00000009"; "best" ]
+                  Expect.equal (kept folder) [ "best.safetensors"; "step-00000009.safetensors" ] "beside the last step"
+                  Expect.equal (File.ReadAllText store.Best) "best" "as it came")
+          }
           test "content that breaks off changes nothing" {
               within (fun folder store ->
                   receiveAll store [ "best-step-00000001" ]
@@ -85,7 +91,6 @@ let tests =
           }
           for name in
               [ ""
-                "best"
                 "best-final"
                 "step-1"
                 "step-000000001"

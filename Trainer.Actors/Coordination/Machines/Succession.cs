@@ -77,7 +77,7 @@ internal sealed class Succession(WorkerIdentity identity, List<WorkerEffect> eff
     /// <summary>It has promised not to hear its coordinator any more.</summary>
     public bool IsFenced { get; private set; }
 
-    /// <summary>Whether it waits for another coordinator where its own is lost.</summary>
+    /// <summary>Whether it waits for another coordinator where its own is lost: workers that end with the home have no vote in it.</summary>
     public bool Waits => identity.MayLead && form is not null;
 
     /// <summary>A round of asking for votes.</summary>
@@ -272,7 +272,7 @@ internal sealed class Succession(WorkerIdentity identity, List<WorkerEffect> eff
     private void Answer(RequestVote request)
     {
         var again = request.Term == Voted && request.Candidate == votedFor;
-        var isGranted = form is not null && (again || (request.Term > Voted && request.Term > Term && !IsWaiting && (IsFenced || IsOrphan(Doubt))));
+        var isGranted = Waits && (again || (request.Term > Voted && request.Term > Term && !IsWaiting && (IsFenced || IsOrphan(Doubt))));
         if (isGranted && !request.Probe && !again) Grant(request.Term, request.Candidate);
         effects.Add(new WorkerEffect.Tell(request.Candidate, OwnVote(request.Term, request.Probe, isGranted)));
     }
@@ -305,7 +305,7 @@ internal sealed class Succession(WorkerIdentity identity, List<WorkerEffect> eff
 
     private void Follow(FollowCoordinator follow)
     {
-        if (follow.Term <= Term || follow.Term < Voted) return;
+        if (!identity.MayLead || follow.Term <= Term || follow.Term < Voted) return;
         (Term, Voted, IsFenced, candidacy) = (follow.Term, follow.Term, false, null);
         Hear();
         effects.Add(new WorkerEffect.Follow(follow.Coordinator));
