@@ -25,6 +25,7 @@ public sealed class ClusterNode : IAsyncDisposable
 
     // Membership settles in a few ticks; with the default of one second a tick, forming takes seconds.
     // Nobody is downed by Akka's own resolvers: who goes on is the coordinators' majority to say (docs/adr/0018), see Downing.
+    // A process that cannot join is ended by its workers, which wait for less long and keep what they have.
     // A member that was killed cannot agree to anybody's leaving: a second is waited for it, no longer.
     // Heartbeats are answered on Akka's own dispatcher, so training threads cannot starve them.
     // The default JSON serializer would build whatever types a peer names: it is replaced by a refusal.
@@ -41,7 +42,7 @@ public sealed class ClusterNode : IAsyncDisposable
             leader-actions-interval = 200 ms
             periodic-tasks-initial-delay = 100 ms
             retry-unsuccessful-join-after = 1 s
-            shutdown-after-unsuccessful-join-seed-nodes = 30 s
+            shutdown-after-unsuccessful-join-seed-nodes = 90 s
             run-coordinated-shutdown-when-down = on
           }
           actor {
