@@ -16,6 +16,18 @@ internal static class CommonOptions
         HelpName = "LIST",
     };
 
+    public static Option<string?> Certificates() => new("--cert")
+    {
+        Description = "This node's certificates: a folder that 'cnn cert' made. Connections are encrypted, and only members of the cluster take part",
+        HelpName = "DIR",
+    };
+
+    public static Option<string?> Host() => new("--host")
+    {
+        Description = "The name or address that others reach this machine by, which its certificate is for",
+        HelpName = "NAME",
+    };
+
     public static Option<int?> Threads() => new("--threads")
     {
         Description = "Intra-op threads of each worker (default: cores divided by workers)",

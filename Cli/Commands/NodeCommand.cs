@@ -1,10 +1,12 @@
 using System.CommandLine;
+using System.Net;
 using System.Runtime.InteropServices;
 using CnnCluster.Cli.Output;
 using CnnCluster.Trainer;
 using CnnCluster.Trainer.Coordination;
 using CnnCluster.Trainer.Hosting;
 using CnnCluster.Trainer.Metrics;
+using CnnCluster.Trainer.Security;
 using CnnCluster.Trainer.Storage;
 
 namespace CnnCluster.Cli.Commands;
@@ -18,33 +20,37 @@ internal static class NodeCommand
         var devices = CommonOptions.Devices();
         var firstSlot = new Option<int?>("--first-slot") { Description = "The number of this process's first worker over all processes (default: what the run gives)" };
         var share = new Option<int>("--share") { Description = "Each worker's part of a batch beside the others'", DefaultValueFactory = _ => 1, HelpName = "N" };
+        var (certificates, host) = (CommonOptions.Certificates(), CommonOptions.Host());
         var output = new Option<string?>("--out") { Description = "The run's folder, if this node comes to lead the run (default: runs/NAME-TIME)", HelpName = "DIR" };
         var json = new Option<bool>("--json") { Description = "Print the events of a run that this node leads as JSON lines" };
-        var command = new Command("node", "Offer this machine's devices to a training run on this machine") { join, devices, share, firstSlot, output, json };
+        var command = new Command("node", "Offer this machine's devices to a training run") { join, certificates, host, devices, share, firstSlot, output, json };
         command.SetAction((parse, _) =>
         {
             var ticket = Ticket(parse.GetValue(join)!);
             var least = (int)CommonOptions.AtLeast(1, parse.GetValue(share), "--share");
             var offer = new WorkerOffer(ticket.Token, parse.GetValue(firstSlot), CommonOptions.SplitDevices(parse.GetValue(devices)), least);
+            var network = NetworkTowards(ticket.Home, parse.GetValue(host), parse.GetValue(certificates));
             return offer.FirstSlot is null
-                ? RunAsync(ticket, offer, new NodeStandbyOptions(parse.GetValue(output), Say, Reader(parse.GetValue(json))), parse.GetValue(json))
-                : ServeHomeAsync(ticket, offer);
+                ? RunAsync(ticket, network, offer, new NodeStandbyOptions(parse.GetValue(output), Say, Reader(parse.GetValue(json))), parse.GetValue(json))
+                : ServeHomeAsync(ticket, network, offer);
         });
         return command;
     }
 
     /// <summary>A node of its own: Ctrl-C ends it, and a run that it leads at the next step.</summary>
-    private static async Task<int> RunAsync(JoinTicket ticket, WorkerOffer offer, NodeStandbyOptions options, bool json)
+    private static async Task<int> RunAsync(JoinTicket ticket, NodeNetwork network, WorkerOffer offer, NodeStandbyOptions options, bool json)
     {
-        var end = await Interruption.RunAsync(leave => NodeProcess.RunAsync(ticket.Home, offer, options, leave));
+        using var found = network;
+        var end = await Interruption.RunAsync(leave => NodeProcess.RunAsync(ticket.Home, network, offer, options, leave));
         if (end is { Led: { } outcome, Folder: { } led }) return OutcomeOutput.Conclude(outcome, led, json);
         if (end.Folder is { } kept) Say($"the last state is in {kept.Checkpoints}; cnn train --resume {kept.Location} goes on from it");
         return CodeOf(end);
     }
 
     /// <summary>A process that the run's home has started, and that ends with it.</summary>
-    private static async Task<int> ServeHomeAsync(JoinTicket ticket, WorkerOffer offer)
+    private static async Task<int> ServeHomeAsync(JoinTicket ticket, NodeNetwork network, WorkerOffer offer)
     {
+        using var found = network;
         // Ctrl-C reaches every process of the terminal, and so may a termination: what it means is for the home to say.
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, LeaveToHome);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, LeaveToHome);
@@ -54,8 +60,13 @@ internal static class NodeCommand
             WatchParent(leave);
         }
 
-        return CodeOf(await NodeProcess.RunAsync(ticket.Home, offer, options: null, leave.Token));
+        return CodeOf(await NodeProcess.RunAsync(ticket.Home, network, offer, options: null, leave.Token));
     }
+
+    /// <summary>Where this node is found: by the name that is said, or by the address from which the run's home is reached.</summary>
+    private static NodeNetwork NetworkTowards(DnsEndPoint home, string? name, string? certificates) => name is null
+        ? NodeNetwork.Towards(home, certificates)
+        : NodeNetwork.Open(null, name, certificates);
 
     private static int CodeOf(NodeEnd end)
     {
@@ -90,8 +101,8 @@ internal static class NodeCommand
         if (File.Exists(join)) return JoinTicket.Read(join);
         var home = JoinTicket.TryParseAddress(join)
             ?? throw new UserException($"--join takes HOST:PORT, such as 127.0.0.1:4053, or the file 'join' of a run's folder; '{join}' is neither.");
-        var token = Environment.GetEnvironmentVariable(LocalProcesses.TokenVariable)
+        var token = JoinTicket.TokenOfEnvironment()
             ?? throw new UserException($"{LocalProcesses.TokenVariable} is not set: a node needs the token of the run that it joins, or --join with the file 'join' of the run's folder.");
-        return new JoinTicket(home, JoinTicket.ParseToken(token, LocalProcesses.TokenVariable));
+        return new JoinTicket(home, token);
     }
 }

@@ -7,6 +7,7 @@ using CnnCluster.Trainer;
 using CnnCluster.Trainer.Coordination;
 using CnnCluster.Trainer.Hosting;
 using CnnCluster.Trainer.Metrics;
+using CnnCluster.Trainer.Security;
 using CnnCluster.Trainer.Storage;
 using CnnCluster.Trainer.Tracing;
 using CnnCluster.Trainer.Training;
@@ -28,12 +29,16 @@ internal sealed class TrainCommand
     private readonly Option<string?> initial = new("--init") { Description = "Start from the weights of a safetensors file", HelpName = "FILE" };
     private readonly Option<string?> output = new("--out") { Description = "The run's folder (default: runs/NAME-TIME)", HelpName = "DIR" };
     private readonly Option<string?> resume = new("--resume") { Description = "Go on with a run, from its last checkpoint", HelpName = "RUN" };
-    private readonly Option<string?> listen = new("--listen") { Description = "Let nodes join the run at this address of this machine; port 0 takes one that is free", HelpName = "HOST:PORT" };
+    private readonly Option<string?> listen = new("--listen") { Description = "Let nodes join the run at this address; port 0 takes one that is free. Beyond this machine it needs --cert", HelpName = "HOST:PORT" };
+    private readonly Option<string?> certificates = CommonOptions.Certificates();
+    private readonly Option<string?> host = CommonOptions.Host();
     private readonly Option<int> minWorkers = new("--min-workers") { Description = "Wait for others while there are fewer workers than these", DefaultValueFactory = _ => 1, HelpName = "N" };
     private readonly Option<bool> json = CommonOptions.Json();
     private readonly Option<string?> traceFile = new("--trace") { Description = "Write where each step's time goes, for chrome://tracing and Perfetto", HelpName = "FILE" };
     private readonly Option<long> traceSteps = new("--trace-steps") { Description = "Trace the parts of so many steps, from the first", DefaultValueFactory = _ => 1000, HelpName = "N" };
     private readonly Option<string?> record = new("--record-steps") { Description = "Write each step's weights and reduced gradient to a folder", Hidden = true };
+
+    private NodeNetwork? network;
 
     public static Command Create()
     {
@@ -41,7 +46,7 @@ internal sealed class TrainCommand
         var command = new Command("train", "Train a network, on one worker or many")
         {
             train.script, train.data, train.workers, train.processes, train.devices, train.threads, train.epochs,
-            train.steps, train.changes, train.initial, train.resume, train.listen, train.minWorkers, train.output, train.json, train.traceFile, train.traceSteps, train.record,
+            train.steps, train.changes, train.initial, train.resume, train.listen, train.certificates, train.host, train.minWorkers, train.output, train.json, train.traceFile, train.traceSteps, train.record,
         };
         command.SetAction((parse, _) => train.RunAsync(parse));
         return command;
@@ -49,6 +54,7 @@ internal sealed class TrainCommand
 
     private async Task<int> RunAsync(ParseResult parse)
     {
+        using var found = network = Network(parse);
         var resumed = parse.GetValue(resume) is { } path ? Earlier(parse, path) : null;
         var earlier = resumed?.ReadSettings();
         var request = resumed is null ? NewRequest(parse) : RequestOf(parse, resumed, earlier!);
@@ -87,7 +93,7 @@ internal sealed class TrainCommand
             ? RunFolder.Open(path)
             : throw new UserException(
                 $"--resume goes on with what {path} was started with: {string.Join(", ", said)} cannot be changed. "
-                + "--epochs, --steps, --data, --workers, --processes, --devices, --threads, --listen, --min-workers, --trace and --json can.");
+                + "--epochs, --steps, --data, --workers, --processes, --devices, --threads, --listen, --cert, --host, --min-workers, --trace and --json can.");
     }
 
     /// <exception cref="UserException">The data are others.</exception>
@@ -140,26 +146,35 @@ internal sealed class TrainCommand
         {
             Training = training,
             Layout = layout,
-            Listen = parse.GetValue(listen) is { } address ? ParseListen(address) : null,
+            Network = network,
+            Port = parse.GetValue(listen) is { } address ? ParseListen(address).Port : null,
+            JoinToken = parse.GetValue(listen) is null ? null : JoinTicket.TokenOfEnvironment(),
             MinWorkers = MinWorkers(parse, layout),
             DataFolder = parse.GetValue(data) ?? earlier?.DataFolder,
             StepLimit = CommonOptions.AtLeast(0, parse.GetValue(steps), "--steps"),
         };
     }
 
-    private static IPEndPoint ParseListen(string text)
+    private static DnsEndPoint ParseListen(string text) => JoinTicket.TryParseAddress(text)
+        ?? throw new UserException($"--listen takes HOST:PORT, such as 127.0.0.1:4053; '{text}' is not one.");
+
+    /// <summary>Where the run's home is found: at the address that it listens at, or by the name that is said beside it.</summary>
+    private NodeNetwork Network(ParseResult parse)
     {
-        if (JoinTicket.TryParseAddress(text) is not { } address)
+        var folder = parse.GetValue(certificates);
+        if (parse.GetValue(listen) is not { } text)
         {
-            throw new UserException($"--listen takes HOST:PORT, such as 127.0.0.1:4053; '{text}' is not one.");
+            return folder is null && parse.GetValue(host) is null
+                ? NodeNetwork.Loopback()
+                : throw new UserException("--cert and --host need --listen: without it no others take part in the run.");
         }
 
-        var host = address.Host == "localhost" ? IPAddress.Loopback
-            : IPAddress.TryParse(address.Host, out var known) ? known
-            : throw new UserException($"--listen takes an address of this machine, such as 127.0.0.1; '{address.Host}' is none.");
-        return IPAddress.IsLoopback(host)
-            ? new IPEndPoint(host, address.Port)
-            : throw new UserException($"--listen {text} is not available in this version yet: beyond this machine connections need certificates. 127.0.0.1 takes nodes of this machine.");
+        var address = ParseListen(text);
+        var bind = IPAddress.TryParse(address.Host, out var known) ? known : null;
+        var name = parse.GetValue(host) ?? address.Host;
+        return known is not null && (known.Equals(IPAddress.Any) || known.Equals(IPAddress.IPv6Any)) && parse.GetValue(host) is null
+            ? throw new UserException($"--listen {text} needs --host NAME: the name or address that nodes reach this machine by.")
+            : NodeNetwork.Open(bind, name, folder);
     }
 
     private int MinWorkers(ParseResult parse, RunLayout layout)

@@ -30,6 +30,9 @@ public sealed record RunSettings
     /// <summary>Workers that the run begins with.</summary>
     public required int World { get; init; }
 
+    /// <summary>Workers that the home starts itself, with numbers of their own from 0: who else comes gets later ones.</summary>
+    public int ReservedSlots { get; init; }
+
     /// <summary>With fewer than these the run waits for others.</summary>
     public int MinWorkers { get; init; } = 1;
 

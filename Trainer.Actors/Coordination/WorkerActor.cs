@@ -150,6 +150,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     private void Prepare(WorkerEffect.Prepare prepare)
     {
         job = prepare.Job;
+        seat.WasAccepted = true;
         worker.Prepare(prepare.Slot, prepare.Job);
     }
 

@@ -27,6 +27,9 @@ public sealed class WorkerSeat
     /// <summary>The control paths of the workers that it was last part of a generation with.</summary>
     public IReadOnlyList<string> Peers { get; set; } = [];
 
+    /// <summary>Whether a coordinator has taken the worker in through the actor of now.</summary>
+    public bool WasAccepted { get; set; }
+
     /// <param name="next">Takes what the worker reports from now on; what it said while there was nobody is said again when it is asked.</param>
-    public void Take(Action<IMessage> next) => speaker = next;
+    public void Take(Action<IMessage> next) => (speaker, WasAccepted) = (next, false);
 }

@@ -5,7 +5,10 @@ using Akka.Cluster.Hosting;
 using Akka.Configuration;
 using Akka.Hosting;
 using Akka.Remote.Hosting;
+using Akka.Remote.Transport.DotNetty;
+using CnnCluster.Kernels.Collectives;
 using CnnCluster.Trainer.Protocol;
+using CnnCluster.Trainer.Security;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -67,23 +70,27 @@ public sealed class ClusterNode : IAsyncDisposable
     /// <summary>Where other processes reach this one.</summary>
     public Address Address => Cluster.Get(System).SelfAddress;
 
+    /// <summary>The address of a member, as one that opens connections in the same way knows it.</summary>
+    public static Address AddressOf(NodeNetwork network, DnsEndPoint member) =>
+        new(network.Identity is null ? "akka.tcp" : "akka.ssl.tcp", SystemName, member.Host, member.Port);
+
     /// <summary>Starts a cluster of one, which others may join.</summary>
-    /// <param name="address">The address to bind and to be known by.</param>
+    /// <param name="network">Where it is found.</param>
     /// <param name="port">The port; 0 takes one that the system gives.</param>
     /// <param name="cancellation">Gives up starting.</param>
-    public static async Task<ClusterNode> StartHomeAsync(IPAddress address, int port, CancellationToken cancellation)
+    public static async Task<ClusterNode> StartHomeAsync(NodeNetwork network, int port, CancellationToken cancellation)
     {
-        var node = await StartAsync(address, port, HomeRole, [], cancellation);
+        var node = await StartAsync(network, port, HomeRole, [], cancellation);
         await Cluster.Get(node.System).JoinAsync(node.Address, cancellation);
         return node;
     }
 
     /// <summary>Starts this process and joins the cluster of a run.</summary>
-    /// <param name="address">The address to bind and to be known by.</param>
+    /// <param name="network">Where it is found.</param>
     /// <param name="seeds">Members of it: the first that answers takes this one in.</param>
     /// <param name="cancellation">Gives up starting.</param>
-    public static Task<ClusterNode> JoinAsync(IPAddress address, IReadOnlyList<Address> seeds, CancellationToken cancellation) =>
-        StartAsync(address, 0, WorkerRole, seeds, cancellation);
+    public static Task<ClusterNode> JoinAsync(NodeNetwork network, IReadOnlyList<Address> seeds, CancellationToken cancellation) =>
+        StartAsync(network, 0, WorkerRole, seeds, cancellation);
 
     public async ValueTask DisposeAsync()
     {
@@ -92,12 +99,12 @@ public sealed class ClusterNode : IAsyncDisposable
         host.Dispose();
     }
 
-    private static async Task<ClusterNode> StartAsync(IPAddress address, int port, string role, IReadOnlyList<Address> seeds, CancellationToken cancellation)
+    private static async Task<ClusterNode> StartAsync(NodeNetwork network, int port, string role, IReadOnlyList<Address> seeds, CancellationToken cancellation)
     {
         var builder = Host.CreateEmptyApplicationBuilder(null);
         var level = LogLevelOf(Environment.GetEnvironmentVariable(LogVariable));
         builder.Logging.SetMinimumLevel(level).AddConsole(static o => o.LogToStandardErrorThreshold = LogLevel.Trace);
-        builder.Services.AddAkka(SystemName, akka => akka
+        builder.Services.AddAkka(SystemName, akka => Secure(akka, network)
             .AddHocon(ConfigurationFactory.ParseString(Settings), HoconAddMode.Prepend)
             .ConfigureLoggers(static loggers =>
             {
@@ -105,7 +112,7 @@ public sealed class ClusterNode : IAsyncDisposable
                 loggers.AddLoggerFactory();
             })
             .AddHocon(ConfigurationFactory.ParseString(AkkaLevel(level)), HoconAddMode.Prepend)
-            .WithRemoting(new RemoteOptions { HostName = address.ToString(), Port = port })
+            .WithRemoting(new RemoteOptions { HostName = network.Bind.ToString(), PublicHostName = network.Host, Port = port, EnableSsl = network.Identity is not null })
             .WithClustering(new ClusterOptions
             {
                 Roles = [role],
@@ -114,6 +121,22 @@ public sealed class ClusterNode : IAsyncDisposable
         var host = builder.Build();
         await host.StartAsync(cancellation);
         return new ClusterNode(host);
+    }
+
+    /// <summary>Both sides show a certificate of the cluster's authority, and the one that is connected to is for the host that was meant.</summary>
+    private static AkkaConfigurationBuilder Secure(AkkaConfigurationBuilder akka, NodeNetwork network) => network.Identity is { } identity
+        ? akka.AddSetup(new DotNettySslSetup(
+            identity.Certificate,
+            suppressValidation: false,
+            requireMutualAuthentication: true,
+            validateCertificateHostname: true,
+            (certificate, _, peer, errors, _) => IsLetIn(network, identity.WhyNoPeer(certificate, errors), peer)))
+        : akka;
+
+    private static bool IsLetIn(NodeNetwork network, string? why, string peer)
+    {
+        if (why is not null) network.Refused(new Refusal(peer, "the control plane", why));
+        return why is null;
     }
 
     /// <summary>Quiet unless asked: what matters of a lost process is said by the coordinator, once and in words.</summary>

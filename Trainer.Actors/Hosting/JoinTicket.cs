@@ -8,6 +8,8 @@ namespace CnnCluster.Trainer.Hosting;
 /// <param name="Token">16 bytes.</param>
 public sealed record JoinTicket(DnsEndPoint Home, byte[] Token)
 {
+    private const int Bytes = 16;
+
     /// <summary>Writes the file; it is readable by its owner alone from the first.</summary>
     public void Write(string path)
     {
@@ -42,6 +44,11 @@ public sealed record JoinTicket(DnsEndPoint Home, byte[] Token)
             : null;
     }
 
+    /// <summary>The token that the environment names; null where it names none.</summary>
+    /// <exception cref="UserException">It is no token.</exception>
+    public static byte[]? TokenOfEnvironment() =>
+        Environment.GetEnvironmentVariable(LocalProcesses.TokenVariable) is { Length: > 0 } text ? ParseToken(text, LocalProcesses.TokenVariable) : null;
+
     /// <param name="text">Hexadecimal.</param>
     /// <param name="source">Where it stands, for the message.</param>
     /// <exception cref="UserException">It is no token.</exception>
@@ -49,7 +56,10 @@ public sealed record JoinTicket(DnsEndPoint Home, byte[] Token)
     {
         try
         {
-            return Convert.FromHexString(text);
+            var token = Convert.FromHexString(text);
+            return token.Length == Bytes
+                ? token
+                : throw new UserException($"{source} holds no token: that has {2 * Bytes} hexadecimal digits, and this {2 * token.Length}.");
         }
         catch (FormatException)
         {

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using CnnCluster.Trainer.Security;
 
 namespace CnnCluster.Trainer.Hosting;
 
@@ -8,7 +9,8 @@ namespace CnnCluster.Trainer.Hosting;
 /// <param name="JoinToken">The run's token, which goes by the environment: an argument would be seen by every user.</param>
 /// <param name="FirstSlot">The number of its first worker over all processes.</param>
 /// <param name="Devices">One device for each of its workers.</param>
-public sealed record WorkerProcess(string Join, byte[] JoinToken, int FirstSlot, IReadOnlyList<string> Devices);
+/// <param name="Network">Where it is to be found, as the home is.</param>
+public sealed record WorkerProcess(string Join, byte[] JoinToken, int FirstSlot, IReadOnlyList<string> Devices, NodeNetwork Network);
 
 /// <summary>The worker processes that this run started on this machine. Disposing it ends them.</summary>
 /// <remarks>
@@ -72,6 +74,8 @@ public sealed class LocalProcesses : IDisposable
             "--join", child.Join,
             "--devices", string.Join(',', child.Devices),
             "--first-slot", child.FirstSlot.ToString(CultureInfo.InvariantCulture),
+            "--host", child.Network.Host,
+            .. child.Network.Certificates is { } certificates ? ["--cert", certificates] : Array.Empty<string>(),
         ];
         var start = new ProcessStartInfo(program, arguments)
         {

@@ -1,6 +1,7 @@
 using System.Net;
 using Akka.Actor;
 using CnnCluster.Trainer.Coordination;
+using CnnCluster.Trainer.Security;
 using CnnCluster.Trainer.Storage;
 using CnnCluster.Trainer.Training;
 
@@ -25,24 +26,30 @@ public static class NodeProcess
 
     /// <summary>Joins a run's cluster and works for it until it is dismissed. Leads the run where its home is gone and a majority of the workers wants it.</summary>
     /// <param name="home">The run's home.</param>
+    /// <param name="network">Where this process is found.</param>
     /// <param name="offer">What is offered.</param>
     /// <param name="options">Of a node that lives on without the home; null for one that ends with it.</param>
     /// <param name="leave">Ends the node at once, and a run that it leads at the next step.</param>
-    public static async Task<NodeEnd> RunAsync(DnsEndPoint home, WorkerOffer offer, NodeStandbyOptions? options, CancellationToken leave)
+    public static async Task<NodeEnd> RunAsync(
+        DnsEndPoint home, NodeNetwork network, WorkerOffer offer, NodeStandbyOptions? options, CancellationToken leave)
     {
         Kernels.Native.TorchLibrary.EnsureLoaded();
-        var address = new Address("akka.tcp", ClusterNode.SystemName, home.Host, home.Port);
+        var address = ClusterNode.AddressOf(network, home);
         var data = new DataCache();
-        using var services = new WorkerServices(data);
+        var refusals = new Refusals(static line => Console.Error.WriteLine(line));
+        network.Refused = refusals.Note;
+        using var services = new WorkerServices(data) { Network = network, Refused = refusals.Note };
         var workers = new WorkerHost(RunHome.PathOf(address), offer, services);
         IReadOnlyList<Address> known = [address];
         while (true)
         {
-            await using var node = await ClusterNode.JoinAsync(IPAddress.Loopback, known, leave);
-            await using var standby = options is null ? null : new NodeStandby(node, offer, data, options);
+            await using var node = await ClusterNode.JoinAsync(network, known, leave);
+            await using var standby = options is null ? null : new NodeStandby(node, network, refusals, offer, data, options);
             workers.Speak(node, standby);
             await Task.WhenAny(workers.Ended, node.System.WhenTerminated, Asked(standby, leave));
             if (workers.Ended.IsCompleted || leave.IsCancellationRequested) return await EndAsync(workers, standby);
+
+            if (!workers.WereAccepted) return new NodeEnd(NotLetIn(network), null, null);
 
             // The cluster has taken this process for lost, and its control plane has ended. The workers and what they know live on.
             options?.Say("the cluster had given this node up; it joins anew");
@@ -57,6 +64,10 @@ public static class NodeProcess
         await Task.WhenAny(Task.Delay(Timeout.Infinite, leave));
         if (standby is not null) await standby.InterruptAsync();
     }
+
+    private static string NotLetIn(NodeNetwork network) => network.Identity is null
+        ? "the run's cluster does not let this node in: a run with certificates takes nodes with --cert alone"
+        : "the run's cluster does not let this node in: are its certificates of the same 'cnn cert init'?";
 
     private static async Task<NodeEnd> EndAsync(WorkerHost workers, NodeStandby? standby)
     {

@@ -1,8 +1,8 @@
-using System.Net;
 using System.Security.Cryptography;
 using CnnCluster.Trainer.Coordination;
 using CnnCluster.Trainer.Coordination.Machines;
 using CnnCluster.Trainer.Protocol;
+using CnnCluster.Trainer.Security;
 using CnnCluster.Trainer.StateChannel;
 using CnnCluster.Trainer.Storage;
 using CnnCluster.Trainer.Training;
@@ -10,7 +10,8 @@ using CnnCluster.Trainer.Training;
 namespace CnnCluster.Trainer.Hosting;
 
 /// <summary>A node that leads its run where the home is gone, or keeps the run's state where it can go on nowhere.</summary>
-internal sealed class NodeStandby(ClusterNode node, WorkerOffer offer, DataCache data, NodeStandbyOptions options) : IStandby, IAsyncDisposable
+internal sealed class NodeStandby(
+    ClusterNode node, NodeNetwork network, Refusals refusals, WorkerOffer offer, DataCache data, NodeStandbyOptions options) : IStandby, IAsyncDisposable
 {
     private readonly SemaphoreSlim gate = new(1);
     private RunKeeper? keeper;
@@ -30,8 +31,10 @@ internal sealed class NodeStandby(ClusterNode node, WorkerOffer offer, DataCache
             var kept = Keep(request, samples);
             home = new RunHome(
                 node,
+                network,
                 kept,
                 (receiver, token) => request.Settings(samples, offer.JoinToken, receiver, token) with { Job = job, HasHome = false },
+                refusals.Note,
                 mandate);
             home.Listen(kept);
             options.Say($"the run's coordinator is gone; this node leads the run now, and keeps it in {kept.Folder.Location}");
@@ -51,7 +54,7 @@ internal sealed class NodeStandby(ClusterNode node, WorkerOffer offer, DataCache
             if (receiver is not null) return [];
             var (request, samples) = Read(job);
             var token = RandomNumberGenerator.GetBytes(16);
-            receiver = Keep(request, samples).Receive(IPAddress.Loopback, token);
+            receiver = Keep(request, samples).Receive(network, token, refusals.Note);
             var checkpoint = Delivery(StateNames.Checkpoint(position.Step, isBest: false), StateContent.Checkpoint, token);
             return position.EarlyStopping is { BestEpoch: > 0 } && request.Plan.EarlyStop.Restore == Dsl.Restore.Best
                 ? [checkpoint, Delivery(StateNames.Best, StateContent.Best, token)]
@@ -108,7 +111,7 @@ internal sealed class NodeStandby(ClusterNode node, WorkerOffer offer, DataCache
     {
         Name = name,
         Content = content,
-        Receiver = new Endpoint { Host = IPAddress.Loopback.ToString(), Port = receiver!.Port },
+        Receiver = new Endpoint { Host = network.Host, Port = receiver!.Port },
         Token = Google.Protobuf.ByteString.CopyFrom(token),
     };
 }

@@ -1,9 +1,11 @@
 using System.Net;
 using System.Security.Cryptography;
 using Akka.Actor;
+using CnnCluster.Kernels.Collectives;
 using CnnCluster.Trainer.Coordination;
 using CnnCluster.Trainer.Coordination.Machines;
 using CnnCluster.Trainer.Protocol;
+using CnnCluster.Trainer.Security;
 using CnnCluster.Trainer.StateChannel;
 
 namespace CnnCluster.Trainer.Hosting;
@@ -20,17 +22,20 @@ internal sealed class RunHome : IAsyncDisposable
     private JoinFile? joinFile;
 
     /// <param name="node">This process in the cluster.</param>
+    /// <param name="network">Where it is found.</param>
     /// <param name="keeper">The run's folder: takes states and events.</param>
     /// <param name="describe">What the coordinator must know, from where states are sent and what they must show there.</param>
+    /// <param name="refused">Hears of each connection that is turned away.</param>
     /// <param name="mandate">Of a process that takes the run over; null for the one that starts it.</param>
-    public RunHome(ClusterNode node, RunKeeper keeper, Func<Endpoint, byte[], RunSettings> describe, Mandate? mandate = null)
+    public RunHome(
+        ClusterNode node, NodeNetwork network, RunKeeper keeper, Func<Endpoint, byte[], RunSettings> describe, Action<Refusal> refused, Mandate? mandate = null)
     {
         Node = node;
         var token = RandomNumberGenerator.GetBytes(16);
-        receiver = keeper.Receive(IPAddress.Loopback, token);
+        receiver = keeper.Receive(network, token, refused);
         try
         {
-            Settings = describe(new Endpoint { Host = IPAddress.Loopback.ToString(), Port = receiver.Port }, token);
+            Settings = describe(new Endpoint { Host = network.Host, Port = receiver.Port }, token);
             hub = node.System.ActorOf(ActorFactory<RunEventHub>.Props(() => new RunEventHub(keeper.Readers)));
             Coordinator = node.System.ActorOf(
                 ActorFactory<Coordinator>.Props(() => new Coordinator(Settings, hub, o => outcome.TrySetResult(o), mandate)), CoordinatorName);

@@ -1,8 +1,9 @@
 using System.Globalization;
-using System.Net;
+using CnnCluster.Kernels.Collectives;
 using CnnCluster.Kernels.Tracing;
 using CnnCluster.Trainer.Coordination;
 using CnnCluster.Trainer.Metrics;
+using CnnCluster.Trainer.Security;
 using CnnCluster.Trainer.StateChannel;
 using CnnCluster.Trainer.Storage;
 using CnnCluster.Trainer.Tracing;
@@ -34,8 +35,9 @@ public sealed class RunKeeper : IDisposable
     /// <summary>Readers of the run's events.</summary>
     public IReadOnlyList<IRunReader> Readers { get; }
 
-    /// <summary>Takes states at an address, at a port the system gives.</summary>
-    public StateReceiver Receive(IPAddress address, byte[] token) => new(address, token, Keep);
+    /// <summary>Takes states where this process is found, at a port the system gives.</summary>
+    public StateReceiver Receive(NodeNetwork network, byte[] token, Action<Refusal> refused) =>
+        new(network.Bind, token, Keep, network.Security, refused);
 
     /// <summary>Writes down how nodes join, as long as the run listens.</summary>
     public JoinFile Listen(JoinTicket ticket) => new(Folder.Join, ticket);

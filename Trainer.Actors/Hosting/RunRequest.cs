@@ -1,6 +1,7 @@
 using CnnCluster.Dsl;
 using CnnCluster.Trainer.Coordination;
 using CnnCluster.Trainer.Protocol;
+using CnnCluster.Trainer.Security;
 using CnnCluster.Trainer.Tracing;
 using CnnCluster.Trainer.Training;
 using DslTraining = CnnCluster.Dsl.Training;
@@ -26,8 +27,14 @@ public sealed record RunRequest
     /// </summary>
     public Func<OwnStep>? OwnStep { get; init; }
 
-    /// <summary>Where nodes may join; null for a run that no others take part in.</summary>
-    public System.Net.IPEndPoint? Listen { get; init; }
+    /// <summary>Where the run's home is found; null for this machine alone. The caller disposes it when the run has ended.</summary>
+    public NodeNetwork? Network { get; init; }
+
+    /// <summary>The port at which nodes may join, 0 for one that the system gives; null for a run that no others take part in.</summary>
+    public int? Port { get; init; }
+
+    /// <summary>The 16 bytes that nodes show when they join; null for random ones.</summary>
+    public byte[]? JoinToken { get; init; }
 
     /// <summary>With fewer workers than these the run waits, at its beginning and later.</summary>
     public int MinWorkers { get; init; } = 1;
@@ -82,6 +89,7 @@ public sealed record RunRequest
         PlateauState = Resume?.Position.Plateau ?? PlateauRule.Initial,
         BestMetrics = Resume?.BestMetrics,
         World = Math.Max(Layout.World, MinWorkers),
+        ReservedSlots = Layout.World,
         MinWorkers = MinWorkers,
         MaxWorkers = Plan.Shards,
         Job = Job(),

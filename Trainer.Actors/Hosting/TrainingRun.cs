@@ -1,7 +1,7 @@
-using System.Net;
 using System.Security.Cryptography;
 using Akka.Actor;
 using CnnCluster.Trainer.Coordination;
+using CnnCluster.Trainer.Security;
 using CnnCluster.Trainer.Training;
 
 namespace CnnCluster.Trainer.Hosting;
@@ -21,13 +21,16 @@ public static class TrainingRun
         RunRequest request, RunKeeper keeper, DataCache data, Action<string> log, CancellationToken interrupt)
     {
         request.CheckExact();
-        var joinToken = RandomNumberGenerator.GetBytes(16);
+        var joinToken = request.JoinToken ?? RandomNumberGenerator.GetBytes(16);
         var samples = request.LoadData(data);
-        await using var node = await ClusterNode.StartHomeAsync(
-            request.Listen?.Address ?? IPAddress.Loopback, request.Listen?.Port ?? 0, CancellationToken.None);
-        await using var home = new RunHome(node, keeper, (receiver, token) => request.Settings(samples, joinToken, receiver, token));
+        var refusals = new Refusals(log);
+        using var loopback = NodeNetwork.Loopback();
+        var network = request.Network ?? loopback;
+        network.Refused = refusals.Note;
+        await using var node = await ClusterNode.StartHomeAsync(network, request.Port ?? 0, CancellationToken.None);
+        await using var home = new RunHome(node, network, keeper, (receiver, token) => request.Settings(samples, joinToken, receiver, token), refusals.Note);
         if (request.Resume is { Position: var position }) home.Publish(new RunResumed(position.Epoch, position.Step));
-        if (request.Listen is not null) home.Listen(keeper);
+        if (request.Port is not null) home.Listen(keeper);
         await using var stop = interrupt.Register(() => home.Coordinator.Tell(new Coordinator.Interrupt()));
 
         var layout = request.Layout;
@@ -35,7 +38,7 @@ public static class TrainingRun
             ? new WorkerHost(
                 home.CoordinatorPath,
                 new WorkerOffer(joinToken, 0, layout.DevicesFrom(0)),
-                new WorkerServices(data) { Catalogues = request.Catalogues, OwnStep = request.OwnStep, HomeTrace = request.Trace })
+                new WorkerServices(data) { Network = network, Refused = refusals.Note, Catalogues = request.Catalogues, OwnStep = request.OwnStep, HomeTrace = request.Trace })
             : null;
         local?.Speak(node, standby: null);
         using var processes = new LocalProcesses(
@@ -48,6 +51,6 @@ public static class TrainingRun
         return result;
 
         WorkerProcess Process(int firstSlot) =>
-            new($"{node.Address.Host}:{node.Address.Port}", joinToken, firstSlot, layout.DevicesFrom(firstSlot));
+            new($"{node.Address.Host}:{node.Address.Port}", joinToken, firstSlot, layout.DevicesFrom(firstSlot), network);
     }
 }

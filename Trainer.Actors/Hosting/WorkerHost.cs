@@ -30,6 +30,9 @@ internal sealed class WorkerHost
     /// <summary>Why the workers ended: empty when all went well.</summary>
     public Task<string> Ended => Reason();
 
+    /// <summary>Whether a coordinator has taken a worker in since they last got actors.</summary>
+    public bool WereAccepted => places.Any(static place => place.Seat.WasAccepted);
+
     /// <summary>Where the run's control plane was last found: its coordinator, and other workers.</summary>
     public IReadOnlyList<Address> Known =>
         [.. places.SelectMany(static place => place.Seat.Peers.Prepend(place.Seat.Coordinator)).Select(static path => ActorPath.Parse(path).Address).Distinct()];
@@ -54,7 +57,10 @@ internal sealed class WorkerHost
                 Peers = place.Seat.Peers,
             };
             node.System.ActorOf(
-                ActorFactory<WorkerActor>.Props(() => new WorkerActor(identity, place.Seat.Coordinator, place.Seat, standby, place.End)), place.Name);
+                ActorFactory<WorkerActor>.Props(
+                    () => new WorkerActor(identity, place.Seat.Coordinator, place.Seat, standby, place.End),
+                    failed => place.End(failed.ToString())),
+                place.Name);
         }
     }
 

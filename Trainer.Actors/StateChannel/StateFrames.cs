@@ -10,6 +10,9 @@ namespace CnnCluster.Trainer.StateChannel;
 /// </summary>
 internal static class StateFrames
 {
+    /// <summary>Of a frame's length.</summary>
+    public const int LengthBytes = 4;
+
     public const int TokenBytes = 16;
     public const int LongestName = 200;
     public const int LongestChunk = 1 << 20;
@@ -31,12 +34,17 @@ internal static class StateFrames
     /// <exception cref="InvalidDataException">The length is outside 0 … <paramref name="most"/>.</exception>
     public static int ReadLength(Stream stream, int most)
     {
-        Span<byte> bytes = stackalloc byte[4];
+        Span<byte> bytes = stackalloc byte[LengthBytes];
         stream.ReadExactly(bytes);
+        return LengthOf(bytes, most)
+            ?? throw new InvalidDataException($"a frame of {BinaryPrimitives.ReadInt32LittleEndian(bytes)} bytes, where 0 to {most} are allowed");
+    }
+
+    /// <summary>A frame's length as it was read; null where it is outside 0 … <paramref name="most"/>.</summary>
+    public static int? LengthOf(ReadOnlySpan<byte> bytes, int most)
+    {
         var length = BinaryPrimitives.ReadInt32LittleEndian(bytes);
-        return length >= 0 && length <= most
-            ? length
-            : throw new InvalidDataException($"a frame of {length} bytes, where 0 to {most} are allowed");
+        return length >= 0 && length <= most ? length : null;
     }
 
     public static void WriteFrame(Stream stream, ReadOnlySpan<byte> content)

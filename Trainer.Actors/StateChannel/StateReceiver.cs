@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
@@ -6,34 +7,37 @@ using CnnCluster.Kernels.Collectives;
 
 namespace CnnCluster.Trainer.StateChannel;
 
-/// <summary>Takes states that workers send to the run's home, one connection at a time, on a thread of its own.</summary>
+/// <summary>Takes states that workers send to the run's home, one after the other, on a thread of its own.</summary>
 /// <remarks>
-/// A connection must pass its security, and show the run's token, within two seconds each; a stranger is dropped without an answer. Content is
-/// handed on as a stream, never held whole; a sender that stalls for over 30 s is dropped.
+/// A connection must pass its security, and show the run's token, within seconds; strangers wait beside each other and hold
+/// nobody up. Content is handed on as a stream, never held whole; a sender that stalls for over 30 s is dropped.
 /// </remarks>
 public sealed class StateReceiver : IDisposable
 {
-    private const int HelloPatience = 2_000;
     private const int ContentPatience = 30_000;
     private readonly TcpListener listener;
     private readonly byte[] token;
     private readonly Action<string, Stream> receive;
-    private readonly IConnectionSecurity security;
+    private readonly CancellationTokenSource closing = new();
+    private readonly BlockingCollection<(Stream Stream, string Name)> senders = [];
+    private readonly Task accepting;
     private readonly Thread thread;
-    private volatile bool closed;
 
     /// <param name="address">The address to listen on; the system gives the port.</param>
     /// <param name="token">The run's 16-byte token.</param>
     /// <param name="receive">Called with each content's name and stream; what it throws is told to the sender.</param>
     /// <param name="security">How connections are opened; plain where none is given.</param>
-    public StateReceiver(IPAddress address, byte[] token, Action<string, Stream> receive, IConnectionSecurity? security = null)
+    /// <param name="refused">Hears of each connection that is turned away.</param>
+    public StateReceiver(
+        IPAddress address, byte[] token, Action<string, Stream> receive, IConnectionSecurity? security = null, Action<Refusal>? refused = null)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(token.Length, StateFrames.TokenBytes);
         this.token = token;
         this.receive = receive;
-        this.security = security ?? PlainConnections.Instance;
         listener = new TcpListener(address, 0);
         listener.Start();
+        var guarded = new GuardedListener(listener, security ?? PlainConnections.Instance, "the state channel", refused ?? (static _ => { }));
+        accepting = Task.Run(() => guarded.RunAsync(GreetAsync, closing.Token));
         thread = new Thread(Serve) { IsBackground = true, Name = "state receiver" };
         thread.Start();
     }
@@ -42,41 +46,49 @@ public sealed class StateReceiver : IDisposable
 
     public void Dispose()
     {
-        closed = true;
+        closing.Cancel();
         listener.Stop();
+        accepting.Wait(TimeSpan.FromSeconds(5));
+        senders.CompleteAdding();
         thread.Join(TimeSpan.FromSeconds(5));
         listener.Dispose();
     }
 
+    private async Task<string?> GreetAsync(Socket socket, Stream stream, CancellationToken patience)
+    {
+        var hello = new byte[StateFrames.Magic.Length + StateFrames.TokenBytes];
+        await stream.ReadExactlyAsync(hello, patience);
+        if (!hello.AsSpan(0, StateFrames.Magic.Length).SequenceEqual(StateFrames.Magic)) return "it speaks another protocol";
+        if (!CryptographicOperations.FixedTimeEquals(hello.AsSpan(StateFrames.Magic.Length), token)) return "it showed another token";
+        var length = new byte[StateFrames.LengthBytes];
+        await stream.ReadExactlyAsync(length, patience);
+        if (StateFrames.LengthOf(length, StateFrames.LongestName) is not { } size) return "it gave a name of no sensible length";
+        var name = new byte[size];
+        await stream.ReadExactlyAsync(name, patience);
+        senders.Add((stream, Encoding.UTF8.GetString(name)), patience);
+        return null;
+    }
+
     private void Serve()
     {
-        while (!closed)
+        foreach (var (stream, name) in senders.GetConsumingEnumerable())
         {
             try
             {
-                using var client = listener.AcceptTcpClient();
-                using var stream = Open(client.Client);
-                ServeOne(stream);
+                using (stream)
+                {
+                    ServeOne(stream, name);
+                }
             }
-            catch (Exception e) when (e is IOException or SocketException or InvalidDataException or ObjectDisposedException or InvalidOperationException or OperationCanceledException)
+            catch (Exception e) when (e is IOException or SocketException or InvalidDataException or ObjectDisposedException or InvalidOperationException)
             {
-                // A stranger, or a sender that died: the sender's own side reports it, and the run goes on.
+                // A sender that died: its own side reports it, and the run goes on.
             }
         }
     }
 
-    private Stream Open(Socket socket)
+    private void ServeOne(Stream stream, string name)
     {
-        using var patience = new CancellationTokenSource(HelloPatience);
-
-        // On the pool, so that no continuation waits for this thread.
-        return Task.Run(() => security.AcceptAsync(socket, patience.Token), CancellationToken.None).GetAwaiter().GetResult();
-    }
-
-    private void ServeOne(Stream stream)
-    {
-        stream.ReadTimeout = stream.WriteTimeout = HelloPatience;
-        var name = ReadHello(stream);
         stream.ReadTimeout = stream.WriteTimeout = ContentPatience;
         using var content = new ChunkReader(stream);
         var refusal = Accept(name, content);
@@ -97,20 +109,5 @@ public sealed class StateReceiver : IDisposable
             content.CopyTo(Stream.Null);
             return e.Message;
         }
-    }
-
-    private string ReadHello(Stream stream)
-    {
-        var hello = new byte[StateFrames.Magic.Length + StateFrames.TokenBytes];
-        stream.ReadExactly(hello);
-        if (!hello.AsSpan(0, StateFrames.Magic.Length).SequenceEqual(StateFrames.Magic)
-            || !CryptographicOperations.FixedTimeEquals(hello.AsSpan(StateFrames.Magic.Length), token))
-        {
-            throw new InvalidDataException("a connection without the run's token");
-        }
-
-        var name = new byte[StateFrames.ReadLength(stream, StateFrames.LongestName)];
-        stream.ReadExactly(name);
-        return Encoding.UTF8.GetString(name);
     }
 }

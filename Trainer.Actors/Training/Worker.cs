@@ -60,13 +60,13 @@ public sealed class Worker : IWorker
             if (Trace.Current is null) Trace.Attach(services.TraceFor(job)?.WorkerTrack(slot));
             if (job.Threads > 0) set_num_threads(job.Threads);
             plan = PlanOf(job);
-            mesh = TcpMesh.Listen(IPAddress.Loopback);
+            mesh = TcpMesh.Listen(services.Network?.Bind ?? IPAddress.Loopback, services.Network?.Security, services.Refused);
             session = new WorkerSession(job, plan, new Device(device), services.Data.Load(plan, job.DataFolder), services.OwnStep?.Invoke());
         }
 
         report(new WorkerPrepared
         {
-            DataPlane = new Endpoint { Host = IPAddress.Loopback.ToString(), Port = mesh!.Port },
+            DataPlane = new Endpoint { Host = services.Network?.Host ?? IPAddress.Loopback.ToString(), Port = mesh!.Port },
             Position = session.Position.Clone(),
         });
     });
@@ -212,7 +212,7 @@ public sealed class Worker : IWorker
         var write = session.Capture(message.Content);
         deliveries.Post(() =>
         {
-            StateSender.Send(message.Receiver.Host, message.Receiver.Port, message.Token.Span, message.Name, write);
+            StateSender.Send(message.Receiver.Host, message.Receiver.Port, message.Token.Span, message.Name, write, services.Network?.Security);
             report(new StateDelivered { Name = message.Name });
         });
     }

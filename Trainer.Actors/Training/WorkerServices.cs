@@ -3,6 +3,7 @@ using CnnCluster.Dsl;
 using CnnCluster.Kernels;
 using CnnCluster.Kernels.Collectives;
 using CnnCluster.Trainer.Protocol;
+using CnnCluster.Trainer.Security;
 using CnnCluster.Trainer.Tracing;
 
 namespace CnnCluster.Trainer.Training;
@@ -24,6 +25,12 @@ public sealed class WorkerServices(DataCache data) : IDisposable
 
     /// <summary>What the run's script may name, as its home was told.</summary>
     public Catalogues Catalogues { get; init; } = TrainingCatalogues.All;
+
+    /// <summary>Where this process is found by the workers of others; null for this machine alone.</summary>
+    public NodeNetwork? Network { get; init; }
+
+    /// <summary>Hears of each connection that is turned away.</summary>
+    public Action<Refusal> Refused { get; init; } = static _ => { };
 
     /// <summary>Makes a worker's step of one's own; null for the script's losses.</summary>
     public Func<OwnStep>? OwnStep { get; init; }

@@ -62,7 +62,7 @@ public sealed partial class CoordinatorMachine
         this.settings = settings;
         this.newToken = newToken;
         (this.now, lastInput) = (now, now);
-        members = new Members(settings.JoinToken);
+        members = new Members(settings.JoinToken, settings.ReservedSlots);
         (startingEarlyStopping, startingPlateau) = (settings.EarlyStoppingState, settings.PlateauState);
         bestMetrics = settings.BestMetrics;
         phase = new TrainingPhase(settings.FirstEpoch);

@@ -4,13 +4,15 @@ using CnnCluster.Trainer.Protocol;
 namespace CnnCluster.Trainer.Coordination.Machines;
 
 /// <summary>The workers that have registered and were not given up; their slots order the ranks, whatever the order of arrival.</summary>
-internal sealed class Members(byte[] joinToken)
+/// <param name="joinToken">The run's.</param>
+/// <param name="reserved">The first slots, of workers that the home starts itself: others may well come before them.</param>
+internal sealed class Members(byte[] joinToken, int reserved)
 {
     private readonly SortedDictionary<int, Member> bySlot = [];
     private readonly List<Member> registered = [];
     private readonly HashSet<Member> confirmed = [];
     private readonly Dictionary<Google.Protobuf.ByteString, Member> expected = [];
-    private int nextSlot;
+    private int nextSlot = reserved;
 
     /// <summary>In the order of their slots.</summary>
     public IReadOnlyList<Member> All => [.. bySlot.Values];
