@@ -70,6 +70,9 @@ module Activation =
 
     let private scalar (value: float) = Scalars.Of value
 
+    /// ln(1 + eˣ) = −ln σ(−x). libtorch has a function of it, but TorchSharp makes the numbers that it takes: see `Scalars`.
+    let private softplus (x: torch.Tensor) = -(Functional.logsigmoid -x)
+
     /// The activations that scripts can name; defaults as in Keras 3.
     let all =
         [ plain "linear" "x" id |> giving None |> exact
@@ -77,9 +80,9 @@ module Activation =
           plain "relu6" "min(6, max(0, x))" (fun x -> x.clamp (scalar 0.0, scalar 6.0))
           |> exact
           one "leakyrelu" "x where x > 0, else slope·x" (NumberArgument.any "slope" 0.3) (fun slope x ->
-              Functional.leaky_relu (x, slope))
+              x.leaky_relu (scalar slope))
           one "elu" "x where x > 0, else alpha·(eˣ − 1)" (NumberArgument.any "alpha" 1.0) (fun alpha x ->
-              Functional.elu (x, alpha))
+              x.elu (scalar alpha, scalar 1.0, scalar 1.0))
           |> from "Clevert et al., ICLR 2016"
           plain "selu" "1.0507·elu(x) with alpha 1.6733: keeps mean 0 and variance 1" (fun x ->
               Functional.selu (x, false))
@@ -89,17 +92,16 @@ module Activation =
           plain "silu" "x·σ(x), σ the sigmoid" (fun x -> x * x.sigmoid ())
           plain "swish" "another name of silu" (fun x -> x * x.sigmoid ())
           |> from "Ramachandran et al. 2017"
-          plain "mish" "x·tanh(ln(1 + eˣ))" (fun x -> x * Functional.softplus(x).tanh())
+          plain "mish" "x·tanh(ln(1 + eˣ))" (fun x -> x * (softplus x).tanh())
           |> from "Misra 2019"
-          plain "softplus" "ln(1 + eˣ)" (fun x -> Functional.softplus x)
-          plain "softsign" "x / (1 + |x|)" (fun x -> x / (x.abs () + scalar 1.0))
+          plain "softplus" "ln(1 + eˣ)" softplus
+          plain "softsign" "x / (1 + |x|)" (fun x -> x / x.abs().Plus(1.0))
           plain "tanh" "tanh x" (fun x -> x.tanh ())
           plain "sigmoid" "1 / (1 + e⁻ˣ)" (fun x -> x.sigmoid ()) |> chances
           plain "hardsigmoid" "min(1, max(0, x/6 + 1/2))" (fun x ->
-              (x / scalar 6.0 + scalar 0.5).clamp(scalar 0.0, scalar 1.0))
+              (x / scalar 6.0).Plus(0.5).clamp(scalar 0.0, scalar 1.0))
           |> chances
-          plain "hardswish" "x·hardsigmoid(x)" (fun x ->
-              x * (x / scalar 6.0 + scalar 0.5).clamp(scalar 0.0, scalar 1.0))
+          plain "hardswish" "x·hardsigmoid(x)" (fun x -> x * (x / scalar 6.0).Plus(0.5).clamp(scalar 0.0, scalar 1.0))
           plain "exponential" "eˣ" (fun x -> x.exp ())
           plain "softmax" "eˣ / Σ eˣ, over the channels" (fun x -> x.softmax 1L)
           |> probabilities
@@ -110,8 +112,7 @@ module Activation =
               "x where x > 0, else alpha·(e^(x/alpha) − 1)"
               (NumberArgument.atLeast 1e-6 "alpha" 1.0)
               (fun alpha x ->
-                  x.relu ()
-                  + ((x.clamp_max (scalar 0.0) / scalar alpha).exp() - scalar 1.0) * scalar alpha)
+                  x.relu().Plus(((x.clamp_max (scalar 0.0) / scalar alpha).exp() - scalar 1.0) * scalar alpha))
           |> from "Barron 2017"
           plain "hardtanh" "min(1, max(−1, x))" (fun x -> x.clamp (scalar -1.0, scalar 1.0))
           |> exact
@@ -129,14 +130,14 @@ module Activation =
           plain "logsigmoid" "ln(1 / (1 + e⁻ˣ))" (fun x -> Functional.logsigmoid x)
           |> logarithms
           one "squareplus" "(x + √(x² + b)) / 2" (NumberArgument.atLeast 1e-6 "b" 4.0) (fun b x ->
-              (x + (x * x + scalar b).sqrt()) / scalar 2.0)
+              x.Plus((x * x).Plus(b).sqrt()) / scalar 2.0)
           |> from "Barron 2021"
           plain "sparsesigmoid" "min(1, max(0, (x + 1)/2))" (fun x ->
-              ((x + scalar 1.0) / scalar 2.0).clamp(scalar 0.0, scalar 1.0))
+              (x.Plus 1.0 / scalar 2.0).clamp(scalar 0.0, scalar 1.0))
           |> chances
           plain "sparseplus" "0 where x ≤ −1, (x + 1)²/4 up to x = 1, then x" (fun x ->
-              let bend = x.clamp (scalar -1.0, scalar 1.0) + scalar 1.0
-              bend * bend / scalar 4.0 + (x - scalar 1.0).relu()) ]
+              let bend = x.clamp(scalar -1.0, scalar 1.0).Plus 1.0
+              (bend * bend / scalar 4.0).Plus((x - scalar 1.0).relu())) ]
 
     /// Whether it is max(0, x).
     let isRelu (activation: Activation) = activation.Definition.Name = "relu"

@@ -36,7 +36,7 @@ let private statistics sync (step: StepContext) (x: torch.Tensor) =
 let private remember momentum (next: torch.Tensor) (fresh: torch.Tensor) =
     use _ = torch.no_grad ()
 
-    next.copy_ (next * scalar momentum + fresh.detach () * scalar (1.0 - momentum))
+    next.copy_ ((next * scalar momentum).Plus(fresh.detach () * scalar (1.0 - momentum)))
     |> ignore
 
 /// A frozen layer keeps its running statistics and normalises by them in training too, as in Keras. An empty slice of a
@@ -67,10 +67,12 @@ let private inLibtorch (values: ArgumentValues) frozen (call: LayerCall) =
         else
             x - along x mean, variance
 
-    let normal = centred / along x ((variance + scalar (values.Real "epsilon")).sqrt())
+    let normal = centred / along x (variance.Plus(values.Real "epsilon").sqrt())
     let struct (scale, shift) = weightsOf values call
     let scaled = scale |> Option.fold (fun y scale -> y * along x scale) normal
-    shift |> Option.fold (fun y shift -> y + along x shift) scaled
+
+    shift
+    |> Option.fold (fun (y: torch.Tensor) shift -> y.Plus(along x shift)) scaled
 
 let private ownCall (values: ArgumentValues) frozen rectified (call: LayerCall) =
     let next place : Tensor | null =

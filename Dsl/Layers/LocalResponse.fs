@@ -40,7 +40,7 @@ let private normalise (values: ArgumentValues) (call: LayerCall) =
     let x = call.Input
     let size = widest (int (x.size 1)) (values.Whole "size")
 
-    let base' = sums size x * scalar (values.Real "alpha") + scalar (values.Real "k")
+    let base' = (sums size x * scalar (values.Real "alpha")).Plus(values.Real "k")
 
     x / power (values.Real "beta") base'
 

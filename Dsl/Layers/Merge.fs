@@ -65,7 +65,7 @@ let private elementwise name summary formula adapt operation finish =
 let private plainly name summary formula adapt operation =
     elementwise name summary formula adapt operation (fun _ x -> x)
 
-let private plus (a: torch.Tensor) (b: torch.Tensor) = a.add (b, Scalars.Of 1.0)
+let private plus (a: torch.Tensor) (b: torch.Tensor) = a.Plus b
 
 let private minus (a: torch.Tensor) (b: torch.Tensor) = a.add (b, Scalars.Of -1.0)
 

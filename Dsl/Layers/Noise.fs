@@ -60,7 +60,7 @@ let private definition name summary formula source notes example argument deviat
                 |> LayerPlan.keeping
             ) }
 
-let private addTo (x: torch.Tensor) noise = x + noise
+let private addTo (x: torch.Tensor) (noise: torch.Tensor) = x.Plus noise
 
 let additive =
     definition
@@ -74,7 +74,7 @@ let additive =
         _.Real("deviation")
         addTo
 
-let private multiplyBy (x: torch.Tensor) noise = x + x * noise
+let private multiplyBy (x: torch.Tensor) (noise: torch.Tensor) = x.Plus(x * noise)
 
 let multiplicative =
     definition

@@ -5,11 +5,9 @@ open TorchSharp
 open CnnCluster.Kernels
 open CnnCluster.Dsl
 
-let private scalar (value: float) = Scalars.Of value
-
 let rescale =
     let forward (values: ArgumentValues) (call: LayerCall) =
-        call.Input * scalar (values.Real "scale") + scalar (values.Real "offset")
+        (call.Input * Scalars.Of(values.Real "scale")).Plus(values.Real "offset")
 
     { Name = "rescale"
       Help =

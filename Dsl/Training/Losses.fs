@@ -85,18 +85,18 @@ module Loss =
         if share = 0.0 then
             -picked
         else
-            -(picked * scalar (1.0 - share) + logs.mean [| 1L |] * scalar share)
+            -(picked * scalar (1.0 - share)).Plus(logs.mean [| 1L |] * scalar share)
 
     /// −z·ln p − (1 − z)·ln(1 − p); of logits x, (1 − z)·x − ln σ(x), whose logarithm cannot overflow.
     let private binaryCrossEntropy (settings: SettingValues) prediction =
         let share = settings["label-smoothing"]
         let output = prediction.Output
-        let target = targetElements prediction * scalar (1.0 - share) + scalar (share / 2.0)
-        let rest = scalar 1.0 - target
+        let target = (targetElements prediction * scalar (1.0 - share)).Plus(share / 2.0)
+        let rest = target.SubtractedFrom 1.0
 
         meanOfElements (
             if areProbabilities prediction then
-                -(target * cutLog output + rest * cutLog (scalar 1.0 - output))
+                -(target * cutLog output).Plus(rest * cutLog (output.SubtractedFrom 1.0))
             else
                 rest * output - torch.nn.functional.logsigmoid output
         )
@@ -106,7 +106,7 @@ module Loss =
         meanOfDifferences (fun difference ->
             let size = difference.abs ()
             let near = size.clamp (max = scalar settings["delta"])
-            near * near * scalar 0.5 + (size - near) * scalar settings["delta"])
+            (near * near * scalar 0.5).Plus((size - near) * scalar settings["delta"]))
 
     /// ln cosh e = ln(eᵉ + e⁻ᵉ) − ln 2.
     let private logCosh =
@@ -115,7 +115,7 @@ module Loss =
     /// max(0, 1 − y·output), where y is 1 for the sample's class and −1 for others.
     let private margins prediction =
         let sign = targetElements prediction * scalar 2.0 - scalar 1.0
-        (scalar 1.0 - sign * prediction.Output).relu()
+        (sign * prediction.Output).SubtractedFrom(1.0).relu()
 
     let private loss name formula settings compares perSample =
         { Name = name
@@ -172,7 +172,7 @@ module Loss =
               $"p is the sigmoid of x, and its logarithm is computed without it; behind {behind probabilities} p is x itself, cut to 1e-7 … 1 − 1e-7."
           |> ofLogits probabilities [ ValueKind.LogProbabilities ]
           |> classifying
-          loss "mse" "⟨(x − z)²⟩" [] Comparison.elements (fun _ -> meanOfDifferences _.square())
+          loss "mse" "⟨(x − z)²⟩" [] Comparison.elements (fun _ -> meanOfDifferences _.Squared())
           loss "mae" "⟨|x − z|⟩" [] Comparison.elements (fun _ -> meanOfDifferences _.abs())
           loss
               "huber"
@@ -190,5 +190,5 @@ module Loss =
               "⟨max(0, 1 − y·x)²⟩, y = 1 for the sample's class, −1 for others"
               []
               Comparison.classes
-              (fun _ -> margins >> _.square() >> meanOfElements)
+              (fun _ -> margins >> _.Squared() >> meanOfElements)
           |> classifying ]

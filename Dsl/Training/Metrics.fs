@@ -80,6 +80,6 @@ module Metric =
               true
               (fun settings -> binaryAccuracy settings["threshold"])
           metric "mse" "The mean of the squared differences." [] Comparison.elements false (fun _ ->
-              meanOfDifferences _.square())
+              meanOfDifferences _.Squared())
           metric "mae" "The mean of the absolute differences." [] Comparison.elements false (fun _ ->
               meanOfDifferences _.abs()) ]

@@ -181,7 +181,7 @@ type TrainPlan =
     member plan.TotalLoss(losses: IReadOnlyList<Tensor>) =
         (plan.Losses, losses)
         ||> Seq.map2 (fun loss values -> if loss.Weight = 1.0 then values else values * Scalars.Of loss.Weight)
-        |> Seq.reduce (+)
+        |> Seq.reduce (fun a b -> a.Plus b)
 
     /// The values of each figure besides the whole loss, (N) each, in the order of their names.
     member plan.SampleFigures(batch: BatchTensors, losses: IReadOnlyList<Tensor>) : IReadOnlyList<Tensor> =

@@ -61,7 +61,7 @@ internal static class ArenaSums
         var (type, device) = (x.dtype, x.device);
         var made = TSummand.Of(new TensorLane(x), new TensorLane(y), k.To(value => new TensorLane(tensor(value, dtype: type, device: device))));
         var wide = made.Value.to(ScalarType.Float64);
-        return (TSummand.IsSquared ? wide.square() : wide).sum().item<double>();
+        return (TSummand.IsSquared ? wide.Squared() : wide).sum().item<double>();
     }
 }
 

@@ -80,7 +80,7 @@ public readonly record struct ScalarLane<T>(T Value) : IMemoryLane<ScalarLane<T>
 /// <summary>A whole tensor, on whatever device it lies.</summary>
 public readonly record struct TensorLane(Tensor Value) : ILane<TensorLane>
 {
-    public static TensorLane operator +(TensorLane a, TensorLane b) => new(a.Value + b.Value);
+    public static TensorLane operator +(TensorLane a, TensorLane b) => new(a.Value.Plus(b.Value));
 
     public static TensorLane operator -(TensorLane a, TensorLane b) => new(a.Value - b.Value);
 

@@ -25,9 +25,13 @@ let private sources =
       "Tests/Trainer/Hosting/TrainingRunTests.fs" ]
     |> List.map (fun path -> File.ReadAllText(Repository.file path))
 
+/// A whole program, which the long suite compiles and runs.
+let private isProgram (text: string) = text.StartsWith "using CnnCluster."
+
 let private blocks page =
     [ for language, line, text in Markdown.blocks (Markdown.lines page) do
-          if language = "fsharp" || language = "csharp" then line, text ]
+          if (language = "fsharp" || language = "csharp") && not (isProgram text) then
+              line, text ]
 
 [<Tests>]
 let tests =
@@ -41,6 +45,45 @@ let tests =
                   for line, text in shown do
                       Expect.exists sources _.Contains(text) $"the block at line {line}:\n{text}"
               } ]
+
+let private dotnet folder (arguments: string list) =
+    let info =
+        ProcessStartInfo(
+            "dotnet",
+            arguments,
+            WorkingDirectory = folder,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true
+        )
+
+    use started = Process.Start info
+    Cnn.finish (TimeSpan.FromMinutes 5.0) started
+
+/// The page's only block of a kind.
+let private only isMeant =
+    [ for language, _, text in Markdown.blocks (Markdown.lines "docs/from-code.md") do
+          if isMeant language text then text ]
+    |> List.exactlyOne
+
+[<Tests>]
+let programs =
+    testList
+        "Docs.programs (long)"
+        [ test "the page's project outside the checkout builds without a warning and trains its network" {
+              Cnn.inFolder (fun folder ->
+                  let project = only (fun language _ -> language = "xml")
+                  let checkout = Repository.root
+                  File.WriteAllText(Path.Combine(folder, "Own.csproj"), project.Replace("../CnnCluster", checkout))
+                  File.WriteAllText(Path.Combine(folder, "Program.cs"), only (fun _ text -> isProgram text))
+
+                  let built =
+                      dotnet folder [ "build"; "-c"; "Release"; "-v"; "quiet"; "--nologo"; "-warnaserror" ]
+
+                  Expect.equal built.ExitCode 0 built.Output
+                  let ran = dotnet folder [ "bin/Release/net10.0/Own.dll" ]
+                  Expect.equal (ran.ExitCode, ran.Error) (0, "") "it runs"
+                  Expect.stringContains ran.Output "Epochs after 40 steps" "what the program prints")
+          } ]
 
 [<Tests>]
 let scripts =

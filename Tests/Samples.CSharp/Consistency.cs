@@ -1,3 +1,4 @@
+using CnnCluster.Kernels;
 using CnnCluster.Trainer.Training;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
@@ -14,11 +15,11 @@ public sealed class Consistency() : OwnStep(new OwnLoss("label"), new OwnLoss("c
     {
         var image = slice.Inputs[0];
         var clean = slice.Outputs[0];
-        var noisy = slice.Run(image + (0.1 * slice.Normal("noise", [.. image.shape.Skip(1)])))[0];
+        var noisy = slice.Run(image.add(slice.Normal("noise", [.. image.shape.Skip(1)]), alpha: Scalars.Of(0.1)))[0];
         return
         [
             functional.cross_entropy(clean, slice.Targets[0], reduction: Reduction.None),
-            (clean.softmax(1) - noisy.softmax(1)).square().sum(1),
+            (clean.softmax(1) - noisy.softmax(1)).Squared().sum(1),
         ];
     }
 }

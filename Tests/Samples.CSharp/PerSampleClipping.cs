@@ -1,4 +1,6 @@
+using CnnCluster.Kernels;
 using CnnCluster.Trainer.Training;
+using TorchSharp;
 using static TorchSharp.torch;
 using static TorchSharp.torch.nn;
 
@@ -16,10 +18,11 @@ public sealed class PerSampleClipping(double norm) : OwnStep(new OwnLoss("label"
         {
             using var scope = NewDisposeScope();
             var gradients = autograd.grad([losses[0][sample]], [.. slice.Weights.Values], retain_graph: true);
-            var length = Math.Sqrt(gradients.Sum(static g => g.square().sum(ScalarType.Float64).item<double>()));
+            var length = Math.Sqrt(gradients.Sum(static g => g.Squared().sum(ScalarType.Float64).item<double>()));
+            using var factor = Math.Min(1, norm / length).ToScalar();
             foreach (var (name, gradient) in slice.Weights.Keys.Zip(gradients))
             {
-                slice.Gradients[name].add_(gradient, alpha: Math.Min(1, norm / length));
+                slice.Gradients[name].add_(gradient, alpha: factor);
             }
         }
     }

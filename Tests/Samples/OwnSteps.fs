@@ -4,6 +4,7 @@ module CnnCluster.Samples.OwnSteps
 open System.Threading
 open TorchSharp
 open CnnCluster.Dsl
+open CnnCluster.Kernels
 open CnnCluster.Trainer.Hosting
 open CnnCluster.Trainer.Storage
 open CnnCluster.Trainer.Training
@@ -21,8 +22,9 @@ type Adversarial() =
 
     override _.Forward slice =
         let real, restored = slice.Outputs[0].squeeze 1L, slice.Outputs[1].squeeze 1L
-        // −log σ(x) = softplus(−x), for each sample.
-        [| Functional.softplus -real + Functional.softplus restored; Functional.softplus -restored |]
+        // −log σ(x) of what is to be called untouched and −log σ(−x) of what is not, for each sample.
+        let says = Functional.logsigmoid
+        [| -((says real).Plus(says -restored)); -(says restored) |]
 
 /// Each sample's gradient is cut to a norm before they are summed (Abadi and others, Deep Learning with Differential
 /// Privacy, CCS 2016), so that no sample counts for more than the others.
@@ -42,8 +44,11 @@ type PerSampleClipping(norm: float) =
             let gradients =
                 torch.autograd.grad (ResizeArray [ loss ], weights, retain_graph = true)
 
-            let length = gradients |> Seq.sumBy (fun g -> g.square().sum().ToDouble()) |> sqrt
-            let factor = min 1.0 (norm / length)
+            let square (g: torch.Tensor) =
+                g.Squared().sum(torch.float64).item<float>()
+
+            let length = gradients |> Seq.sumBy square |> sqrt
+            use factor = (min 1.0 (norm / length)).ToScalar()
 
             for name, gradient in Seq.zip names gradients do
                 slice.Gradients[name].add_(gradient, alpha = factor) |> ignore

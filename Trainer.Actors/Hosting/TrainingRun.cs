@@ -20,6 +20,7 @@ public static class TrainingRun
     public static async Task<RunOutcome> RunAsync(
         RunRequest request, RunKeeper keeper, DataCache data, Action<string> log, CancellationToken interrupt)
     {
+        Kernels.Native.TorchLibrary.EnsureLoaded();
         request.CheckExact();
         var joinToken = request.JoinToken ?? RandomNumberGenerator.GetBytes(16);
         var samples = request.LoadData(data);

@@ -1,3 +1,4 @@
+using CnnCluster.Kernels;
 using static TorchSharp.torch;
 
 namespace CnnCluster.Trainer.Training;
@@ -41,7 +42,7 @@ public abstract class OwnStep
     /// <param name="losses">What <see cref="Forward"/> has returned.</param>
     public virtual void Backward(StepSlice slice, IReadOnlyList<Tensor> losses)
     {
-        var sums = Losses.Zip(losses, static (loss, values) => (loss.Trains, Sum: values.sum() * loss.Weight)).ToList();
+        var sums = Losses.Zip(losses, static (loss, values) => (loss.Trains, Sum: values.sum() * Scalars.Of(loss.Weight))).ToList();
         foreach (var (trains, sum) in sums.Where(static loss => loss.Trains is not null))
         {
             var weights = slice.Weights.Where(weight => trains!(weight.Key)).Select(static weight => weight.Value);
@@ -51,7 +52,7 @@ public abstract class OwnStep
         var others = sums.Where(static loss => loss.Trains is null).Select(static loss => loss.Sum).ToList();
         if (others.Count > 0)
         {
-            others.Aggregate(static (a, b) => a + b).backward();
+            others.Aggregate(TensorMath.Plus).backward();
         }
     }
 

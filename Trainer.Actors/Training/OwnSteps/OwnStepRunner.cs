@@ -111,7 +111,7 @@ internal sealed class OwnStepRunner
 
     private (Tensor Loss, IReadOnlyList<Tensor> Figures) Sums(StepSlice slice, IReadOnlyList<Tensor> losses)
     {
-        var loss = step.Losses.Zip(losses, static (loss, values) => values.detach().sum() * loss.Weight).Aggregate(static (a, b) => a + b);
+        var loss = step.Losses.Zip(losses, static (loss, values) => values.detach().sum() * Scalars.Of(loss.Weight)).Aggregate(TensorMath.Plus);
         var outputs = plan.Metrics.Count > 0 ? slice.Outputs : [];
         var figures = plan.SampleFigures(new BatchTensors(slice.Inputs, outputs, slice.Targets), losses);
         return (loss, [.. figures.Select(static values => values.detach().sum())]);
