@@ -139,6 +139,12 @@ public sealed partial class CoordinatorMachine
 
     private void Receive(object channel, IMessage message)
     {
+        if (MessageChecks.FlawOf(message, settings.FigureNames.Count) is { } flaw)
+        {
+            Refuse(channel, flaw);
+            return;
+        }
+
         if (message is RegisterWorker registration)
         {
             Welcome(channel, registration);
@@ -174,6 +180,19 @@ public sealed partial class CoordinatorMachine
             case WorkerFailed failure: Fail(member, failure); break;
             case WorkerPrepared prepared: Prepared(member, prepared); break;
             default: stage.Receive(member, message); break;
+        }
+    }
+
+    /// <summary>One that says what cannot be is of another version, or worse.</summary>
+    private void Refuse(object channel, string flaw)
+    {
+        if (members.Of(channel) is { } member)
+        {
+            Lose(member, new Loss($"sent {flaw}", IsConfirmed: true));
+        }
+        else
+        {
+            Send(channel, new WorkerRefused { Reason = $"it sent {flaw}" });
         }
     }
 

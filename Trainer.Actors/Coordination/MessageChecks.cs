@@ -1,0 +1,46 @@
+using CnnCluster.Trainer.Protocol;
+using Google.Protobuf;
+
+namespace CnnCluster.Trainer.Coordination;
+
+/// <summary>
+/// What is wrong with a worker's message, so that the coordinator need not expect it anywhere: that a message is of a known
+/// type says nothing of what is in it.
+/// </summary>
+internal static class MessageChecks
+{
+    /// <summary>A run has some tens of workers, and numbers are not used twice.</summary>
+    private const int MostSlots = 1_000_000;
+
+    private const double MostSeconds = 1e6;
+
+    /// <param name="message">As it came.</param>
+    /// <param name="figures">How many further figures the script has.</param>
+    /// <returns>As in "an EpochTrained without sums"; null where nothing is.</returns>
+    public static string? FlawOf(IMessage message, int figures) => message switch
+    {
+        RegisterWorker { Slot: < -1 or >= MostSlots } => "a registration with no sensible number",
+        RegisterWorker { Incarnation.IsEmpty: true } => "a registration without an incarnation",
+        WorkerPrepared { DataPlane: null } => "a WorkerPrepared without an address",
+        WorkerReady { Position: null } or WorkerHalted { HasState: true, Position: null } => $"a {message.Descriptor.Name} without a position",
+        Heartbeat beat when !(IsTime(beat.StepSeconds) && IsTime(beat.WaitSeconds)) => "a heartbeat of no sensible times",
+        EpochTrained trained => FlawOf(trained, figures),
+        Validated validated => FlawOf(validated.Sums, nameof(Validated), figures),
+        WorkerFinished { WeightsSha256.Length: < 8 } => "a WorkerFinished without a hash",
+        _ => null,
+    };
+
+    private static string? FlawOf(EpochTrained trained, int figures) =>
+        !IsTime(trained.Seconds) ? "an EpochTrained of no sensible time" : FlawOf(trained.Sums, nameof(EpochTrained), figures);
+
+    /// <summary>An epoch of which no step counted has no figures at all.</summary>
+    private static string? FlawOf(EpochSums? sums, string name, int figures) => sums switch
+    {
+        null => $"a {name} without sums",
+        { Samples: < 0 } => $"a {name} of a negative number of samples",
+        _ when sums.Figures.Count != figures && !(sums.Figures.Count == 0 && sums.Samples == 0) => $"a {name} of {sums.Figures.Count} figures, where the script has {figures}",
+        _ => null,
+    };
+
+    private static bool IsTime(double seconds) => seconds is >= 0 and < MostSeconds;
+}
