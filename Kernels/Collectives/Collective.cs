@@ -1,4 +1,6 @@
 using System.Numerics;
+using CnnCluster.Kernels.Arena;
+using CnnCluster.Kernels.Native;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -86,6 +88,9 @@ public abstract class Collective : ICollective
 
     public void Barrier() => Run(0, static (c, _) => c.Meet());
 
+    public void Adopt(FlatBuffer buffer) =>
+        Run(buffer, static (c, b) => c.Adopt(b.Memory, b.Whole.numel() * b.Whole.ElementSize));
+
     public CollectiveWork Start(Action<ICollective> operations) => queue.Add(operations);
 
     public void Abort(string reason)
@@ -129,6 +134,13 @@ public abstract class Collective : ICollective
         where T : unmanaged;
 
     internal abstract void Meet();
+
+    /// <summary>Moves a buffer to where the other ranks can read it in place, if there is such memory.</summary>
+    /// <param name="memory">The buffer's; null where it cannot move.</param>
+    /// <param name="bytes">The buffer's length, the same on every rank.</param>
+    internal virtual void Adopt(MovableMemory? memory, long bytes)
+    {
+    }
 
     /// <summary>Makes an operation under way fail, here and on the other ranks; from any thread, and more than once.</summary>
     internal abstract void Break(string reason);

@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
+using CnnCluster.Kernels.Native;
 
 namespace CnnCluster.Kernels.Collectives;
 
@@ -14,11 +15,15 @@ internal sealed class MeshCollective : Collective
     /// <summary>Buffers that every rank sends as a whole to every other, instead of chunk by chunk and back.</summary>
     private const int SmallBytes = 16 * 1024;
 
+    /// <summary>A shorter buffer stays where it is: it is copied faster than ranks meet once more.</summary>
+    private const long LeastAtHome = 1 << 20;
+
     private readonly PeerLink?[] links;
     private readonly PeerLink[] others;
     private readonly IDisposable? segment;
     private readonly int blockBytes;
     private nint[] nodes = [];
+    private BufferHome? home;
 
     /// <param name="rank">This rank.</param>
     /// <param name="links">The links in rank order; null at this rank's own place.</param>
@@ -38,7 +43,7 @@ internal sealed class MeshCollective : Collective
     {
         var operation = new Operation(OperationKind.Reduction, Size<T>(result.Length));
         var sum = new Summing<T>(operation, leaves, rows, result.Length, reduction, BlockOf<T>(leaves));
-        if (WorldSize.Value == 2 || operation.Bytes <= SmallBytes) ReduceWhole(sum, result);
+        if (operation.Bytes <= SmallBytes || (WorldSize.Value == 2 && !IsHome(result))) ReduceWhole(sum, result);
         else ReduceChunks(sum, result);
         AwaitSent(0);
     }
@@ -128,12 +133,25 @@ internal sealed class MeshCollective : Collective
         AwaitSent(0);
     }
 
+    internal override void Adopt(MovableMemory? memory, long bytes)
+    {
+        home?.Dispose();
+        home = bytes < LeastAtHome ? null : BufferHome.TryShare(this, [.. others.OfType<SharedMemoryLink>()], memory);
+    }
+
     internal override void Break(string reason) => Array.ForEach(others, static link => link.Close());
 
-    internal override void Settle() => Array.ForEach(others, static link => link.Settle());
+    internal override void Settle()
+    {
+        Array.ForEach(others, static link => link.Settle());
+
+        // Whoever still reads there reads what was there.
+        home?.Dispose();
+    }
 
     internal override void Release()
     {
+        home?.Dispose();
         Array.ForEach(others, static link => link.Dispose());
         segment?.Dispose();
     }
@@ -146,7 +164,7 @@ internal sealed class MeshCollective : Collective
         var blocks = Blocks.Count(sum.Length, sum.Block);
         for (var i = 0; i < blocks + ahead; i++)
         {
-            if (i < blocks) SendAll(sum.Operation, sum.Rows(Blocks.Of(i, sum.Block, sum.Length), OwnRows(sum)));
+            if (i < blocks) SendAway(sum.Operation, sum.Rows(Blocks.Of(i, sum.Block, sum.Length), OwnRows(sum)));
             var summed = i - ahead;
             if (summed < 0 || summed >= blocks) continue;
             var stretch = Blocks.Of(summed, sum.Block, sum.Length);
@@ -253,6 +271,14 @@ internal sealed class MeshCollective : Collective
         }
     }
 
+    private void SendAway(Operation operation, Pieces pieces)
+    {
+        foreach (var link in others)
+        {
+            link.SendAway(operation, pieces);
+        }
+    }
+
     private void AwaitSent(int unsent)
     {
         foreach (var link in others)
@@ -260,6 +286,10 @@ internal sealed class MeshCollective : Collective
             link.AwaitSent(unsent);
         }
     }
+
+    /// <summary>Whether all ranks read this memory of each other's in place: the same on every rank.</summary>
+    private bool IsHome<T>(Span<T> memory)
+        where T : unmanaged => home is { IsEveryones: true } && home.Has(memory);
 
     private int OwnRows<T>(Summing<T> sum)
         where T : unmanaged => sum.Leaves.Rows[Rank.Value];
