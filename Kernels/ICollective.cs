@@ -1,3 +1,4 @@
+using CnnCluster.Kernels.Arena;
 using CnnCluster.Kernels.Collectives;
 using static TorchSharp.torch;
 
@@ -61,6 +62,14 @@ public interface ICollective : IBatchSum, IDisposable
 
     /// <summary>Replaces the buffer on every rank by <paramref name="root"/>'s.</summary>
     void Broadcast(Tensor buffer, Rank root);
+
+    /// <summary>
+    /// Lets the ranks of a host read a buffer of each other's where it lies, instead of copies, where memory can be shared and
+    /// the buffer is long enough for that to pay: until the collective fails or is disposed of, or another is adopted. The
+    /// buffer's elements and addresses stay; while it moves nobody else may use it.
+    /// </summary>
+    /// <param name="buffer">As long on every rank. It may be disposed of before the collective.</param>
+    void Adopt(FlatBuffer buffer);
 
     /// <summary>Returns when every rank has entered.</summary>
     void Barrier();

@@ -27,8 +27,15 @@ public static class TensorMemory
         // TorchSharp shows memory as a span of bytes, of 2 GiB at most: of more, the first element alone is asked for.
         if (tensor.numel() <= int.MaxValue / sizeof(T)) return AddressOf<T>(tensor);
         using var flat = tensor.view(-1);
-        using var first = flat.narrow(0, 0, 1);
-        return AddressOf<T>(first);
+        return (T*)First(flat);
+    }
+
+    /// <summary>Where the first element of a CPU tensor that has one lies.</summary>
+    internal static unsafe void* First(Tensor tensor)
+    {
+        // One element is asked for: the memory of more than 2 GiB has no span.
+        using var first = tensor.narrow(0, 0, 1);
+        return Unsafe.AsPointer(ref MemoryMarshal.GetReference(first.bytes));
     }
 
     private static unsafe T* AddressOf<T>(Tensor tensor)

@@ -1,5 +1,5 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
+using CnnCluster.Kernels.Native;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -26,11 +26,13 @@ public sealed class FlatBuffer : IDisposable
     /// <param name="type">float32 or float64.</param>
     /// <param name="device">Where it lies.</param>
     /// <param name="extra">Further elements behind the segments.</param>
-    public FlatBuffer(IReadOnlyList<ArenaSegment> segments, ScalarType type, Device device, long extra = 0)
+    /// <param name="movable">Whether a collective may move it into shared memory, where there is any: <see cref="Memory"/>.</param>
+    public FlatBuffer(IReadOnlyList<ArenaSegment> segments, ScalarType type, Device device, long extra = 0, bool movable = false)
     {
         Segments = segments;
         Length = segments.Sum(static s => s.Length);
-        Whole = zeros(Length + extra, dtype: type, device: device).DetachFromDisposeScope();
+        Memory = movable && device.type == DeviceType.CPU && Length + extra > 0 ? MovableMemory.TryCreate(Length + extra, type) : null;
+        Whole = Memory?.Tensor ?? zeros(Length + extra, dtype: type, device: device).DetachFromDisposeScope();
         Flat = Whole.narrow(0, 0, Length).DetachFromDisposeScope();
         Extras = Whole.narrow(0, Length, extra).DetachFromDisposeScope();
         var offset = 0L;
@@ -54,6 +56,9 @@ public sealed class FlatBuffer : IDisposable
 
     /// <summary>Segments and extra elements, one-dimensional.</summary>
     public Tensor Whole { get; }
+
+    /// <summary>The memory of all of it, where it is movable.</summary>
+    internal MovableMemory? Memory { get; }
 
     /// <summary>The segments, one-dimensional.</summary>
     public Tensor Flat { get; }
@@ -82,6 +87,7 @@ public sealed class FlatBuffer : IDisposable
 
     public void Dispose()
     {
+        Memory?.Close();
         foreach (var view in Views)
         {
             view.Dispose();
@@ -92,13 +98,5 @@ public sealed class FlatBuffer : IDisposable
         Whole.Dispose();
     }
 
-    private static nint AddressOf(Tensor whole)
-    {
-        // One element is asked for: the memory of more than 2 GiB has no span.
-        using var first = whole.narrow(0, 0, 1);
-        unsafe
-        {
-            return (nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(first.bytes));
-        }
-    }
+    private static unsafe nint AddressOf(Tensor whole) => (nint)TensorMemory.First(whole);
 }

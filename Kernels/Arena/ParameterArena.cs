@@ -22,7 +22,7 @@ public sealed class ParameterArena : IDisposable
     {
         Segments = [.. segments];
         parameters = new FlatBuffer(Segments, type, device);
-        gradients = new FlatBuffer(Segments, type, device, extras);
+        gradients = new FlatBuffer(Segments, type, device, extras, movable: true);
         StateNames = rule.StateNames;
         states = [.. StateNames.Select(name => NewState(rule.InitialState(name), type, device))];
         States = [.. states.Select(static s => s.Flat)];
@@ -54,7 +54,8 @@ public sealed class ParameterArena : IDisposable
 
     internal FlatBuffer ParameterBuffer => parameters;
 
-    internal FlatBuffer GradientBuffer => gradients;
+    /// <summary>Gradients and extras, for a collective to move them where they need not be copied.</summary>
+    public FlatBuffer GradientBuffer => gradients;
 
     internal IReadOnlyList<FlatBuffer> StateBuffers => states;
 

@@ -1,3 +1,5 @@
+using CnnCluster.Kernels.Native;
+
 namespace CnnCluster.Kernels.Collectives;
 
 /// <summary>
@@ -110,6 +112,8 @@ public sealed class HierarchicalCollective : Collective
         LeaveBetween();
         local.Meet();
     }
+
+    internal override void Adopt(MovableMemory? memory, long bytes) => local.Adopt(memory, bytes);
 
     internal override void Break(string reason)
     {

@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
+using CnnCluster.Kernels.Native;
 
 namespace CnnCluster.Kernels.Collectives;
 
@@ -9,16 +10,20 @@ namespace CnnCluster.Kernels.Collectives;
 /// each way, as a ring, in two messages in a row instead of 2·(n−1). A small buffer goes to everyone as a whole, in one.
 /// Everything travels in blocks, one block ahead of what is summed.
 /// </remarks>
-internal sealed class MeshCollective : Collective
+internal sealed partial class MeshCollective : Collective
 {
     /// <summary>Buffers that every rank sends as a whole to every other, instead of chunk by chunk and back.</summary>
     private const int SmallBytes = 16 * 1024;
+
+    /// <summary>A shorter buffer stays where it is: it is copied faster than ranks meet once more.</summary>
+    private const long LeastAtHome = 1 << 20;
 
     private readonly PeerLink?[] links;
     private readonly PeerLink[] others;
     private readonly IDisposable? segment;
     private readonly int blockBytes;
     private nint[] nodes = [];
+    private BufferHome? home;
 
     /// <param name="rank">This rank.</param>
     /// <param name="links">The links in rank order; null at this rank's own place.</param>
@@ -38,7 +43,7 @@ internal sealed class MeshCollective : Collective
     {
         var operation = new Operation(OperationKind.Reduction, Size<T>(result.Length));
         var sum = new Summing<T>(operation, leaves, rows, result.Length, reduction, BlockOf<T>(leaves));
-        if (WorldSize.Value == 2 || operation.Bytes <= SmallBytes) ReduceWhole(sum, result);
+        if (operation.Bytes <= SmallBytes || (WorldSize.Value == 2 && !IsHome(result))) ReduceWhole(sum, result);
         else ReduceChunks(sum, result);
         AwaitSent(0);
     }
@@ -128,107 +133,27 @@ internal sealed class MeshCollective : Collective
         AwaitSent(0);
     }
 
+    internal override void Adopt(MovableMemory? memory, long bytes)
+    {
+        home?.Dispose();
+        home = bytes < LeastAtHome ? null : BufferHome.TryShare(this, [.. others.OfType<SharedMemoryLink>()], memory);
+    }
+
     internal override void Break(string reason) => Array.ForEach(others, static link => link.Close());
 
-    internal override void Settle() => Array.ForEach(others, static link => link.Settle());
+    internal override void Settle()
+    {
+        Array.ForEach(others, static link => link.Settle());
+
+        // Whoever still reads there reads what was there.
+        home?.Dispose();
+    }
 
     internal override void Release()
     {
+        home?.Dispose();
         Array.ForEach(others, static link => link.Dispose());
         segment?.Dispose();
-    }
-
-    /// <summary>Everyone sends everyone all its rows, two blocks ahead, and everyone sums.</summary>
-    private void ReduceWhole<T>(Summing<T> sum, Span<T> result)
-        where T : unmanaged, INumber<T>
-    {
-        const int ahead = 2;
-        var blocks = Blocks.Count(sum.Length, sum.Block);
-        for (var i = 0; i < blocks + ahead; i++)
-        {
-            if (i < blocks) SendAll(sum.Operation, sum.Rows(Blocks.Of(i, sum.Block, sum.Length), OwnRows(sum)));
-            var summed = i - ahead;
-            if (summed < 0 || summed >= blocks) continue;
-            var stretch = Blocks.Of(summed, sum.Block, sum.Length);
-
-            // The result may be one of the rows: it is not written before the row has left.
-            Sum(sum, stretch, result.Slice(stretch.Start, stretch.Length), Math.Min(ahead, blocks - 1 - summed));
-        }
-    }
-
-    /// <summary>Everyone sends everyone its chunk, sums the own one, and sends that to all.</summary>
-    /// <remarks>
-    /// In step i a rank sends block i, sums and sends back block i − 1, and receives what others made of block i − 2. A link
-    /// must take four messages that nobody has received yet: the rank that is behind most can then always go on.
-    /// </remarks>
-    private void ReduceChunks<T>(Summing<T> sum, Span<T> result)
-        where T : unmanaged, INumber<T>
-    {
-        var (start, count) = Chunks.Of(Rank.Value, WorldSize.Value, sum.Length);
-        var blocks = Blocks.Count(Longest(sum.Length), sum.Block);
-        for (var i = 0; i < blocks + 2; i++)
-        {
-            if (i < blocks) SendParts(sum, i);
-            if (i > 0 && i <= blocks)
-            {
-                SumPart(sum, i - 1, result.Slice(start, count));
-                SendAll(sum.Operation, BlockAt(result.Slice(start, count), i - 1, sum.Block));
-            }
-
-            if (i > 1) ReceiveSums(sum, i - 2, result);
-        }
-    }
-
-    private void SendParts<T>(Summing<T> sum, int block)
-        where T : unmanaged, INumber<T>
-    {
-        foreach (var link in others)
-        {
-            var (start, count) = Chunks.Of(link.Rank.Value, WorldSize.Value, sum.Length);
-            var (offset, length) = Blocks.Of(block, sum.Block, count);
-            link.Send(sum.Operation, sum.Rows((start + offset, length), OwnRows(sum)));
-        }
-    }
-
-    private void SumPart<T>(Summing<T> sum, int block, Span<T> own)
-        where T : unmanaged, INumber<T>
-    {
-        var start = Chunks.Of(Rank.Value, WorldSize.Value, sum.Length).Start;
-        var (offset, length) = Blocks.Of(block, sum.Block, own.Length);
-        Sum(sum, (start + offset, length), own.Slice(offset, length), unsent: int.MaxValue);
-    }
-
-    private void ReceiveSums<T>(Summing<T> sum, int block, Span<T> result)
-        where T : unmanaged, INumber<T>
-    {
-        foreach (var link in others)
-        {
-            link.Receive(sum.Operation, MemoryMarshal.AsBytes(BlockAt(ChunkOf(result, link.Rank), block, sum.Block)));
-        }
-    }
-
-    /// <summary>Sums a stretch of all ranks' rows: the own ones and those that the others' next messages hold.</summary>
-    private unsafe void Sum<T>(Summing<T> sum, (int Start, int Length) stretch, Span<T> destination, int unsent)
-        where T : unmanaged, INumber<T>
-    {
-        if (nodes.Length != sum.Leaves.Nodes.Count) nodes = new nint[sum.Leaves.Nodes.Count];
-        var bytes = stretch.Length * sizeof(T);
-        var next = 0;
-        for (var rank = 0; rank < WorldSize.Value; rank++)
-        {
-            var count = sum.Leaves.Rows[rank];
-            var (first, stride) = rank == Rank.Value
-                ? (sum.Rows(stretch, count).First, (nint)sum.Length * sizeof(T))
-                : (links[rank]!.Borrow(sum.Operation, count * bytes), bytes);
-            for (var row = 0; row < count; row++)
-            {
-                nodes[next++] = first + (row * stride);
-            }
-        }
-
-        if (unsent != int.MaxValue) AwaitSent(unsent);
-        SumTree.Reduce(sum.Reduction, sum.Leaves.Leaves, sum.Leaves.Nodes, nodes, destination);
-        Array.ForEach(others, static link => link.Return());
     }
 
     private void ReceiveEach<T>(Operation operation, int index, int block, IReadOnlyList<int> lengths, Span<int> starts, Span<T> whole)
@@ -253,6 +178,14 @@ internal sealed class MeshCollective : Collective
         }
     }
 
+    private void SendAway(Operation operation, Pieces pieces)
+    {
+        foreach (var link in others)
+        {
+            link.SendAway(operation, pieces);
+        }
+    }
+
     private void AwaitSent(int unsent)
     {
         foreach (var link in others)
@@ -260,6 +193,10 @@ internal sealed class MeshCollective : Collective
             link.AwaitSent(unsent);
         }
     }
+
+    /// <summary>Whether all ranks read this memory of each other's in place: the same on every rank.</summary>
+    private bool IsHome<T>(Span<T> memory)
+        where T : unmanaged => home is { IsEveryones: true } && home.Has(memory);
 
     private int OwnRows<T>(Summing<T> sum)
         where T : unmanaged => sum.Leaves.Rows[Rank.Value];

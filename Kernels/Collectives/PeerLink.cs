@@ -22,7 +22,11 @@ internal abstract class PeerLink(Rank rank, TimeSpan patience) : IDisposable
     /// <param name="operation">The operation, and its buffer's length.</param>
     /// <param name="pieces">What is sent, in memory that does not move.</param>
     public void Send(Operation operation, Pieces pieces) =>
-        Send(new MessageHeader(sent++, pieces.Bytes, operation), pieces);
+        Send(new MessageHeader(sent++, pieces.Bytes, operation), pieces, mayStay: true);
+
+    /// <summary>The same where the sender may write to that memory as soon as <see cref="AwaitSent"/> says so, whatever the other rank waits for.</summary>
+    public void SendAway(Operation operation, Pieces pieces) =>
+        Send(new MessageHeader(sent++, pieces.Bytes, operation), pieces, mayStay: false);
 
     /// <summary>Receives the next message, which must be part of this operation and as long as the destination.</summary>
     public void Receive(Operation operation, Span<byte> into) =>
@@ -47,7 +51,10 @@ internal abstract class PeerLink(Rank rank, TimeSpan patience) : IDisposable
 
     public abstract void Dispose();
 
-    protected abstract void Send(MessageHeader header, Pieces pieces);
+    /// <param name="header">What stands in front of the message.</param>
+    /// <param name="pieces">The message.</param>
+    /// <param name="mayStay">Whether the other rank may read it where it lies, which it does in its own time.</param>
+    protected abstract void Send(MessageHeader header, Pieces pieces, bool mayStay);
 
     protected abstract void Receive(MessageHeader due, Span<byte> into);
 

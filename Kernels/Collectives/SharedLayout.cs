@@ -13,6 +13,9 @@ internal readonly record struct SharedLayout(WorldSize World)
     /// <summary>In front of each message in its slot, so that the message is aligned as vectors like it.</summary>
     public const int HeaderRoom = 64;
 
+    /// <summary>In front of a message too: where it lies in its sender's home, 8 bytes, or that it lies in the slot.</summary>
+    public const int PlaceAt = 32;
+
     /// <summary>Words that different processors write lie so far apart, as caches fetch two lines at a time.</summary>
     private const int Apart = 128;
 

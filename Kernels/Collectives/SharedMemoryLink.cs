@@ -5,10 +5,12 @@ namespace CnnCluster.Kernels.Collectives;
 /// <summary>
 /// A link through memory of one host: each side writes messages into slots of its own segment and reads the other's.
 /// Who waits looks again for a moment, then sleeps on the connection between the two, over which the other wakes it;
-/// so the end of a process is noticed at once, as its connection ends with it.
+/// so the end of a process is noticed at once, as its connection ends with it. What lies in a rank's <see cref="BufferHome"/>
+/// is not copied: its slot says where the other side reads it.
 /// </summary>
 internal sealed unsafe class SharedMemoryLink : PeerLink
 {
+    private const long InSlot = -1;
     private readonly TcpPeer line;
     private readonly SharedSegment own;
     private readonly SharedSegment peers;
@@ -21,6 +23,11 @@ internal sealed unsafe class SharedMemoryLink : PeerLink
     private readonly int* sentToMe;
     private readonly int* takenFromMe;
     private readonly int* sleepsForMe;
+    private byte* home;
+    private byte* peersHome;
+    private long homeBytes;
+    private int lastAtHome;
+    private bool isReadAtHome;
     private int disposed;
 
     /// <param name="self">This rank.</param>
@@ -43,11 +50,26 @@ internal sealed unsafe class SharedMemoryLink : PeerLink
         sleepsForMe = (int*)(peers.Memory + layout.SleepsFor(self));
     }
 
+    /// <summary>From now on, messages from a buffer of this rank's are read there, and the other rank's likewise.</summary>
+    /// <param name="own">This rank's buffer.</param>
+    /// <param name="others">The other rank's, as this process sees it.</param>
+    /// <param name="bytes">The length of each.</param>
+    public void ReadInPlace(byte* own, byte* others, long bytes)
+    {
+        home = own;
+        peersHome = others;
+        homeBytes = bytes;
+    }
+
     public override void Return() => Advance(takenFrom);
 
+    /// <remarks>A message is copied into its slot when it is sent, but from this rank's home.</remarks>
     public override void AwaitSent(int unsent)
     {
-        // A message is copied into its slot when it is sent.
+        if (!isReadAtHome) return;
+        var last = *sentTo - unsent;
+        Await(takenFromMe, last - lastAtHome < 0 ? last : lastAtHome, "took nothing for too long");
+        isReadAtHome = last - lastAtHome < 0;
     }
 
     public override void Settle()
@@ -63,12 +85,15 @@ internal sealed unsafe class SharedMemoryLink : PeerLink
         peers.Dispose();
     }
 
-    protected override void Send(MessageHeader header, Pieces pieces)
+    protected override void Send(MessageHeader header, Pieces pieces, bool mayStay)
     {
         Await(takenFromMe, *sentTo - SharedLayout.Slots + 1, "took nothing for too long");
         var slot = own.Memory + layout.Slot(Rank, *sentTo);
         header.WriteTo(new Span<byte>(slot, MessageHeader.Size));
-        pieces.CopyTo(new Span<byte>(slot + SharedLayout.HeaderRoom, pieces.Bytes));
+        var place = mayStay ? PlaceAtHome(pieces) : InSlot;
+        *(long*)(slot + SharedLayout.PlaceAt) = place;
+        if (place == InSlot) pieces.CopyTo(new Span<byte>(slot + SharedLayout.HeaderRoom, pieces.Bytes));
+        else (lastAtHome, isReadAtHome) = (*sentTo + 1, true);
         Advance(sentTo);
     }
 
@@ -84,7 +109,17 @@ internal sealed unsafe class SharedMemoryLink : PeerLink
         var slot = peers.Memory + layout.Slot(self, *takenFrom);
         var came = MessageHeader.ReadFrom(new ReadOnlySpan<byte>(slot, MessageHeader.Size));
         if (came != due) throw Failure("did not answer", Mismatch(came, due));
-        return (nint)(slot + SharedLayout.HeaderRoom);
+        var place = *(long*)(slot + SharedLayout.PlaceAt);
+        if (place == InSlot) return (nint)(slot + SharedLayout.HeaderRoom);
+        if (place < 0 || place > homeBytes - due.Length) throw Failure("sent nothing that can be read", null);
+        return (nint)(peersHome + place);
+    }
+
+    /// <summary>How far behind the home's beginning a message lies.</summary>
+    private long PlaceAtHome(Pieces pieces)
+    {
+        var place = (byte*)pieces.First - home;
+        return home is not null && pieces.Count == 1 && place >= 0 && place <= homeBytes - pieces.Length ? place : InSlot;
     }
 
     /// <summary>Counts a word of the own segment up, and wakes the other side where it sleeps.</summary>

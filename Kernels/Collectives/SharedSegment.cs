@@ -1,5 +1,7 @@
 using System.IO.MemoryMappedFiles;
 using System.Security.Cryptography;
+using CnnCluster.Kernels.Native;
+using Microsoft.Win32.SafeHandles;
 
 namespace CnnCluster.Kernels.Collectives;
 
@@ -20,6 +22,8 @@ internal sealed unsafe class SharedSegment : IDisposable
 
     private SharedSegment(string path, long size, MemoryMappedFileAccess access, FileStream stream, bool owns)
     {
+        Size = size;
+        Handle = stream.SafeFileHandle;
         file = MemoryMappedFile.CreateFromFile(stream, null, size, access, HandleInheritability.None, leaveOpen: false);
         view = file.CreateViewAccessor(0, size, access);
         byte* first = null;
@@ -31,6 +35,11 @@ internal sealed unsafe class SharedSegment : IDisposable
     /// <summary>Its first byte, at the beginning of a page.</summary>
     public byte* Memory { get; }
 
+    public long Size { get; }
+
+    /// <summary>The file, which the segment closes.</summary>
+    public SafeFileHandle Handle { get; }
+
     /// <summary>A new segment of zeros with a nonce at its beginning; null where files cannot be shared, or there is no room.</summary>
     /// <param name="size">Its bytes, which are reserved.</param>
     /// <param name="nonce">Receives the new nonce.</param>
@@ -41,15 +50,9 @@ internal sealed unsafe class SharedSegment : IDisposable
         var path = PathOf(nonce);
         try
         {
-            var stream = new FileStream(path, new FileStreamOptions
-            {
-                Mode = FileMode.CreateNew,
-                Access = FileAccess.ReadWrite,
-                Share = FileShare.ReadWrite | FileShare.Delete,
-                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-                PreallocationSize = size,
-                BufferSize = 0,
-            });
+            var options = MemoryFolder.NewFile;
+            options.PreallocationSize = size;
+            var stream = new FileStream(path, options);
             stream.SetLength(size);
             var segment = new SharedSegment(path, size, MemoryMappedFileAccess.ReadWrite, stream, owns: true);
             nonce.CopyTo(new Span<byte>(segment.Memory, NonceBytes));
@@ -102,14 +105,5 @@ internal sealed unsafe class SharedSegment : IDisposable
         file.Dispose();
     }
 
-    private static string PathOf(ReadOnlySpan<byte> nonce) => Path.Combine(Folder(), Prefix + Convert.ToHexStringLower(nonce));
-
-    /// <summary>A folder in memory, else one of the user's own, else that of temporary files.</summary>
-    private static string Folder()
-    {
-        const string memory = "/dev/shm";
-        if (Directory.Exists(memory)) return memory;
-        var own = Environment.GetEnvironmentVariable("XDG_RUNTIME_DIR");
-        return Directory.Exists(own) ? own : Path.GetTempPath();
-    }
+    private static string PathOf(ReadOnlySpan<byte> nonce) => Path.Combine(MemoryFolder.Path, Prefix + Convert.ToHexStringLower(nonce));
 }

@@ -93,7 +93,7 @@ internal sealed class TcpPeer : PeerLink
         borrowed.Dispose();
     }
 
-    protected override void Send(MessageHeader header, Pieces pieces)
+    protected override void Send(MessageHeader header, Pieces pieces, bool mayStay)
     {
         if (header.Length > SentAtOnce || !outbox.IsEmpty)
         {

@@ -101,6 +101,7 @@ public sealed class Replica : IDisposable
     {
         gradient.Dispose();
         Collective = collective;
+        collective.Adopt(Arena.GradientBuffer);
         gradient = gradients.Among(pass, collective);
     }
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using CnnCluster.Kernels;
+using CnnCluster.Kernels.Arena;
 using static TorchSharp.torch;
 
 namespace CnnCluster.Bench.Sides;
@@ -21,7 +22,11 @@ internal static class ReductionLoop
     /// <summary>Warms up, then sums as often as fits into the time, which the first worker reckons for both.</summary>
     public static double Rounds(ICollective collective, int elements, double seconds)
     {
-        using var buffer = ones(elements);
+        // As gradients have it in training.
+        using var memory = new FlatBuffer([new ArenaSegment("all", [elements])], ScalarType.Float32, CPU, movable: true);
+        var buffer = memory.Whole;
+        collective.Adopt(memory);
+        buffer.fill_(1);
         var estimate = Time(collective, buffer, WarmUp);
         using var rounds = tensor(new[] { Math.Max(LeastRounds, Math.Ceiling(seconds / estimate)) });
         collective.Broadcast(rounds, new Rank(0));
