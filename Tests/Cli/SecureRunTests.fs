@@ -58,14 +58,20 @@ let tests =
                   let ours, others = cluster folder "ours", cluster folder "others"
                   let file = Cnn.write folder "net.cnn" script
 
-                  let arguments =
-                      [ "train"; file; "--json"; "--threads"; "1" ]
+                  let arguments = [ "train"; file; "--json"; "--threads"; "1" ]
 
                   let alone = Cnn.run folder (arguments @ [ "--out"; "alone" ])
                   Expect.equal alone.ExitCode 0 alone.Error
 
                   let listening =
-                      [ "--listen"; $"{address}:0"; "--cert"; Certificates.node ours "a"; "--min-workers"; "2"; "--out"; "run" ]
+                      [ "--listen"
+                        $"{address}:0"
+                        "--cert"
+                        Certificates.node ours "a"
+                        "--min-workers"
+                        "2"
+                        "--out"
+                        "run" ]
 
                   use home = Cnn.startInterruptible (arguments @ listening) folder
                   let run = Run(home, folder)
@@ -89,7 +95,12 @@ let tests =
 
                       withLines node (fun errors ->
                           let ending = run.Next "end"
-                          Expect.equal (string ending["weights_sha256"]) (string (alone.Field("end", "weights_sha256"))) "the same bits"
+
+                          Expect.equal
+                              (string ending["weights_sha256"])
+                              (string (alone.Field("end", "weights_sha256")))
+                              "the same bits"
+
                           Expect.isTrue (node.WaitForExit patience) "the node ends with the run"
                           Expect.equal node.ExitCode 0 (errors.All()))
 

@@ -26,7 +26,7 @@ internal static class MessageChecks
         Heartbeat beat when !(IsTime(beat.StepSeconds) && IsTime(beat.WaitSeconds)) => "a heartbeat of no sensible times",
         EpochTrained trained => FlawOf(trained, figures),
         Validated validated => FlawOf(validated.Sums, nameof(Validated), figures),
-        WorkerFinished { WeightsSha256.Length: < 8 } => "a WorkerFinished without a hash",
+        WorkerFinished { WeightsSha256.Length: 0 } => "a WorkerFinished without a hash",
         _ => null,
     };
 

@@ -165,6 +165,12 @@ type private Stage(settings: RunSettings) =
         for worker, hash in hashes do
             stage.Say(worker, WorkerFinished(Generation = machine.Generation, WeightsSha256 = hash))
 
+/// Of a script that has one.
+let private oneFigure =
+    let sums = EpochSums(Samples = 1L)
+    sums.Figures.Add 1.0
+    sums
+
 let private begun world =
     let stage = Stage(settings world 1 10)
     stage.Begin()
@@ -428,10 +434,7 @@ let tests =
               stage.Heard<TrainEpoch> 0 |> ignore
               stage.Heard<TrainEpoch> 1 |> ignore
 
-              stage.Say(
-                  0,
-                  EpochTrained(Generation = 1L, Epoch = 1, Step = 10L, Sums = EpochSums(Samples = 1L), Seconds = 1.0)
-              )
+              stage.Say(0, EpochTrained(Generation = 1L, Epoch = 1, Step = 10L, Sums = oneFigure, Seconds = 1.0))
 
               stage.Wait(1.5, [ 0; 1 ])
               Expect.isEmpty (stage.Heard<TrainEpoch> 0) "has answered"
@@ -494,6 +497,22 @@ let tests =
               stage.Wait(1.5, [ 0 ])
               Expect.isNonEmpty (stage.Heard<StopAtNextStep> 0) "again"
           }
+          for message, flaw in
+              [ EpochTrained(Generation = 1L, Epoch = 1) :> IMessage, "without sums"
+                EpochTrained(Generation = 1L, Epoch = 1, Sums = EpochSums(Samples = 1L)), "0 figures"
+                EpochTrained(Generation = 1L, Seconds = nan, Sums = EpochSums()), "no sensible time"
+                Validated(Generation = 1L), "without sums"
+                Heartbeat(Generation = 1L, StepSeconds = nan), "no sensible times"
+                WorkerHalted(HasState = true), "without a position"
+                WorkerReady(Generation = 1L), "without a position"
+                WorkerFinished(Generation = 1L), "without a hash"
+                WorkerPrepared(), "without an address" ] do
+              test $"a worker whose message makes no sense is done without: {message.Descriptor.Name} {flaw}" {
+                  let stage = begun 2
+                  stage.Say(1, message)
+                  Expect.stringContains (stage.Heard<Expelled> 1 |> List.last).Reason flaw "what was wrong"
+                  Expect.isNonEmpty (stage.Heard<Halt> 0) "the other one goes on"
+              }
           test "quorum: more than half, or half with the home; the dead agree" {
               Expect.equal
                   [ Quorum.Allows(3, 2, 0, false)

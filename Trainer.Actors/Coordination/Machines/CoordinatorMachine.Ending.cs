@@ -69,7 +69,7 @@ public sealed partial class CoordinatorMachine
     {
         var hashes = finished.Distinct().ToList();
         return hashes.Count > 1
-            ? Failed($"the workers ended with different weights ({string.Join(", ", hashes.Select(static h => h[..8]))}): this is a bug")
+            ? Failed($"the workers ended with different weights ({string.Join(", ", hashes.Select(static h => h[..Math.Min(8, h.Length)]))}): this is a bug")
             : new RunOutcome(reason, "", committed, Best, FiguresOfEnd(), hashes[0], lastCheckpoint);
 
         // Where a run was stopped between two validations, no figures are those of its weights.
