@@ -29,7 +29,7 @@ internal static class Devices
 
         if (!cuda.is_available())
         {
-            throw new UserException($"'{name}' cannot be used: this build has no CUDA, or the machine has no CUDA device. `-p:Backend=cuda` builds for CUDA.");
+            throw new UserException($"'{name}' cannot be used: this build has no CUDA, or the machine has no CUDA device. `Backend=cuda ./cnn …` builds for CUDA.");
         }
 
         var index = name.Length > 5 ? int.Parse(name.AsSpan(5), System.Globalization.CultureInfo.InvariantCulture) : 0;

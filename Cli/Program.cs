@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Invocation;
 using CnnCluster.Cli;
 using CnnCluster.Cli.Commands;
 using CnnCluster.Cli.Output;
@@ -25,8 +26,8 @@ var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler 
 return await Guard.RunAsync(async () =>
 {
     var parse = root.Parse(args);
+    if (parse.Errors.Count > 0 && parse.Action is ParseErrorAction) return WrongWords.Say(parse);
     var code = await parse.InvokeAsync(configuration);
-    return parse.Errors.Count > 0 ? ExitCode.WrongInput
-        : output.HasFailed && code == ExitCode.Success ? ExitCode.Failed
+    return output.HasFailed && code == ExitCode.Success ? ExitCode.Failed
         : code;
 });

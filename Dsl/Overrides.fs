@@ -33,14 +33,12 @@ let read (text: string) : Result<Override, Diagnostic> =
             { Key = word
               Part = part
               Value = value
-              Source =
-                { File = $"--set {text}"
-                  Text = $"train x {{\n{word} {setting}{value}\n}}" } }
+              Source = CommandLine.sourceOf text word setting value }
     | _ ->
         Result.Error
             { Diagnostic.error
                   { Span.nowhere with
-                      File = $"--set {text}" }
+                      File = CommandLine.Prefix + text }
                   $"'{text}' sets nothing" with
                 Expected = Some "NAME=VALUE, such as batch=64, optimizer.lr=0.1 or optimizer=\"adam lr=1e-3\"" }
 

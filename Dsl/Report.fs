@@ -10,7 +10,10 @@ let private severity =
     | Warning -> "warning"
 
 let place (span: Span) =
-    $"{span.File}:{span.Start.Line}:{span.Start.Column}"
+    if CommandLine.isOn span then
+        span.File
+    else
+        $"{span.File}:{span.Start.Line}:{span.Start.Column}"
 
 /// Of a longer line only a stretch is shown.
 let private widestLine = 200
@@ -65,7 +68,14 @@ let render (source: Source) (diagnostic: Diagnostic) =
 
     let line, omitted = lineOf source diagnostic.Span
 
-    if source.File = diagnostic.Span.File && line <> "" then
+    if source.File <> diagnostic.Span.File || Span.isNowhere diagnostic.Span then
+        ()
+    elif CommandLine.isOn diagnostic.Span then
+        let column = diagnostic.Span.Start.Column
+        let said, at = CommandLine.said source column
+        add $"  | {printable said}"
+        add $"  | {caret said (column - at) diagnostic.Span}"
+    elif line <> "" then
         let number = string diagnostic.Span.Start.Line
         let margin = String(' ', number.Length)
         add $"  {number} | {printable line}"

@@ -98,7 +98,7 @@ module private Parts =
             | Some part -> Some part
             | None ->
                 Diagnostic.error place $"the script has no {what} '{name}'"
-                |> Suggestion.among names name
+                |> Suggestion.amongOrAll names name
                 |> Scope.report sink
 
                 None

@@ -19,6 +19,10 @@ module Span =
           Start = { Offset = 0; Line = 1; Column = 1 }
           End = { Offset = 0; Line = 1; Column = 1 } }
 
+    /// Of the whole file, and so of no line in it.
+    let isNowhere (span: Span) =
+        span.Start.Offset = 0 && span.End.Offset = 0
+
     let merge first last =
         { File = first.File
           Start = first.Start
@@ -26,6 +30,24 @@ module Span =
 
 /// The text of one script, kept so that messages can show the line they speak of.
 type Source = { File: string; Text: string }
+
+/// A change of the train part that was said on the command line: `--set batch=64`. It is read within a script of its own, whose
+/// second line is its word and value; messages show what was said.
+module CommandLine =
+    [<Literal>]
+    let Prefix = "--set "
+
+    let isOn (span: Span) = span.File.StartsWith Prefix
+
+    let sourceOf (text: string) word setting value =
+        { File = Prefix + text
+          Text = $"train x {{\n{word} {setting}{value}\n}}" }
+
+    /// What was said, and the column of a place in the second line there.
+    let said (source: Source) column =
+        let text = source.File.Substring Prefix.Length
+        let line = (source.Text.Split '\n')[1]
+        text, max 1 (column + text.Length - line.Length)
 
 /// The lines of a text: they end with a line feed, a carriage return or both.
 module Lines =

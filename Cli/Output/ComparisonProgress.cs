@@ -15,6 +15,7 @@ internal sealed class ComparisonProgress : IComparisonOutput
     private readonly Lock showing = new();
     private readonly int cells;
     private int finished;
+    private int ended;
 
     public ComparisonProgress(IAnsiConsole console, IAnsiConsole results, ComparisonFolder folder, ComparisonDescription description)
     {
@@ -25,9 +26,9 @@ internal sealed class ComparisonProgress : IComparisonOutput
 
     public void Begin(IReadOnlyList<CellResult> finished)
     {
-        this.finished = finished.Count(static cell => !cell.HasFailed);
+        ended = this.finished = finished.Count(static cell => !cell.HasFailed);
         var kept = this.finished > 0 ? string.Create(CultureInfo.InvariantCulture, $", {this.finished} of them finished already") : "";
-        console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"{description.Variants.Count} variants, seeds {string.Join(", ", description.Seeds)}: {cells} cells{kept}");
+        console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"{Counted(description.Variants.Count, "variant")}, {(description.Seeds.Count == 1 ? "seed" : "seeds")} {string.Join(", ", description.Seeds)}: {Counted(cells, "cell")}{kept}");
     }
 
     public void Read(ComparisonEvent message)
@@ -61,11 +62,20 @@ internal sealed class ComparisonProgress : IComparisonOutput
 
     private void Show(CellResult cell)
     {
+        ended++;
         finished += cell.HasFailed ? 0 : 1;
+        if (cell.HasFailed)
+        {
+            console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"{ended,3}/{cells} {cell.Variant}, seed {cell.Seed}: {cell.Message}");
+            return;
+        }
+
         var figures = cell.Final is { } end ? $"val. loss {Text(end.ValidationLoss)}" : cell.Message;
         var accuracy = cell.Final?.Values.TryGetValue("val_accuracy", out var value) == true ? value.ToString("', val. accuracy' 0.00 %", CultureInfo.InvariantCulture) : "";
-        console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"{finished,3}/{cells} {cell.Variant}, seed {cell.Seed}: {figures}{accuracy}, {cell.Epochs.Count} epochs, {cell.Seconds:F0} s");
+        console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"{ended,3}/{cells} {cell.Variant}, seed {cell.Seed}: {figures}{accuracy}, {Counted(cell.Epochs.Count, "epoch")}, {cell.Seconds:F0} s");
     }
+
+    private static string Counted(int count, string noun) => count == 1 ? $"1 {noun}" : $"{count} {noun}s";
 
     private static string Text(double value) => value.ToString("F4", CultureInfo.InvariantCulture);
 

@@ -78,6 +78,19 @@ let tests =
               let only = Seq.exactlyOne replaced.Value.Plan.Losses
               Expect.equal (only.Judge.Chosen.Definition.Name, only.Weight) ("mae", 2.0) "replaced"
           }
+          test "what is wrong is shown as it was said, and where" {
+              Expect.stringContains
+                  (complaint [ "optimizer=sgd lr=abc" ])
+                  "--set optimizer=sgd lr=abc: error: "
+                  "without a line of a script that nobody has written"
+
+              Expect.stringContains
+                  (complaint [ "optimizer=sgd lr=abc" ])
+                  "  | optimizer=sgd lr=abc\n  |                  ^^^"
+                  "the caret stands under the word"
+
+              Expect.isFalse ((complaint [ "schedule.decay=3" ]).Contains "train x") "nor with one"
+          }
           for change, words in
               [ "batch", [ "--set batch"; "sets nothing"; "NAME=VALUE" ]
                 "=3", [ "sets nothing" ]

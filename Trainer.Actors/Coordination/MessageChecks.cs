@@ -42,5 +42,6 @@ internal static class MessageChecks
         _ => null,
     };
 
-    private static bool IsTime(double seconds) => seconds is >= 0 and < MostSeconds;
+    /// <summary>A difference of two clocks' readings may come out a little below nothing.</summary>
+    private static bool IsTime(double seconds) => seconds is > -MostSeconds and < MostSeconds;
 }

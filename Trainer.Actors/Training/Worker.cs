@@ -252,13 +252,18 @@ public sealed class Worker : IWorker
     }
 
     /// <summary>Between two steps every replica is whole: only one that was never built has no state to save.</summary>
-    private void Fail(Exception exception) => report(new WorkerFailed
+    private void Fail(Exception exception)
     {
-        Generation = generation,
-        Kind = KindOf(exception),
-        Reason = Describe(exception),
-        LostPeer = (exception as CollectiveException)?.Peer is { } peer && peer.Value < slots.Count ? slots[peer.Value] : -1,
-    });
+        // Where it was thrown is for whoever mends it; the run's message says what it was.
+        if (KindOf(exception) == FailureKind.Worker) services.Unexpected(exception);
+        report(new WorkerFailed
+        {
+            Generation = generation,
+            Kind = KindOf(exception),
+            Reason = Describe(exception),
+            LostPeer = (exception as CollectiveException)?.Peer is { } peer && peer.Value < slots.Count ? slots[peer.Value] : -1,
+        });
+    }
 
     private static FailureKind KindOf(Exception exception) => exception switch
     {
@@ -270,5 +275,5 @@ public sealed class Worker : IWorker
     private static string Describe(Exception exception) =>
         exception is UserException or CollectiveException or NonFiniteGradientException or IOException
             ? exception.Message
-            : exception.ToString();
+            : $"{exception.GetType().Name}: {exception.Message}";
 }

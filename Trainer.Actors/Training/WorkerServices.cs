@@ -32,6 +32,9 @@ public sealed class WorkerServices(DataCache data) : IDisposable
     /// <summary>Hears of each connection that is turned away.</summary>
     public Action<Refusal> Refused { get; init; } = static _ => { };
 
+    /// <summary>Takes what nobody foresaw, with where it was thrown; standard error unless said otherwise.</summary>
+    public Action<Exception> Unexpected { get; init; } = static exception => Console.Error.WriteLine(exception);
+
     /// <summary>Makes a worker's step of one's own; null for the script's losses.</summary>
     public Func<OwnStep>? OwnStep { get; init; }
 

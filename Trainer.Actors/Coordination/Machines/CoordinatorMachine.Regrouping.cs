@@ -80,6 +80,7 @@ public sealed partial class CoordinatorMachine
         public override void Lost(Member member, string what)
         {
             halted.Remove(member);
+            if (!Asked.Any()) Machine.regroupReason = what;
             Conclude();
         }
 
