@@ -47,6 +47,7 @@ public sealed class ClusterNode : IAsyncDisposable
             retry-unsuccessful-join-after = 1 s
             shutdown-after-unsuccessful-join-seed-nodes = 90 s
             run-coordinated-shutdown-when-down = on
+            downing-provider-class = "Akka.Cluster.NoDowning, Akka.Cluster"
           }
           actor {
             serializers.json = "CnnCluster.Trainer.Protocol.RefusingSerializer, CnnCluster.Trainer.Actors"

@@ -7,6 +7,7 @@ namespace CnnCluster.Trainer.StateChannel;
 /// <summary>Sends one named content, such as a checkpoint, to the run's home.</summary>
 public static class StateSender
 {
+    private const int Attempts = 3;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     /// <summary>Connects, sends, and waits until the receiver has it safe.</summary>
@@ -14,10 +15,27 @@ public static class StateSender
     /// <param name="port">The receiver's port.</param>
     /// <param name="token">The run's 16-byte token.</param>
     /// <param name="name">What the receiver is to call it, at most 200 bytes of UTF-8.</param>
-    /// <param name="write">Writes the content.</param>
+    /// <param name="write">Writes the content; once more where the connection breaks.</param>
     /// <param name="security">How the connection is opened; plain where none is given.</param>
     /// <exception cref="IOException">The receiver is gone, late by over 30 s, or refused the content.</exception>
     public static void Send(
+        string host, int port, ReadOnlySpan<byte> token, string name, Action<Stream> write, IConnectionSecurity? security = null)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                SendOnce(host, port, token, name, write, security);
+                return;
+            }
+            catch (IOException e) when (attempt < Attempts && e is not StateRefusedException)
+            {
+                // A receiver that stood still for a while turns away whoever came meanwhile.
+            }
+        }
+    }
+
+    private static void SendOnce(
         string host, int port, ReadOnlySpan<byte> token, string name, Action<Stream> write, IConnectionSecurity? security = null)
     {
         try
@@ -55,7 +73,10 @@ public static class StateSender
         {
             var reason = new byte[length];
             stream.ReadExactly(reason);
-            throw new IOException($"The state was refused: {Encoding.UTF8.GetString(reason)}");
+            throw new StateRefusedException($"The state was refused: {Encoding.UTF8.GetString(reason)}");
         }
     }
 }
+
+/// <summary>The receiver has read a state, and cannot keep it.</summary>
+public sealed class StateRefusedException(string message) : IOException(message);
