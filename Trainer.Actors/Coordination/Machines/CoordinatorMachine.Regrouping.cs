@@ -102,12 +102,12 @@ public sealed partial class CoordinatorMachine
             }
         }
 
-        /// <summary>One that is heard of may be at a long step.</summary>
+        /// <summary>One that is heard of may be at a long step; one that no peer blames may be on a busy machine, and has as long as for any word.</summary>
         private bool IsLate(Member member)
         {
-            var waited = Machine.now - since;
+            var (waited, unheard) = (Machine.now - since, Machine.now - member.Heard);
             return waited > Machine.Patience.Halting
-                && (Machine.now - member.Heard > Machine.Patience.Halting || waited > Machine.Patience.StallOf(member.Beat?.StepSeconds ?? 0));
+                && (unheard > Machine.Patience.Halting && Machine.accused.ContainsKey(member) || waited > Machine.Patience.StallOf(member.Beat?.StepSeconds ?? 0));
         }
 
         private void Say(IEnumerable<Member> whom)
