@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Akka.Actor;
+using Akka.Cluster;
 using CnnCluster.Trainer.Coordination.Machines;
 using Google.Protobuf;
 
@@ -25,6 +26,9 @@ public sealed class Coordinator : ReceiveActor, IWithTimers
     /// <summary>The user asks to stop at the next step.</summary>
     public sealed record Interrupt : IMessage;
 
+    /// <summary>The cluster has had no sign of a process for a while. One whose workers this coordinator hears of is not taken out of it.</summary>
+    public sealed record OutOfReach(Address Process) : IMessage;
+
     private sealed record Tick : IMessage
     {
         public static readonly Tick Now = new();
@@ -47,6 +51,7 @@ public sealed class Coordinator : ReceiveActor, IWithTimers
         Receive<Tick>(_ => Handle(new CoordinatorInput.Tick()));
         Receive<ProcessLost>(lost => Handle(new CoordinatorInput.ProcessLost(lost.ProcessId, lost.ExitCode)));
         Receive<Interrupt>(_ => Handle(new CoordinatorInput.Interrupt()));
+        Receive<OutOfReach>(lost => Down(lost.Process));
         Receive<Terminated>(lost => Handle(new CoordinatorInput.ChannelLost(lost.ActorRef)));
         Receive<EarlyStoppingSupervisor.EpochJudged>(judged => Handle(new CoordinatorInput.Judged(judged.Epoch, judged.Decision)));
         Receive<Google.Protobuf.IMessage>(message => Handle(new CoordinatorInput.Received(Sender, message)));
@@ -61,6 +66,11 @@ public sealed class Coordinator : ReceiveActor, IWithTimers
     {
         Do(machine.Fail($"the coordinator failed on {message.GetType().Name}: {reason}"));
         base.PreRestart(reason, message);
+    }
+
+    private void Down(Address process)
+    {
+        if (!machine.Channels.Any(channel => ((IActorRef)channel).Path.Address.Equals(process))) Cluster.Get(Context.System).Down(process);
     }
 
     private static ByteString NewToken() => ByteString.CopyFrom(RandomNumberGenerator.GetBytes(16));

@@ -1,5 +1,6 @@
 using Akka.Actor;
 using Akka.Cluster;
+using CnnCluster.Trainer.Coordination;
 
 namespace CnnCluster.Trainer.Hosting;
 
@@ -14,11 +15,18 @@ internal sealed class Downing : ReceiveActor, IWithTimers
 
     private readonly Cluster cluster = Cluster.Get(Context.System);
 
-    public Downing()
+    /// <param name="coordinator">Knows which processes take part in the run.</param>
+    public Downing(IActorRef coordinator)
     {
-        Receive<ClusterEvent.UnreachableMember>(lost => Timers.StartSingleTimer(lost.Member.UniqueAddress, new Lost(lost.Member.Address), Patience));
-        Receive<ClusterEvent.ReachableMember>(back => Timers.Cancel(back.Member.UniqueAddress));
-        Receive<Lost>(lost => cluster.Down(lost.Address));
+        Receive<ClusterEvent.UnreachableMember>(lost => Timers.StartSingleTimer(lost.Member.Address, new Lost(lost.Member.Address), Patience));
+        Receive<ClusterEvent.ReachableMember>(back => Timers.Cancel(back.Member.Address));
+        Receive<Lost>(lost =>
+        {
+            // A word of a member that is gone itself may keep one that lives out of reach for ever.
+            coordinator.Tell(new Coordinator.OutOfReach(lost.Address));
+            Timers.StartSingleTimer(lost.Address, lost, Patience);
+        });
+        Receive<ClusterEvent.MemberRemoved>(gone => Timers.Cancel(gone.Member.Address));
     }
 
     private sealed record Lost(Address Address);
@@ -26,7 +34,7 @@ internal sealed class Downing : ReceiveActor, IWithTimers
     public ITimerScheduler Timers { get; set; } = null!;
 
     protected override void PreStart() =>
-        cluster.Subscribe(Self, ClusterEvent.InitialStateAsEvents, typeof(ClusterEvent.IReachabilityEvent));
+        cluster.Subscribe(Self, ClusterEvent.InitialStateAsEvents, typeof(ClusterEvent.IReachabilityEvent), typeof(ClusterEvent.MemberRemoved));
 
     protected override void PostStop() => cluster.Unsubscribe(Self);
 }

@@ -39,7 +39,7 @@ internal sealed class RunHome : IAsyncDisposable
             hub = node.System.ActorOf(ActorFactory<RunEventHub>.Props(() => new RunEventHub(keeper.Readers)));
             Coordinator = node.System.ActorOf(
                 ActorFactory<Coordinator>.Props(() => new Coordinator(Settings, hub, o => outcome.TrySetResult(o), mandate)), CoordinatorName);
-            node.System.ActorOf(ActorFactory<Downing>.Props(static () => new Downing()));
+            node.System.ActorOf(ActorFactory<Downing>.Props(() => new Downing(Coordinator)));
         }
         catch
         {

@@ -90,6 +90,9 @@ public sealed partial class CoordinatorMachine
 
     public long Generation => generation;
 
+    /// <summary>The channels of the workers that have a part in the run.</summary>
+    public IEnumerable<object> Channels => members.All.Select(static member => member.Channel!);
+
     /// <summary>Steps that every member of a generation has applied, or that a regroup has taken over.</summary>
     public long Committed => committed;
 
