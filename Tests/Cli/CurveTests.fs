@@ -17,7 +17,9 @@ let tests =
         "Cli.curve (long)"
         [ test "of 200 steps, in which a worker is lost and another comes, it is the undisturbed one to 1e-4" {
               let script = Cnn.smoothLenet (settings 10)
-              let undisturbed = running script [ "--processes"; "3" ] (fun run -> curve run ignore)
+
+              let undisturbed =
+                  running script [ "--processes"; "3" ] (fun run -> curve run ignore)
 
               let disturbed, worlds =
                   running script [ "--processes"; "3"; "--listen"; "127.0.0.1:0" ] (fun run ->

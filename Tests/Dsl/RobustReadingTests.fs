@@ -79,7 +79,7 @@ let limits =
 
               Expect.equal
                   (List.map (Report.render (source text)) found)
-                  [ "test.cnn:1:1: error: this file is too long for a script\n  1 | network N {\n    | ^\n  expected at most 1 MiB" ]
+                  [ "test.cnn:1:1: error: this file is too long for a script\n  expected at most 1 MiB" ]
                   "the report"
           }
           test "a longer line is one error, in its place, and is not shown whole" {
