@@ -31,7 +31,8 @@ let tests =
           test "when the last worker is lost the run fails, says why, and has kept its last checkpoint" {
               running endless [ "--processes"; "1" ] (fun run ->
                   let pid = workers (run.Next "start") |> List.exactlyOne
-                  run.Next("epoch", (fun e -> int e["epoch"] = 2)) |> ignore
+                  // A checkpoint is written while training goes on: here an epoch may be over before it is on the disk.
+                  run.Next("epoch", (fun _ -> checkpoints run.Folder <> [||])) |> ignore
                   signal "KILL" pid
                   let stop = run.Next "stop"
                   Expect.equal (string stop["reason"]) "failed" "the last event says so"
@@ -40,7 +41,7 @@ let tests =
                   Expect.stringContains errors $"{pid}" "the message names the process"
                   Expect.stringContains errors "killed by signal 9" "and what happened to it"
                   Expect.stringContains errors "No worker is left" "and why it ends"
-                  Expect.isNonEmpty (checkpoints run.Folder) "a checkpoint of an earlier epoch")
+                  Expect.isNonEmpty (checkpoints run.Folder) "and the checkpoint is still there")
           }
           test "a node joins while the run trains, and takes part from the next step" {
               running endless [ "--listen"; "127.0.0.1:0" ] (fun run ->
