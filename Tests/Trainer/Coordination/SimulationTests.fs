@@ -4,63 +4,7 @@ module CnnCluster.Tests.Trainer.Coordination.SimulationTests
 open System
 open Expecto
 open CnnCluster.Tests.Trainer.Coordination.Simulation
-
-/// A schedule of faults from a seed.
-let private drawn seed =
-    let random = Random(seed: int)
-    let workers = random.Next(1, 9)
-
-    let fault () =
-        let worker = random.Next(workers + 2)
-        let seconds = Math.Pow(10.0, random.NextDouble() * 2.2 - 0.7)
-
-        match random.Next 12 with
-        | 0
-        | 1
-        | 2 -> Crash(worker, random.Next 3 > 0)
-        | 3
-        | 4 -> Pause(worker, seconds)
-        | 5
-        | 6 -> Cut(worker, seconds)
-        | 7 -> Split(worker, random.Next(workers + 2), seconds)
-        | 8 -> HomePause seconds
-        | 9 when random.Next 3 = 0 -> Interrupt
-        | _ -> Join
-
-    { Seed = seed
-      Workers = workers
-      MinWorkers = if random.Next 5 = 0 then min workers 2 else 1
-      Epochs = random.Next(1, 5)
-      StepsPerEpoch = int64 (random.Next(1, 40))
-      AreRemote = false
-      Faults =
-        [ for _ in 1 .. random.Next(0, 7) -> random.NextDouble() * 12.0, fault () ]
-        |> List.sortBy fst }
-
-/// The same on hosts that live on without the home, to which things happen too.
-let private drawnRemote seed =
-    let schedule = drawn seed
-    let random = Random(seed: int)
-
-    let disturb (time, fault) =
-        match random.Next 5 with
-        | 0 -> time, HomeCrash
-        | 1 -> time, HomeCut(Math.Pow(10.0, random.NextDouble() * 2.2 - 0.7))
-        | 2 when random.Next 2 = 0 -> time, HomePause(Math.Pow(10.0, random.NextDouble() * 2.2 - 0.7))
-        | _ -> time, fault
-
-    let isOfHomeAlone = random.Next 3 = 0
-
-    let faults =
-        [ for time, fault in schedule.Faults do
-              match disturb (time, fault) with
-              | _, (HomeCrash | HomeCut _ | HomePause _) as drawn -> drawn
-              | drawn when not isOfHomeAlone -> drawn
-              | _ -> () ]
-
-    { schedule with
-        AreRemote = true
-        Faults = faults }
+open CnnCluster.Tests.Trainer.Coordination.Simulation.Schedules
 
 let private attempt sabotage schedule =
     let world = World(schedule, sabotage)

@@ -3,101 +3,6 @@ using Google.Protobuf;
 
 namespace CnnCluster.Trainer.Coordination.Machines;
 
-/// <summary>Who a worker is when it registers.</summary>
-/// <param name="JoinToken">The run's.</param>
-/// <param name="Slot">Its number in the run; -1 takes what the coordinator gives.</param>
-/// <param name="Host">This machine's name.</param>
-/// <param name="ProcessId">This process.</param>
-/// <param name="Device">Where it computes.</param>
-/// <param name="Share">Its part of a batch beside the others'.</param>
-/// <param name="Control">Where its peers reach its side of the protocol: the path of its actor.</param>
-/// <param name="MayLead">Whether its process lives on without the run's home, and may lead the run then.</param>
-public sealed record WorkerIdentity(
-    byte[] JoinToken, int Slot, string Host, int ProcessId, string Device, int Share, string Control = "", bool MayLead = false)
-{
-    /// <summary>The control paths of workers that it knows from before, as behind a loss of its process's control plane.</summary>
-    public IReadOnlyList<string> Peers { get; init; } = [];
-}
-
-/// <summary>What happens to a worker's side of the protocol.</summary>
-public abstract record WorkerInput
-{
-    private WorkerInput()
-    {
-    }
-
-    /// <summary>A message of the coordinator's.</summary>
-    public sealed record Received(IMessage Message) : WorkerInput;
-
-    /// <summary>The worker's own thread has something to say.</summary>
-    public sealed record Reported(IMessage Message) : WorkerInput;
-
-    /// <summary>A message of another worker's.</summary>
-    public sealed record FromPeer(IMessage Message) : WorkerInput;
-
-    /// <summary>The coordinator is gone.</summary>
-    public sealed record HomeLost : WorkerInput;
-
-    /// <summary>This process has a coordinator of the run now, as it was charged to.</summary>
-    /// <param name="Coordinator">The path of its actor.</param>
-    public sealed record Leads(string Coordinator) : WorkerInput;
-
-    /// <summary>This process cannot lead the run as it was charged to: others are to stand.</summary>
-    public sealed record CannotLead(string Reason) : WorkerInput;
-
-    /// <summary>There is no place for the state.</summary>
-    public sealed record CannotKeep(string Reason) : WorkerInput;
-
-    /// <summary>Where the state can be kept, as was asked for.</summary>
-    /// <param name="Deliveries">To a place of this process's own; empty where none is needed.</param>
-    public sealed record KeepsAt(IReadOnlyList<DeliverState> Deliveries) : WorkerInput;
-
-    /// <summary>Time has passed.</summary>
-    public sealed record Tick : WorkerInput;
-}
-
-/// <summary>What a worker's side of the protocol wants done, in this order.</summary>
-public abstract record WorkerEffect
-{
-    private WorkerEffect()
-    {
-    }
-
-    /// <summary>Tell the coordinator.</summary>
-    public sealed record Send(IMessage Message) : WorkerEffect;
-
-    /// <summary>Tell the coordinator how the thread is doing, in this generation.</summary>
-    public sealed record Beat(long Generation) : WorkerEffect;
-
-    /// <summary>Read the data, and build a replica.</summary>
-    public sealed record Prepare(int Slot, Job Job) : WorkerEffect;
-
-    /// <summary>A command for the worker's thread, behind those that it has.</summary>
-    public sealed record Order(IMessage Command) : WorkerEffect;
-
-    /// <summary>Fail what is under way in a collective, at once, and then answer from the thread, with what stands.</summary>
-    public sealed record Halt(Protocol.Halt Command) : WorkerEffect;
-
-    /// <summary>Stop behind the step in hand, together with all others.</summary>
-    public sealed record StopAtNextStep : WorkerEffect;
-
-    /// <summary>Tell another worker.</summary>
-    public sealed record Tell(string Path, IMessage Message) : WorkerEffect;
-
-    /// <summary>Another coordinator leads the run: what is said to the coordinator goes there.</summary>
-    public sealed record Follow(string Coordinator) : WorkerEffect;
-
-    /// <summary>A majority wants this process to lead the run; what comes of it comes back as <see cref="WorkerInput.Leads"/>.</summary>
-    public sealed record Lead(Mandate Mandate) : WorkerEffect;
-
-    /// <summary>Find a place for the state, since the run ends here; it comes back as <see cref="WorkerInput.KeepsAt"/>.</summary>
-    /// <param name="Position">Of the state.</param>
-    public sealed record Keep(Position Position) : WorkerEffect;
-
-    /// <summary>The worker is not needed any more; the reason is empty if all went well.</summary>
-    public sealed record End(string Reason) : WorkerEffect;
-}
-
 /// <summary>
 /// A worker's side of the protocol: registers, hands the coordinator's commands to the thread that trains, each of them once,
 /// and its answers to the coordinator, again where one may have been lost.
@@ -106,7 +11,7 @@ public abstract record WorkerEffect
 /// States: Registering → Preparing → Standing → in a generation; after an expulsion, and with another coordinator, Registering
 /// again. Where the coordinator is silent, a <see cref="Succession"/> decides on another.
 /// </remarks>
-public sealed class WorkerMachine
+public sealed partial class WorkerMachine
 {
     /// <summary>Time comes several times a second: behind a longer gap this process itself has stood still.</summary>
     private static readonly TimeSpan MostBetweenInputs = TimeSpan.FromSeconds(1);
@@ -346,104 +251,6 @@ public sealed class WorkerMachine
         }
 
         effects.Add(new WorkerEffect.Halt(new Halt { Round = 0, Reason = leaving }));
-    }
-
-    /// <summary>
-    /// The weights of the end come behind the command that puts them in place, which may have been lost: they are asked for
-    /// again. One that stands still may be asked for its state by a coordinator whose last generation it never heard of.
-    /// </summary>
-    private bool CanDeliver(DeliverState request) => request.Name == StateNames.Final
-        ? request.Generation == generation && command.Kind == "finish"
-        : request.Generation == generation || (request.Generation > generation && command.Kind == "halt");
-
-    /// <summary>A state is the one of now: a request that is heard for the first time when it is repeated came too late.</summary>
-    private void Deliver(DeliverState request)
-    {
-        if (deliveries.TryGetValue(request.Name, out var hasGone))
-        {
-            if (hasGone) effects.Add(new WorkerEffect.Send(new StateDelivered { Name = request.Name }));
-        }
-        else if (request.Again && request.Name != StateNames.Final)
-        {
-            effects.Add(new WorkerEffect.Send(new StateDelivered { Name = request.Name, Missed = true }));
-        }
-        else
-        {
-            deliveries[request.Name] = false;
-            effects.Add(new WorkerEffect.Order(request));
-        }
-    }
-
-    private void Join(FormGeneration form)
-    {
-        deliveries.Clear();
-        generation = form.Generation;
-        forming = form;
-        succession.Told(form);
-        peers = [.. form.Members.Select(static member => member.Control).Where(path => path.Length > 0 && path != identity.Control)];
-        command = ("form", form.Generation, 0);
-        answer = null;
-        effects.Add(new WorkerEffect.Order(form));
-    }
-
-    /// <summary>A command that is heard again was not answered, or the answer was lost.</summary>
-    private void Obey(string kind, long of, int epoch, IMessage message)
-    {
-        if (of != generation) return;
-        if (kind != "form") succession.Begin(of);
-        if (command == (kind, of, epoch))
-        {
-            if (answer is not null) effects.Add(new WorkerEffect.Send(answer));
-            return;
-        }
-
-        command = (kind, of, epoch);
-        answer = null;
-        effects.Add(new WorkerEffect.Order(message));
-    }
-
-    private void Stop(Halt halt)
-    {
-        if (halt.Round < round) return;
-        if (halt.Round == round)
-        {
-            if (answer is WorkerHalted) effects.Add(new WorkerEffect.Send(answer));
-            return;
-        }
-
-        round = halt.Round;
-        command = ("halt", generation, 0);
-        answer = null;
-        effects.Add(new WorkerEffect.Halt(halt));
-    }
-
-    private void Report(IMessage message)
-    {
-        if (leaving is not null)
-        {
-            if (message is WorkerHalted { HasState: true } standing) effects.Add(new WorkerEffect.Keep(standing.Position));
-            else if (message is WorkerHalted or WorkerFailed { Kind: not FailureKind.Peer } || (message is StateDelivered && --kept == 0)) End(leaving);
-            return;
-        }
-
-        switch (message)
-        {
-            case WorkerReady ready when ready.Generation == generation: succession.Ready(forming!); break;
-            // Of a round that is over, or of an expulsion, nobody wants to know.
-            case WorkerHalted halted when halted.Round != round: return;
-
-            // What a collective says when it is stopped is no news, nor what that of a generation says which has gone on without this worker.
-            case WorkerFailed { Kind: FailureKind.Peer } when command == default || command.Kind == "halt": return;
-            case IOfGeneration { Generation: var of } when of != generation: return;
-            case WorkerFailed { Kind: not FailureKind.Peer }: hasFailed = true; break;
-            case WorkerPrepared: prepared = message; break;
-            case StateDelivered delivered: deliveries[delivered.Name] = true; break;
-            default: break;
-        }
-
-        // A failure is an answer too: where it was lost, the command comes again.
-        if (message is WorkerHalted or WorkerReady or EpochTrained or Validated or WorkerFinished or WorkerFailed) answer = message;
-        effects.Add(new WorkerEffect.Send(message));
     }
 
     private void End(string reason)

@@ -1,0 +1,234 @@
+namespace CnnCluster.Tests.Trainer.Coordination.Simulation
+
+open System
+open System.Collections.Generic
+open Google.Protobuf
+open CnnCluster.Tests.Trainer.Coordination.Simulation.Schedules
+open CnnCluster.Trainer.Coordination
+open CnnCluster.Trainer.Coordination.Machines
+open CnnCluster.Trainer.Protocol
+
+/// Hosts the state machines, as the production's actors do: brings them what happens, and does what they want done.
+type Actors(run: Run, settings: RunSettings) =
+    let time, network, schedule = run.Time, run.Network, run.Schedule
+    let threads = List<WorkerThread>()
+    let leads = List<Lead>()
+    /// What comes for the home while it is stopped.
+    let homeDeferred = Queue<Lead * CoordinatorInput>()
+    let mutable isHomePaused = false
+    let mutable tokens = 0
+
+    let token () =
+        tokens <- tokens + 1
+        ByteString.CopyFrom(BitConverter.GetBytes(int64 tokens))
+
+    do leads.Add(Lead(0, Places.Home, CoordinatorMachine(settings, Func<ByteString> token, TimeSpan.Zero)))
+
+    let isOfHome (lead: Lead) = lead.Host = Places.Home
+
+    /// The workers' hosts live on without the home, whose processes end with it.
+    let isAlive (lead: Lead) =
+        lead.IsAlive
+        && isNull lead.Outcome
+        && (isOfHome lead || run.Nodes[lead.Host].IsAlive)
+
+    let isStopped (lead: Lead) =
+        if isOfHome lead then isHomePaused else run.Nodes[lead.Host].IsPaused
+
+    // ---- A coordinator ----
+
+    let conclude (lead: Lead) (outcome: RunOutcome) =
+        time.Say $"coordinator {lead.Number} concludes: {outcome.Reason} {outcome.Message}"
+        lead.Outcome <- outcome
+        lead.Ended <- time.Now
+
+    let rec toCoordinator (lead: Lead) (input: CoordinatorInput) =
+        if isAlive lead then
+            if not (isStopped lead) then
+                for effect in lead.Machine.Handle(input, time.Span) do
+                    obey lead effect
+            elif isOfHome lead then
+                homeDeferred.Enqueue((lead, input))
+            else
+                run.Nodes[lead.Host].Deferred.Enqueue(fun () -> toCoordinator lead input)
+
+    and obey lead effect =
+        match effect with
+        | :? CoordinatorEffect.Send as send -> fromCoordinator lead run.Nodes[unbox<int> send.Channel] send.Message
+        | :? CoordinatorEffect.Publish as publish -> run.Ledger.Read publish.Event
+        | :? CoordinatorEffect.Judge as judge -> decide lead judge
+        | :? CoordinatorEffect.Conclude as ending -> conclude lead ending.Outcome
+        | _ -> ()
+
+    and decide lead judge =
+        let decision =
+            EarlyStoppingRule.Decide(settings.EarlyStopping, judge.State, judge.Epoch, judge.Value)
+
+        time.Later(0.001, (fun () -> toCoordinator lead (CoordinatorInput.Judged(judge.Epoch, decision))))
+
+    and fromCoordinator (lead: Lead) (node: Node) message =
+        // Of one that others have given up, nobody obeys what it says: the ledger sees to that as steps are committed.
+        if lead.Number = leads.Count - 1 then run.Ledger.Check message
+
+        let lane = struct (-1 - lead.Number, node.Number)
+        network.Deliver(lane, lead.Host, node.Number, (fun () -> node.Do(fun () -> hear node lead message)))
+
+    // ---- A worker ----
+
+    /// Whoever led before is told that he does not, and heard no more.
+    and hear (node: Node) (lead: Lead) (message: IMessage) =
+        if node.Former.Contains lead.Number then
+            toLead node lead (Superseded(Term = node.Machine.Term))
+        else
+            match message with
+            | :? WorkerAccepted as welcome when welcome.Term < node.Machine.Term -> ()
+            | _ ->
+                if message :? WorkerAccepted then node.Coordinator <- Some lead.Number
+
+                toWorker node (WorkerInput.Received message)
+
+    and toWorker (node: Node) (input: WorkerInput) =
+        for effect in node.Machine.Handle(input, time.Span) do
+            doFor node threads[node.Number] effect
+
+    and doFor (node: Node) thread effect =
+        match effect with
+        | :? WorkerEffect.Send as send -> toHome node send.Message
+        | :? WorkerEffect.Beat as beat -> toHome node (thread.Beat beat.Generation)
+        | :? WorkerEffect.Prepare as prepare -> thread.Prepare prepare.Slot
+        | :? WorkerEffect.Order as order -> thread.Order order.Command
+        | :? WorkerEffect.Halt as halt -> thread.Halt halt.Command
+        | :? WorkerEffect.StopAtNextStep -> node.StopRequested <- true
+        | :? WorkerEffect.Tell as peer -> toPeer node peer.Path peer.Message
+        | :? WorkerEffect.Follow as follow -> turnTo node (int follow.Coordinator)
+        | :? WorkerEffect.Lead as lead -> takeOver node lead.Mandate
+        | :? WorkerEffect.Keep as keep -> keepState node keep.Position.Step
+        | :? WorkerEffect.End as ending -> leave node ending.Reason
+        | other -> fail $"{other}"
+
+    and toHome (node: Node) (message: IMessage) =
+        toLead node leads[defaultArg node.Coordinator node.Home] message
+
+    and toLead (node: Node) (lead: Lead) (message: IMessage) =
+        let lane = struct (node.Number, -1 - lead.Number)
+
+        network.Deliver(
+            lane,
+            node.Number,
+            lead.Host,
+            (fun () -> toCoordinator lead (CoordinatorInput.Received(box node.Number, message)))
+        )
+
+    and toPeer (node: Node) (path: string) (message: IMessage) =
+        let peer = run.Nodes[int path]
+        let lane = struct (node.Number, peer.Number)
+        network.Deliver(lane, node.Number, peer.Number, (fun () -> peer.Do(fun () -> fromPeer node peer message)))
+
+    and fromPeer (node: Node) (peer: Node) message =
+        match message, peer.Coordinator with
+        | (:? RegisterWorker), Some lead ->
+            toPeer peer (string node.Number) (FollowCoordinator(Term = peer.Machine.Term, Coordinator = string lead))
+        | (:? RegisterWorker), None -> ()
+        | message, _ -> toWorker peer (WorkerInput.FromPeer message)
+
+    and turnTo (node: Node) coordinator =
+        time.Say $"worker {node.Number} follows coordinator {coordinator}"
+        Option.iter (node.Former.Add >> ignore) node.Coordinator
+        node.Coordinator <- None
+        node.Home <- coordinator
+
+    and keepState (node: Node) step =
+        time.Say $"worker {node.Number} keeps step {step}"
+        node.After(time, 0.01, (fun () -> toWorker node (WorkerInput.KeepsAt [||])))
+
+    and leave (node: Node) (reason: string) =
+        time.Say $"worker {node.Number} ends: {reason}"
+
+        if reason.Contains "given this worker up" then
+            fail $"worker {node.Number} ends, and nothing was wrong with it: {reason}"
+
+        node.IsAlive <- false
+
+    and takeOver (node: Node) (mandate: Mandate) =
+        time.Say $"worker {node.Number} is to lead in term {mandate.Term}"
+
+        node.After(
+            time,
+            time.Between(0.02, 0.3),
+            (fun () ->
+                let machine =
+                    CoordinatorMachine(settings, Func<ByteString> token, time.Span, mandate)
+
+                for other in leads do
+                    if other.Host = node.Number then other.IsAlive <- false
+
+                let lead = Lead(leads.Count, node.Number, machine)
+                leads.Add lead
+                tickCoordinator lead
+                toWorker node (WorkerInput.Leads(string lead.Number)))
+        )
+
+    and tickCoordinator (lead: Lead) =
+        if isAlive lead then
+            if not (isStopped lead) then
+                toCoordinator lead (CoordinatorInput.Tick())
+
+            time.Later(0.1, (fun () -> tickCoordinator lead))
+
+    let rec tickWorker (node: Node) =
+        if node.IsAlive then
+            if not node.IsPaused then toWorker node (WorkerInput.Tick())
+
+            time.Later(0.1, (fun () -> tickWorker node))
+
+    let identityOf number slot =
+        let host, ownSlot =
+            if schedule.AreRemote then $"host {number}", -1 else "home", slot
+
+        WorkerIdentity(
+            Array.zeroCreate 16,
+            ownSlot,
+            host,
+            Actors.ProcessOf number,
+            "cpu",
+            1,
+            string number,
+            schedule.AreRemote
+        )
+
+    /// The process of a worker.
+    static member ProcessOf number = 1000 + number
+
+    /// Those that lead or led, in the order of their terms.
+    member _.Leads: IReadOnlyList<Lead> = leads
+
+    member _.IsAlive lead = isAlive lead
+
+    /// A worker starts, and asks to be taken in.
+    member _.Start slot =
+        let number = run.Nodes.Count
+
+        let node =
+            Node(number, slot, WorkerMachine(identityOf number slot, Func<ByteString> token, time.Span))
+
+        node.Report <- fun message -> toWorker node (WorkerInput.Reported message)
+        run.Nodes.Add node
+        threads.Add(WorkerThread(run, node))
+        tickWorker node
+
+    /// The home starts, and leads.
+    member _.StartHome() = tickCoordinator leads[0]
+
+    member _.Tell(lead, input) = toCoordinator lead input
+
+    member _.PauseHome() = isHomePaused <- true
+    member _.IsHomePaused = isHomePaused
+
+    member _.ContinueHome() =
+        isHomePaused <- false
+
+        // Its clock is ahead of what it has to read.
+        toCoordinator leads[0] (CoordinatorInput.Tick())
+
+        while homeDeferred.Count > 0 do
+            homeDeferred.Dequeue() ||> toCoordinator

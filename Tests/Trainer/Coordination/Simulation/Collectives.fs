@@ -1,0 +1,154 @@
+namespace CnnCluster.Tests.Trainer.Coordination.Simulation
+
+open System.Collections.Generic
+open Google.Protobuf
+open CnnCluster.Tests.Trainer.Coordination.Simulation.Schedules
+open CnnCluster.Trainer.Protocol
+
+/// The workers' connections, generation by generation: who waits for whom, and what breaks.
+type Collectives(time: VirtualTime, network: Network, nodes: IReadOnlyList<Node>, sabotage: Sabotage) =
+    /// For the connections of a generation.
+    static let patience = 10.0
+
+    let groups = Dictionary<ByteString, Group>()
+
+    let groupOf (form: FormGeneration) =
+        match groups.TryGetValue form.Token with
+        | true, group -> group
+        | _ ->
+            let group = Group form
+            groups[form.Token] <- group
+            group
+
+    let reaches (a: Node) (b: Node) =
+        a.IsAlive && b.IsAlive && not (network.IsApart(a.Number, b.Number))
+
+    /// A thread that waits wakes at once; on a busy machine, after a while.
+    let waking () =
+        let pause = if time.Between(0.0, 1.0) < 0.02 then 0.7 else 0.01
+        time.Between(0.0005, pause)
+
+    let goOn (node: Node) wait failure =
+        match failure, Option.ofObj node.Group |> Option.bind _.Failure with
+        | Some why, _ -> wait.Fail why
+        // The last message of a reduction may not come where the group fails meanwhile.
+        | None, Some why when wait.Step.IsSome -> wait.Fail why
+        | None, _ -> wait.Succeed()
+
+    /// Ends a wait, well or with a failure.
+    let release (node: Node) failure =
+        match node.Waiting with
+        | None -> ()
+        | Some wait ->
+            node.Waiting <- None
+            let mine = node.Work
+            node.After(time, waking (), (fun () -> if node.Work = mine then goOn node wait failure))
+
+    /// Lets those that wait for each other go on when all have come and reach each other.
+    let meet (group: Group) =
+        let arrived = [ for number in group.Arrived -> nodes[number] ]
+
+        let complete =
+            group.Failure.IsNone
+            && arrived.Length = group.Form.Members.Count
+            && List.forall (fun a -> List.forall (fun b -> a = b || reaches a b) arrived) arrived
+
+        if complete then
+            for node in arrived do
+                release node None
+
+    /// A group whose connections break is of no use to any member; each hears of it a little later.
+    let lose (group: Group) why =
+        if group.Failure.IsNone then
+            group.Failure <- Some why
+
+            for number in List.ofSeq group.Arrived do
+                let node = nodes[number]
+
+                node.After(
+                    time,
+                    time.Between(0.001, 0.1),
+                    (fun () -> if node.Group = group then release node (Some why))
+                )
+
+    /// The slot of one that has not come.
+    let missing (group: Group) =
+        group.Form.Members
+        |> Seq.tryFind (fun m -> group.Arrived |> Seq.forall (fun n -> nodes[n].Slot <> m.Slot))
+        |> Option.map _.Slot
+        |> Option.defaultValue -1
+
+    let giveUp (node: Node) mine group =
+        if node.Work = mine && node.Waiting.IsSome && node.Group = group then
+            release node (Some("not connected", missing group))
+
+    let enteredOf (group: Group) step =
+        match group.Entered.TryGetValue step with
+        | true, entered -> entered
+        | _ ->
+            let entered = HashSet<int>()
+            group.Entered[step] <- entered
+            entered
+
+    /// Connects a worker with its generation's others, and returns what they share.
+    member _.Connect(node: Node, form, succeed, failed) =
+        let group = groupOf form
+        node.Work <- node.Work + 1
+        let mine = node.Work
+        node.Group <- group
+        group.Arrived.Add node.Number |> ignore
+
+        node.Waiting <-
+            Some
+                { Step = None
+                  Succeed = (fun () -> succeed group)
+                  Fail = failed }
+
+        meet group
+        node.After(time, patience, (fun () -> giveUp node mine group))
+
+    /// Enters the reduction of a step, which ends when all have.
+    member _.Reduce(node: Node, group: Group, step, succeed, failed) =
+        node.Waiting <-
+            Some
+                { Step = Some step
+                  Succeed = succeed
+                  Fail = failed }
+
+        let entered = enteredOf group step
+        entered.Add node.Number |> ignore
+        let members = group.Form.Members.Count
+
+        let enough =
+            if sabotage = Sabotage.EarlyReduction then
+                entered.Count >= max 1 (members - 1)
+            else
+                entered.Count = members
+
+        if enough then
+            for number in entered do
+                release nodes[number] None
+
+    /// Fails what a worker and its peers do together.
+    member _.Abort(node: Node, reason) =
+        match Option.ofObj node.Group with
+        | Some group -> lose group (reason, -1)
+        | None -> ()
+
+    /// Breaks a worker's connections with those that are hit.
+    member _.Break(node: Node, isHit) =
+        for group in groups.Values do
+            if group.Failure.IsNone && group.Arrived.Contains node.Number then
+                let isBroken =
+                    group.Arrived
+                    |> Seq.exists (fun number -> number <> node.Number && isHit nodes[number])
+
+                if isBroken then lose group ("the connection broke", node.Slot)
+
+    /// The network has changed: some may reach each other now.
+    member _.MeetAll() =
+        let isConnecting number =
+            nodes[number].Waiting |> Option.exists _.Step.IsNone
+
+        for group in List.ofSeq groups.Values do
+            if Seq.exists isConnecting group.Arrived then meet group

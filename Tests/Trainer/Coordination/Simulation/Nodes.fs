@@ -1,0 +1,80 @@
+namespace CnnCluster.Tests.Trainer.Coordination.Simulation
+
+open System.Collections.Generic
+open CnnCluster.Trainer.Coordination
+open CnnCluster.Trainer.Coordination.Machines
+open CnnCluster.Trainer.Protocol
+open Google.Protobuf
+
+/// What the members of a generation share: their reductions, until one of them is lost to the others.
+type Group(form: FormGeneration) =
+    member val Form = form
+    /// The numbers of those that have connected.
+    member val Arrived = HashSet<int>()
+    member val Failure: (string * int) option = None with get, set
+    /// Who has entered the reduction of a step.
+    member val Entered = Dictionary<int64, HashSet<int>>()
+
+/// What a thread waits for in a collective.
+type Wait =
+    {
+        /// In whose reduction; nothing while it connects.
+        Step: int64 option
+        Succeed: unit -> unit
+        Fail: string * int -> unit
+    }
+
+/// A worker: its side of the protocol, and what its thread has and does.
+[<AllowNullLiteral>]
+type Node(number: int, slot: int, machine: WorkerMachine) =
+    member _.Number = number
+    member _.Machine = machine
+    member val Slot = slot with get, set
+    member val IsAlive = true with get, set
+    member val IsPaused = false with get, set
+    /// What happens to it while it is stopped comes when it goes on.
+    member val Deferred = Queue<unit -> unit>()
+    member val IsPrepared = false with get, set
+    member val State = 1UL with get, set
+
+    member val Position =
+        Position(Epoch = 1, EarlyStopping = EarlyStoppingState(), Plateau = PlateauState()) with get, set
+
+    /// The weights in place of its own where the run is ending.
+    member val Restored: uint64 option = None with get, set
+    member val Best: uint64 option = None with get, set
+    member val Orders = Queue<unit -> unit>()
+    member val Ordered = 0 with get, set
+    member val HaltedUpTo = 0 with get, set
+    member val IsBusy = false with get, set
+    /// The work under way; what belongs to an earlier number has been given up.
+    member val Work = 0 with get, set
+    member val Group: Group | null = null with get, set
+    member val StopRequested = false with get, set
+    member val Activity = Activity.Standing with get, set
+    member val Waiting: Wait option = None with get, set
+    /// The coordinator that it registers with, the one that took it in, and those that led before.
+    member val Home = 0 with get, set
+    member val Coordinator: int option = None with get, set
+    member val Former = HashSet<int>()
+    /// Takes what its thread says.
+    member val Report: IMessage -> unit = ignore with get, set
+
+    /// Does something on it: now, or when it goes on.
+    member node.Do action =
+        if node.IsAlive then
+            if node.IsPaused then node.Deferred.Enqueue action else action ()
+
+    /// Something that takes its thread some time; one that is stopped takes longer.
+    member node.After(time: VirtualTime, seconds, action) =
+        time.Later(seconds, (fun () -> node.Do action))
+
+/// A coordinator on a worker's host, or on the home (-1).
+type Lead(number: int, host: int, machine: CoordinatorMachine) =
+    member _.Number = number
+    member _.Host = host
+    member _.Machine = machine
+    member val IsAlive = true with get, set
+    member val Outcome: RunOutcome | null = null with get, set
+    /// When it had one.
+    member val Ended = 0.0 with get, set

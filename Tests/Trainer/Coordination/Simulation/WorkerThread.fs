@@ -1,0 +1,268 @@
+namespace CnnCluster.Tests.Trainer.Coordination.Simulation
+
+open Google.Protobuf
+open CnnCluster.Tests.Trainer.Coordination.Simulation.Schedules
+open CnnCluster.Trainer.Coordination
+open CnnCluster.Trainer.Protocol
+
+/// What all of a run's models share.
+type Run =
+    { Schedule: Schedule
+      Sabotage: Sabotage
+      Time: VirtualTime
+      Network: Network
+      Nodes: System.Collections.Generic.List<Node>
+      Ledger: Ledger
+      Collectives: Collectives }
+
+/// A worker's own thread: does what its side of the protocol orders, one thing behind the other, as `Worker` does.
+type WorkerThread(run: Run, node: Node) =
+    let time, schedule, sabotage = run.Time, run.Schedule, run.Sabotage
+
+    let report (message: IMessage) = node.Report message
+
+    let after (low, high) action =
+        node.After(time, time.Between(low, high), action)
+
+    /// Goes on unless what is under way has been given up meanwhile.
+    let unlessGivenUp action =
+        let mine = node.Work
+        fun () -> if node.Work = mine then action ()
+
+    let proceed () =
+        if not node.IsBusy && node.Orders.Count > 0 then
+            node.IsBusy <- true
+            node.Orders.Dequeue () ()
+
+    let finish () =
+        node.IsBusy <- false
+        node.Activity <- Activity.Standing
+        proceed ()
+
+    /// Behind what the thread has to do.
+    let work action =
+        node.Ordered <- node.Ordered + 1
+        node.Orders.Enqueue action
+        proceed ()
+
+    let answer message =
+        report message
+        finish ()
+
+    let failed (reason, peer) =
+        answer (
+            WorkerFailed(
+                Generation = node.Machine.Generation,
+                Kind = FailureKind.Peer,
+                Reason = reason,
+                LostPeer = peer
+            )
+        )
+
+    let sums epoch =
+        EpochSums(Samples = 1L, Loss = Undisturbed.lossOf schedule.Seed epoch)
+
+    // ---- Decisions ----
+
+    let take (decision: EpochDecided) =
+        if node.Position.StepInEpoch <> schedule.StepsPerEpoch then
+            fail $"worker {node.Number} decides on epoch {decision.Epoch} within it"
+
+        time.Say $"worker {node.Number} has the decision on epoch {decision.Epoch}"
+        node.Position.DecidedEpoch <- decision.Epoch
+        node.Position.EarlyStopping <- decision.EarlyStopping
+        if decision.KeepAsBest then node.Best <- Some node.State
+
+    let decide (decision: EpochDecided | null) =
+        match decision with
+        | null -> ()
+        | decision ->
+            if
+                decision.Epoch > node.Position.DecidedEpoch
+                && decision.Step = node.Position.Step
+            then
+                take decision
+
+    // ---- A generation ----
+
+    let ready (form: FormGeneration) =
+        answer (WorkerReady(Generation = form.Generation, Position = node.Position.Clone()))
+
+    let memberOf slot =
+        run.Nodes |> Seq.tryFindBack (fun n -> n.IsAlive && n.Slot = slot)
+
+    let copy (form: FormGeneration) (source: Node) =
+        if sabotage <> Sabotage.NoCopy || node = source then
+            node.State <- source.State
+
+        node.Best <- source.Best
+        node.Position <- form.Position.Clone()
+        ready form
+
+    let synchronise (form: FormGeneration) (group: Group) =
+        let slot = form.Members[form.Source].Slot
+        let source = memberOf slot
+
+        after
+            (0.005, 0.3)
+            (unlessGivenUp (fun () ->
+                match group.Failure, source with
+                | Some why, _ -> failed why
+                | None, None -> failed ("the source is gone", slot)
+                | None, Some source -> copy form source))
+
+    let enter (form: FormGeneration) group =
+        decide form.Decided
+        node.StopRequested <- false
+        if form.Synchronise then synchronise form group else ready form
+
+    let connect form number =
+        if number <= node.HaltedUpTo then
+            failed ("halted", -1)
+        else
+            run.Collectives.Connect(node, form, enter form, failed)
+
+    // ---- A step ----
+
+    let trained epoch cause =
+        answer (
+            EpochTrained(
+                Generation = node.Machine.Generation,
+                Epoch = epoch,
+                Step = node.Position.Step,
+                Sums = sums epoch,
+                Seconds = 1.0,
+                Stop = cause
+            )
+        )
+
+    let checkStep (group: Group) step =
+        if group.Form.Generation < node.Machine.Generation then
+            fail
+                $"worker {node.Number} applies step {step} of generation {group.Form.Generation} in {node.Machine.Generation}"
+
+        if group.Entered[step].Count < group.Form.Members.Count then
+            fail $"worker {node.Number} applies step {step} without all that take part in it"
+
+    let update step =
+        node.Position.Step <- step
+        node.Position.StepInEpoch <- node.Position.StepInEpoch + 1L
+
+        let taken = if sabotage = Sabotage.OtherSum && node.Number = 1 then -step else step
+
+        node.State <- Undisturbed.next node.State taken
+
+        if node.State <> Undisturbed.stateAt step then
+            fail $"worker {node.Number} has the state of other steps at step {step}"
+
+    let rec trainStep epoch =
+        if node.Position.Epoch <> epoch then
+            node.Position.Epoch <- epoch
+            node.Position.StepInEpoch <- 0L
+
+        if node.Position.StepInEpoch >= schedule.StepsPerEpoch then
+            trained epoch StopCause.NotStopped
+        else
+            node.Activity <- Activity.Computing
+            after (0.005, 0.03) (unlessGivenUp (fun () -> reduce epoch))
+
+    and reduce epoch =
+        let group = nonNull node.Group
+        let step = node.Position.Step + 1L
+
+        match group.Failure with
+        | Some why -> failed why
+        | None ->
+            node.Activity <- Activity.Reducing
+            run.Collectives.Reduce(node, group, step, (fun () -> apply group epoch step), failed)
+
+    and apply group epoch step =
+        checkStep group step
+        time.Say $"worker {node.Number} applies step {step}"
+        run.Ledger.Commit(node, group, step)
+        update step
+        trainStep epoch
+
+    // ---- Commands ----
+
+    let validate (command: Validate) =
+        after (0.02, 0.2) (fun () ->
+            report (Validated(Generation = command.Generation, Epoch = command.Epoch, Sums = sums command.Epoch))
+            finish ())
+
+    let deliver (request: DeliverState) =
+        decide request.Decided
+        let step, state = node.Position.Step, defaultArg node.Restored node.State
+
+        after (0.01, 0.6) (fun () ->
+            run.Ledger.Keep(request, step, state)
+            report (StateDelivered(Name = request.Name)))
+
+        finish ()
+
+    let conclude (command: Finish) =
+        decide command.Decided
+
+        if command.RestoreBest && node.Best.IsSome then
+            node.Restored <- node.Best
+
+        let final = defaultArg node.Restored node.State
+        answer (WorkerFinished(Generation = command.Generation, WeightsSha256 = Undisturbed.hash final))
+
+    let rollBack () =
+        node.Position.Step <- node.Position.Step - 1L
+        node.State <- Undisturbed.stateAt node.Position.Step
+
+    let stand (command: Halt) =
+        node.Restored <- None
+
+        if sabotage = Sabotage.Rollback && node.Position.Step > 0L then
+            rollBack ()
+
+        answer (WorkerHalted(Round = command.Round, HasState = node.IsPrepared, Position = node.Position.Clone()))
+
+    member _.Order(command: IMessage) =
+        let number = node.Ordered + 1
+
+        match command with
+        | :? FormGeneration as form -> work (fun () -> connect form number)
+        | :? TrainEpoch as train ->
+            work (fun () ->
+                decide train.Decided
+                trainStep train.Epoch)
+        | :? Validate as command -> work (fun () -> validate command)
+        | :? DeliverState as request -> work (fun () -> deliver request)
+        | :? Finish as command -> work (fun () -> conclude command)
+        | other -> fail $"{other}"
+
+    /// Reads the data and builds a replica, where there is none.
+    member _.Prepare slot =
+        node.Slot <- slot
+        let pause = if node.IsPrepared then 0.0 else time.Between(0.1, 1.0)
+
+        work (fun () ->
+            node.After(
+                time,
+                pause,
+                (fun () ->
+                    node.IsPrepared <- true
+
+                    answer (
+                        WorkerPrepared(DataPlane = Endpoint(Host = "h", Port = 1), Position = node.Position.Clone())
+                    ))
+            ))
+
+    /// Fails what is under way in a collective, and answers from the thread.
+    member _.Halt(command: Halt) =
+        node.HaltedUpTo <- node.Ordered
+        run.Collectives.Abort(node, command.Reason)
+        work (fun () -> stand command)
+
+    member _.Beat generation =
+        Heartbeat(
+            Generation = generation,
+            Step = node.Position.Step,
+            Epoch = node.Position.Epoch,
+            Activity = node.Activity,
+            StepSeconds = 0.02
+        )

@@ -1,0 +1,83 @@
+namespace CnnCluster.Tests.Trainer.Coordination.Simulation
+
+open System
+open CnnCluster.Tests.Trainer.Coordination.Simulation.Schedules
+open CnnCluster.Trainer.Coordination
+open CnnCluster.Trainer.Coordination.Machines
+open CnnCluster.Trainer.Protocol
+
+/// A run under virtual time: the production's state machines, with workers, a network and faults that are models. Runs one
+/// schedule, and raises `Violation` where an invariant is broken.
+type World(schedule: Schedule, sabotage: Sabotage) =
+    /// Seconds behind the last fault within which a run ends.
+    static let patience = 400.0
+
+    let time = VirtualTime schedule.Seed
+    let nodes = Collections.Generic.List<Node>()
+    let network = Network time
+
+    let run =
+        { Schedule = schedule
+          Sabotage = sabotage
+          Time = time
+          Network = network
+          Nodes = nodes
+          Ledger = Ledger(schedule, time)
+          Collectives = Collectives(time, network, nodes, sabotage) }
+
+    let early =
+        EarlyStoppingSettings(
+            Higher = false,
+            Patience = Nullable 1000,
+            MinDelta = 0.0,
+            Baseline = Nullable(),
+            StartFromEpoch = 0
+        )
+
+    let settings =
+        RunSettings(
+            World = schedule.Workers,
+            MinWorkers = schedule.MinWorkers,
+            Job = Job(),
+            JoinToken = Array.zeroCreate 16,
+            Epochs = schedule.Epochs,
+            Monitor = "val_loss",
+            EarlyStopping = early,
+            RestoreBest = true,
+            FigureNames = [||],
+            RegularizedNames = [||],
+            Parameters = 1L,
+            StateReceiver = Endpoint(),
+            StateToken = Array.zeroCreate 16,
+            HomeHost = "home",
+            Patience = Patience(Waiting = TimeSpan.FromSeconds 120.0)
+        )
+
+    let actors = Actors(run, settings)
+    let ending = Ending(run, actors)
+    let bound = endOfFaults schedule + patience
+
+    let tooLong () =
+        let states = actors.Leads |> Seq.filter actors.IsAlive |> Seq.map _.Machine.State
+
+        fail $"the run has not ended {patience} s behind the last fault: {String.Join(' ', states)}"
+
+    member _.Trace = time.Trace
+
+    /// Virtual seconds that it took.
+    member _.Elapsed = time.Now
+
+    member _.Run() =
+        for slot in 0 .. schedule.Workers - 1 do
+            actors.Start slot
+
+        Faults(run, actors).Await()
+        actors.StartHome()
+
+        while not (ending.HasCome()) do
+            match time.TryNext() with
+            | Some _ when time.Now > bound -> tooLong ()
+            | Some action -> action ()
+            | None -> fail "nothing happens any more"
+
+        ending.Check()

@@ -1,0 +1,49 @@
+using CnnCluster.Trainer.Protocol;
+using Google.Protobuf;
+
+namespace CnnCluster.Trainer.Coordination.Machines;
+
+/// <content>States that are on their way from a worker to the run's folder.</content>
+public sealed partial class CoordinatorMachine
+{
+    private void Request(string name, StateContent content, Member? from = null)
+    {
+        var sender = from ?? generationMembers[0];
+        deliveries[name] = (sender, content);
+        Send(sender, RequestOf(name, content, again: false));
+    }
+
+    private DeliverState RequestOf(string name, StateContent content, bool again) => new()
+    {
+        Generation = generation,
+        Name = name,
+        Content = content,
+        Receiver = settings.StateReceiver,
+        Token = ByteString.CopyFrom(settings.StateToken),
+        Decided = decided,
+        Again = again,
+    };
+
+    /// <summary>Asks again for what has not come, where something waits for it.</summary>
+    /// <param name="isOfNow">Of a state's name: whether the sender still has it; else a request that is heard for the first time now came too late.</param>
+    private void RequestAgain(Func<string, bool> isOfNow)
+    {
+        foreach (var (name, (sender, content)) in deliveries)
+        {
+            Send(sender, RequestOf(name, content, again: !isOfNow(name)));
+        }
+    }
+
+    private void NoteDelivered(StateDelivered delivered)
+    {
+        deliveries.Remove(delivered.Name);
+        if (!delivered.Missed && Outdates(delivered.Name)) lastCheckpoint = delivered.Name;
+        stage.Delivered();
+    }
+
+    /// <summary>States come by several ways: an earlier one may come last.</summary>
+    private bool Outdates(string name) =>
+        name == StateNames.Final
+        || lastCheckpoint != StateNames.Final && StateNames.StepOf(name) is { } step
+        && (lastCheckpoint is null || step >= StateNames.StepOf(lastCheckpoint));
+}

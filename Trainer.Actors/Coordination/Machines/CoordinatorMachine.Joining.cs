@@ -1,0 +1,60 @@
+using CnnCluster.Trainer.Protocol;
+
+namespace CnnCluster.Trainer.Coordination.Machines;
+
+/// <content>How workers come, and which of them are turned away.</content>
+public sealed partial class CoordinatorMachine
+{
+    /// <summary>One that says what cannot be is of another version, or worse.</summary>
+    private void Refuse(object channel, string flaw)
+    {
+        if (members.Of(channel) is { } member)
+        {
+            Lose(member, new Loss($"sent {flaw}", IsConfirmed: true));
+        }
+        else
+        {
+            Send(channel, new WorkerRefused { Reason = $"it sent {flaw}" });
+        }
+    }
+
+    private void Welcome(object channel, RegisterWorker registration)
+    {
+        if (stage.Refusal is { } reason)
+        {
+            Send(channel, new WorkerRefused { Reason = reason });
+            return;
+        }
+
+        var (member, refusal) = members.Register(registration, channel, now, settings.MaxWorkers);
+        if (member is null)
+        {
+            Send(channel, new WorkerRefused { Reason = refusal });
+            return;
+        }
+
+        effects.Add(new CoordinatorEffect.Watch(channel));
+        generation = Math.Max(generation, registration.Generation);
+        Send(member, new WorkerAccepted { Slot = member.Slot, Job = settings.Job, Term = term });
+        stage.Registered();
+    }
+
+    /// <summary>A worker has promised itself to another coordinator. Whether that one leads, or this one may go on, is the majority's.</summary>
+    private void Yield(object channel, Superseded superseded)
+    {
+        if (superseded.Term > term && members.Of(channel) is { } member)
+        {
+            Lose(member, new Loss("has given up this coordinator", IsConfirmed: false));
+        }
+    }
+
+    private void Prepared(Member member, WorkerPrepared prepared)
+    {
+        if (member.IsPrepared) return;
+        member.DataPlane = prepared.DataPlane;
+
+        // What a worker begins with counts at the beginning alone: later the run's state is with those that trained.
+        member.Position = generation == 0 ? prepared.Position : null;
+        stage.Joined(member);
+    }
+}

@@ -1,0 +1,76 @@
+using CnnCluster.Trainer.Protocol;
+
+namespace CnnCluster.Trainer.Coordination.Machines;
+
+/// <content>How workers are given up, and what their failures mean.</content>
+public sealed partial class CoordinatorMachine
+{
+    /// <param name="How">As in "was killed by signal 9".</param>
+    /// <param name="IsConfirmed">It is gone for good, and not only out of sight.</param>
+    private sealed record Loss(string How, bool IsConfirmed);
+
+    private void Lose(CoordinatorInput.ChannelLost lost)
+    {
+        if (members.Of(lost.Channel) is { } member)
+        {
+            Lose(member, new Loss("is out of reach", IsConfirmed: false));
+        }
+    }
+
+    private void Lose(CoordinatorInput.ProcessLost lost)
+    {
+        var how = lost.ExitCode > 128 ? $"killed by signal {lost.ExitCode - 128}" : $"exit code {lost.ExitCode}";
+        var loss = new Loss($"was lost ({how}, process {lost.ProcessId})", IsConfirmed: true);
+        var gone = members.OfProcess(lost.ProcessId, settings.HomeHost);
+        members.Confirm(gone);
+        if (gone.Count == 0) stage.ProcessLost($"A worker process {loss.How}.");
+        foreach (var member in gone)
+        {
+            Lose(member, loss);
+        }
+    }
+
+    /// <summary>Gives a worker up. What it says from now on is not heard, until it registers anew.</summary>
+    private void Lose(Member member, Loss loss)
+    {
+        if (loss.IsConfirmed) members.Confirm([member]);
+        if (!members.Remove(member)) return;
+        Send(member, new Expelled { Reason = loss.How });
+        foreach (var (name, _) in deliveries.Where(d => d.Value.Sender == member).ToList())
+        {
+            deliveries.Remove(name);
+            lostCheckpoint |= !name.StartsWith(StateNames.HistogramsPrefix, StringComparison.Ordinal);
+        }
+
+        stage.Lost(member, $"{Capitalised(member)} {loss.How} at step {committed}.");
+    }
+
+    /// <summary>A worker that cannot be prepared: at the beginning it was counted on, later the others go on without it.</summary>
+    private void FailOutside(Member member, WorkerFailed failure)
+    {
+        if (generation == 0)
+        {
+            Abandon($"{Capitalised(member)} failed: {failure.Reason}");
+        }
+        else
+        {
+            Lose(member, new Loss($"failed: {failure.Reason}", IsConfirmed: true));
+        }
+    }
+
+    private void Fail(Member member, WorkerFailed failure)
+    {
+        switch (failure.Kind)
+        {
+            case FailureKind.Run:
+                Abandon($"{Capitalised(member)} failed at step {committed}: {failure.Reason}");
+                break;
+            case FailureKind.Worker:
+                Lose(member, new Loss($"failed: {failure.Reason}", IsConfirmed: true));
+                break;
+            default:
+                stage.Interrupted(member, failure);
+                break;
+        }
+    }
+}

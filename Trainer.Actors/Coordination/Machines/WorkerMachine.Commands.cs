@@ -1,0 +1,106 @@
+using CnnCluster.Trainer.Protocol;
+using Google.Protobuf;
+
+namespace CnnCluster.Trainer.Coordination.Machines;
+
+/// <content>The coordinator's commands, each handed to the thread once, and the thread's answers, as often as they are asked for.</content>
+public sealed partial class WorkerMachine
+{
+    /// <summary>
+    /// The weights of the end come behind the command that puts them in place, which may have been lost: they are asked for
+    /// again. One that stands still may be asked for its state by a coordinator whose last generation it never heard of.
+    /// </summary>
+    private bool CanDeliver(DeliverState request) => request.Name == StateNames.Final
+        ? request.Generation == generation && command.Kind == "finish"
+        : request.Generation == generation || (request.Generation > generation && command.Kind == "halt");
+
+    /// <summary>A state is the one of now: a request that is heard for the first time when it is repeated came too late.</summary>
+    private void Deliver(DeliverState request)
+    {
+        if (deliveries.TryGetValue(request.Name, out var hasGone))
+        {
+            if (hasGone) effects.Add(new WorkerEffect.Send(new StateDelivered { Name = request.Name }));
+        }
+        else if (request.Again && request.Name != StateNames.Final)
+        {
+            effects.Add(new WorkerEffect.Send(new StateDelivered { Name = request.Name, Missed = true }));
+        }
+        else
+        {
+            deliveries[request.Name] = false;
+            effects.Add(new WorkerEffect.Order(request));
+        }
+    }
+
+    private void Join(FormGeneration form)
+    {
+        deliveries.Clear();
+        generation = form.Generation;
+        forming = form;
+        succession.Told(form);
+        peers = [.. form.Members.Select(static member => member.Control).Where(path => path.Length > 0 && path != identity.Control)];
+        command = ("form", form.Generation, 0);
+        answer = null;
+        effects.Add(new WorkerEffect.Order(form));
+    }
+
+    /// <summary>A command that is heard again was not answered, or the answer was lost.</summary>
+    private void Obey(string kind, long of, int epoch, IMessage message)
+    {
+        if (of != generation) return;
+        if (kind != "form") succession.Begin(of);
+        if (command == (kind, of, epoch))
+        {
+            if (answer is not null) effects.Add(new WorkerEffect.Send(answer));
+            return;
+        }
+
+        command = (kind, of, epoch);
+        answer = null;
+        effects.Add(new WorkerEffect.Order(message));
+    }
+
+    private void Stop(Halt halt)
+    {
+        if (halt.Round < round) return;
+        if (halt.Round == round)
+        {
+            if (answer is WorkerHalted) effects.Add(new WorkerEffect.Send(answer));
+            return;
+        }
+
+        round = halt.Round;
+        command = ("halt", generation, 0);
+        answer = null;
+        effects.Add(new WorkerEffect.Halt(halt));
+    }
+
+    private void Report(IMessage message)
+    {
+        if (leaving is not null)
+        {
+            if (message is WorkerHalted { HasState: true } standing) effects.Add(new WorkerEffect.Keep(standing.Position));
+            else if (message is WorkerHalted or WorkerFailed { Kind: not FailureKind.Peer } || (message is StateDelivered && --kept == 0)) End(leaving);
+            return;
+        }
+
+        switch (message)
+        {
+            case WorkerReady ready when ready.Generation == generation: succession.Ready(forming!); break;
+            // Of a round that is over, or of an expulsion, nobody wants to know.
+            case WorkerHalted halted when halted.Round != round: return;
+
+            // What a collective says when it is stopped is no news, nor what that of a generation says which has gone on without this worker.
+            case WorkerFailed { Kind: FailureKind.Peer } when command == default || command.Kind == "halt": return;
+            case IOfGeneration { Generation: var of } when of != generation: return;
+            case WorkerFailed { Kind: not FailureKind.Peer }: hasFailed = true; break;
+            case WorkerPrepared: prepared = message; break;
+            case StateDelivered delivered: deliveries[delivered.Name] = true; break;
+            default: break;
+        }
+
+        // A failure is an answer too: where it was lost, the command comes again.
+        if (message is WorkerHalted or WorkerReady or EpochTrained or Validated or WorkerFinished or WorkerFailed) answer = message;
+        effects.Add(new WorkerEffect.Send(message));
+    }
+}
