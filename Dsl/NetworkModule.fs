@@ -5,6 +5,7 @@ open System.Collections.Generic
 open TorchSharp
 open CnnCluster.Kernels
 open CnnCluster.Kernels.Collectives
+open CnnCluster.Kernels.Layers
 open CnnCluster.Kernels.Layers.Lanes
 open CnnCluster.Kernels.Tracing
 
@@ -190,6 +191,16 @@ type NetworkModule
             invalidOp
                 $"'{node.Path}': the forward pass of '{node.Kind}' gave samples of {Shape.text given}, and its plan says {Shape.text planned}."
 
+    // Of each weight, the first node that uses it: blocks that share a set use it more than once.
+    let firstUse =
+        let uses =
+            [ for i, node in List.indexed plan.Nodes do
+                  for weight in node.Layer.Weights -> $"{node.Owner}/{weight.Name}", i ]
+            |> List.rev
+            |> dict
+
+        [| for weight in plan.Weights -> uses[weight.Name] |]
+
     do
         for weight, parameter in Seq.zip plan.Weights trained do
             this.register_parameter (weight.Name, parameter)
@@ -206,6 +217,17 @@ type NetworkModule
 
     /// What layers may know of the step; set before every forward pass.
     member val Step = new StepContext(0UL, new SoloCollective()) with get, set
+
+    /// Who hears in backward which gradients are complete; set before a forward pass.
+    member val Marks = GradientMarks.None with get, set
+
+    /// The places that `Marks` may have, in rising order, each with the first of the weights whose gradients, from that one
+    /// on, are complete when backward has come to it.
+    member _.Boundaries: IReadOnlyList<struct (int * int)> =
+        [| for place, _, _ in steps do
+               match Array.tryFindIndexBack (fun first -> first <= place) firstUse with
+               | Some last -> struct (place, last + 1)
+               | None -> struct (place, 0) |]
 
     member _.Plan = plan
 
@@ -231,6 +253,7 @@ type NetworkModule
             invalidArg (nameof inputs) $"'{plan.Name}' has {plan.Inputs.Length} inputs, and was given {inputs.Count}."
 
         let values = Array.zeroCreate<Tensor> plan.Nodes.Length
+        let marks = module'.Marks
 
         let take =
             function
@@ -263,6 +286,9 @@ type NetworkModule
 
             if not hasPlannedShapes then
                 checkShape plan.Nodes[place] values[place]
+
+            if marks.Places.Contains place && values[place].requires_grad then
+                values[place] <- GradientMark.Of(values[place], (fun () -> marks.Reached.Invoke place), module'.Step)
 
         hasPlannedShapes <- true
 

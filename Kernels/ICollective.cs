@@ -19,13 +19,22 @@ public interface ICollective : IBatchSum, IDisposable
     Rank Rank { get; }
     WorldSize WorldSize { get; }
 
+    /// <summary>Whether some ranks reach each other over a network alone: the same on every rank.</summary>
+    bool SpansHosts { get; }
+
     /// <summary>
     /// The sum of float32 numbers that travel in 16 bits: each rank's summands are rounded once, and so are the sums, by the
-    /// rank whose chunk they are, which takes the rounded ones itself. Every rank gets the same bits.
+    /// rank whose chunk they are, which takes the rounded ones itself. Every rank gets the same bits. Where hosts have several
+    /// ranks, a host's sum is what is rounded: its ranks hand float32 to each other.
     /// </summary>
     /// <param name="buffer">float32; replaced by the sum.</param>
-    /// <param name="feedback">This rank's remainders of the steps before, made for this buffer, rank and world.</param>
+    /// <param name="feedback">This rank's remainders of the steps before: <see cref="NewFeedback"/>.</param>
     void AllReduceRounded(Tensor buffer, ErrorFeedback feedback);
+
+    /// <summary>Remainders for the rounded sums of one buffer by this collective.</summary>
+    /// <param name="format">What travels.</param>
+    /// <param name="length">The buffer's elements.</param>
+    ErrorFeedback NewFeedback(WireFormat format, int length);
 
     /// <summary>Replaces the buffer on every rank by the element-wise greatest over ranks; NaN where any rank has NaN.</summary>
     void AllReduceMax(Tensor buffer);

@@ -7,6 +7,7 @@ using CnnCluster.Trainer;
 using CnnCluster.Trainer.Coordination;
 using CnnCluster.Trainer.Hosting;
 using CnnCluster.Trainer.Metrics;
+using CnnCluster.Trainer.Protocol;
 using CnnCluster.Trainer.Security;
 using CnnCluster.Trainer.Storage;
 using CnnCluster.Trainer.Tracing;
@@ -33,6 +34,7 @@ internal sealed class TrainCommand
     private readonly Option<string?> certificates = CommonOptions.Certificates();
     private readonly Option<string?> host = CommonOptions.Host();
     private readonly Option<int> minWorkers = new("--min-workers") { Description = "Wait for others while there are fewer workers than these", DefaultValueFactory = _ => 1, HelpName = "N" };
+    private readonly Option<string?> wire = new("--wire") { Description = "What gradients become between hosts: float32 (default), bfloat16 or float16, each step's rounding made good in the next", HelpName = "TYPE" };
     private readonly Option<bool> json = CommonOptions.Json();
     private readonly Option<string?> traceFile = new("--trace") { Description = "Write where each step's time goes, for chrome://tracing and Perfetto", HelpName = "FILE" };
     private readonly Option<long> traceSteps = new("--trace-steps") { Description = "Trace the parts of so many steps, from the first", DefaultValueFactory = _ => 1000, HelpName = "N" };
@@ -46,7 +48,7 @@ internal sealed class TrainCommand
         var command = new Command("train", "Train a network, on one worker or many")
         {
             train.script, train.data, train.workers, train.processes, train.devices, train.threads, train.epochs,
-            train.steps, train.changes, train.initial, train.resume, train.listen, train.certificates, train.host, train.minWorkers, train.output, train.json, train.traceFile, train.traceSteps, train.record,
+            train.steps, train.changes, train.initial, train.resume, train.listen, train.certificates, train.host, train.minWorkers, train.wire, train.output, train.json, train.traceFile, train.traceSteps, train.record,
         };
         command.SetAction((parse, _) => train.RunAsync(parse));
         return command;
@@ -62,6 +64,7 @@ internal sealed class TrainCommand
         var samples = request.LoadData(cache);
         request.CheckInitialState();
         request.CheckExact();
+        request.CheckWire();
         var description = RunDescriptions.Of(request, samples, earlier?.Started ?? DateTimeOffset.Now);
         if (earlier is not null) Compare(earlier, description);
         TorchLibrary.EnsureLoaded();
@@ -86,7 +89,7 @@ internal sealed class TrainCommand
 
     private RunFolder Earlier(ParseResult parse, string path)
     {
-        Option[] fixedOnes = [changes, initial, output, record];
+        Option[] fixedOnes = [changes, initial, output, wire, record];
         var said = fixedOnes.Where(option => parse.GetResult(option) is { Implicit: false }).Select(static option => option.Name).ToList();
         if (parse.GetValue(script) is not null) said.Insert(0, "FILE");
         return said.Count == 0
@@ -152,6 +155,7 @@ internal sealed class TrainCommand
             MinWorkers = MinWorkers(parse, layout),
             DataFolder = parse.GetValue(data) ?? earlier?.DataFolder,
             StepLimit = CommonOptions.AtLeast(0, parse.GetValue(steps), "--steps"),
+            Wire = WireNames.Parse(parse.GetValue(wire) ?? earlier?.Wire ?? WireNames.Name(Wire.Unchanged)),
         };
     }
 

@@ -59,16 +59,7 @@ public abstract partial class Collective
     private void ReduceRounded(Tensor buffer, ErrorFeedback feedback)
     {
         using var host = new HostTensor(buffer);
-        var values = host.Elements<float>();
-        var lengths = WorldSize.Ranks.Select(rank => Chunks.Of(rank.Value, WorldSize.Value, feedback.Length).Length).ToArray();
-        var own = lengths[Rank.Value];
-        var whole = rounded.Whole(values.Length);
-        var parts = rounded.Parts(WorldSize.Value, own);
-        feedback.RoundSummands(values, whole);
-        Deliver(whole, parts);
-        feedback.RoundSums(rounded.Sum(OneEach, feedback.Format, parts, own), parts[..own]);
-        AllGather(parts[..own], lengths, whole);
-        Wire.Expand(feedback.Format, whole, values);
+        ReduceRounded(host.Elements<float>(), feedback);
         host.Store();
     }
 

@@ -34,8 +34,10 @@ public abstract partial class Collective : ICollective
 
     public WorldSize WorldSize { get; }
 
+    public virtual bool SpansHosts => false;
+
     /// <summary>One leaf for each rank.</summary>
-    private protected LeafDeal OneEach { get; }
+    internal LeafDeal OneEach { get; }
 
     public void AllReduceSum(Tensor buffer) =>
         Run(buffer, static (c, b) => c.Reduce(c.OneEach, b, b, Reduction.Sum));
@@ -45,6 +47,9 @@ public abstract partial class Collective : ICollective
         feedback.Check(buffer);
         Run((buffer, feedback), static (c, sum) => c.ReduceRounded(sum.buffer, sum.feedback));
     }
+
+    public virtual ErrorFeedback NewFeedback(WireFormat format, int length) =>
+        new(format, length, length, Chunks.Of(Rank.Value, WorldSize.Value, length).Length);
 
     public void AllReduceMax(Tensor buffer) =>
         Run(buffer, static (c, b) => c.Reduce(c.OneEach, b, b, Reduction.Max));
@@ -134,6 +139,20 @@ public abstract partial class Collective : ICollective
         where T : unmanaged;
 
     internal abstract void Meet();
+
+    /// <summary>The sum of what all ranks round to 16 bits.</summary>
+    internal virtual void ReduceRounded(Span<float> values, ErrorFeedback feedback)
+    {
+        var lengths = WorldSize.Ranks.Select(rank => Chunks.Of(rank.Value, WorldSize.Value, feedback.Length).Length).ToArray();
+        var own = lengths[Rank.Value];
+        var whole = rounded.Whole(values.Length);
+        var parts = rounded.Parts(WorldSize.Value, own);
+        feedback.RoundSummands(values, whole);
+        Deliver(whole, parts);
+        feedback.RoundSums(rounded.Sum(OneEach, feedback.Format, parts, own), parts[..own]);
+        AllGather(parts[..own], lengths, whole);
+        Wire.Expand(feedback.Format, whole, values);
+    }
 
     /// <summary>Moves a buffer to where the other ranks can read it in place, if there is such memory.</summary>
     /// <param name="memory">The buffer's; null where it cannot move.</param>

@@ -20,14 +20,13 @@ public sealed class ErrorFeedback
 
     /// <param name="format">What travels.</param>
     /// <param name="length">Elements of the buffer that is summed each step.</param>
-    /// <param name="rank">This rank.</param>
-    /// <param name="world">The ranks that sum.</param>
-    public ErrorFeedback(WireFormat format, int length, Rank rank, WorldSize world)
+    /// <param name="rounded">How many summands this rank rounds: all, or none where another of its host does.</param>
+    /// <param name="chunk">How many sums it rounds.</param>
+    internal ErrorFeedback(WireFormat format, int length, int rounded, int chunk)
     {
         Format = format;
         Length = length;
-        (summands, nextSummands) = (new float[length], new float[length]);
-        var chunk = Chunks.Of(rank.Value, world.Value, length).Length;
+        (summands, nextSummands) = (new float[rounded], new float[rounded]);
         (sums, nextSums) = (new float[chunk], new float[chunk]);
     }
 

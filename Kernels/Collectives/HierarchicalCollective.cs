@@ -47,7 +47,12 @@ public sealed class HierarchicalCollective : Collective
         hostDeal = new HostDeal(OneEach, hosts, host);
     }
 
+    public override bool SpansHosts => hosts.Length > 1;
+
     private static Rank Leader => new(0);
+
+    public override ErrorFeedback NewFeedback(WireFormat format, int length) =>
+        leaders?.NewFeedback(format, length) ?? new ErrorFeedback(format, length, 0, 0);
 
     internal override void Reduce<T>(LeafDeal leaves, Span<T> rows, Span<T> result, Reduction reduction)
     {
@@ -64,6 +69,14 @@ public sealed class HierarchicalCollective : Collective
         if (EnterBetween()) leaders!.Reduce(hostDeal.Between, own, result, reduction);
         LeaveBetween();
         local.Broadcast(result, Leader);
+    }
+
+    internal override void ReduceRounded(Span<float> values, ErrorFeedback feedback)
+    {
+        local.Reduce(local.OneEach, values, values, Reduction.Sum);
+        if (EnterBetween()) leaders!.ReduceRounded(values, feedback);
+        LeaveBetween();
+        local.Broadcast(values, Leader);
     }
 
     internal override void ReduceScatter<T>(Span<T> buffer, Span<T> part)

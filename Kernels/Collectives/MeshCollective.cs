@@ -28,16 +28,21 @@ internal sealed partial class MeshCollective : Collective
     /// <param name="rank">This rank.</param>
     /// <param name="links">The links in rank order; null at this rank's own place.</param>
     /// <param name="segment">What the links need of this rank's, to be disposed of behind them.</param>
-    public MeshCollective(Rank rank, PeerLink?[] links, IDisposable? segment)
+    /// <param name="spansHosts">Whether some ranks reach each other over a network alone.</param>
+    /// <param name="mesh">The ranks of the mesh whose links these are: their messages have its blocks.</param>
+    public MeshCollective(Rank rank, PeerLink?[] links, IDisposable? segment, bool spansHosts, WorldSize mesh)
         : base(rank, new WorldSize(links.Length))
     {
         this.links = links;
         this.segment = segment;
+        SpansHosts = spansHosts;
 
         // From the next rank on, so that not all ranks begin with the same one.
         others = [.. links[rank.Value..].OfType<PeerLink>(), .. links[..rank.Value].OfType<PeerLink>()];
-        blockBytes = Blocks.Bytes(WorldSize);
+        blockBytes = Blocks.Bytes(mesh);
     }
+
+    public override bool SpansHosts { get; }
 
     internal override void Reduce<T>(LeafDeal leaves, Span<T> rows, Span<T> result, Reduction reduction)
     {

@@ -9,8 +9,8 @@ internal abstract class PeerLink(Rank rank, TimeSpan patience) : IDisposable
     private int sent;
     private int received;
 
-    /// <summary>The other rank.</summary>
-    public Rank Rank { get; } = rank;
+    /// <summary>The other rank, in the collective that the link is part of.</summary>
+    public Rank Rank { get; private set; } = rank;
 
     /// <summary>How long one message may be waited for.</summary>
     public TimeSpan Patience { get; } = patience;
@@ -36,6 +36,9 @@ internal abstract class PeerLink(Rank rank, TimeSpan patience) : IDisposable
     /// <returns>Its first byte, as well aligned as any element needs.</returns>
     public nint Borrow(Operation operation, int length) =>
         Borrow(new MessageHeader(received++, length, operation));
+
+    /// <summary>Counts the other rank otherwise: the link becomes part of a collective of some of the mesh's ranks.</summary>
+    public virtual void Renumber(Rank rank) => Rank = rank;
 
     /// <summary>Ends the use of what was borrowed.</summary>
     public abstract void Return();

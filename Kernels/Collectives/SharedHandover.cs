@@ -13,13 +13,16 @@ internal sealed class SharedHandover : IDisposable
     private readonly TcpPeer?[] peers;
     private readonly SharedLayout layout;
     private readonly byte[] nonce = new byte[SharedSegment.NonceBytes];
+    private readonly byte[] host;
     private readonly SharedSegment?[] segments;
     private SharedSegment? own;
 
     /// <param name="peers">The connections in rank order; null at this rank's own place.</param>
-    public SharedHandover(TcpPeer?[] peers)
+    /// <param name="host">What tells this rank's host from others: as many bytes on every rank.</param>
+    public SharedHandover(TcpPeer?[] peers, byte[] host)
     {
         this.peers = peers;
+        this.host = host;
         layout = new SharedLayout(new WorldSize(peers.Length));
         segments = new SharedSegment?[peers.Length];
         own = SharedSegment.TryCreate(layout.SegmentBytes, nonce);
@@ -27,11 +30,13 @@ internal sealed class SharedHandover : IDisposable
     }
 
     /// <summary>Offers and maps segments; when it returns, none has a name in the file system any more.</summary>
-    /// <returns>The links in rank order, and this rank's segment, which must outlive them; null where no link uses it.</returns>
+    /// <returns>
+    /// The links in rank order; this rank's segment, which must outlive them, or null where no link uses it; and the ranks' hosts.
+    /// </returns>
     /// <exception cref="CollectiveException">A peer is gone or late.</exception>
-    public (PeerLink?[] Links, SharedSegment? Own) Run(Rank self)
+    public (PeerLink?[] Links, SharedSegment? Own, MeshHosts Hosts) Run(Rank self)
     {
-        byte[] offer = [.. nonce, .. RunningKernel.Identity];
+        byte[] offer = [.. nonce, .. host];
         Exchange(_ => offer, offer.Length, (rank, offered) => segments[rank] = Map(offered));
         Exchange(rank => [Mapped(rank)], 1, (rank, answer) =>
         {
@@ -40,11 +45,14 @@ internal sealed class SharedHandover : IDisposable
             segments[rank] = null;
         });
         own?.Unlink();
+        var shares = new byte[peers.Length][];
+        byte[] shared = shares[self.Value] = [.. Enumerable.Range(0, peers.Length).Select(Mapped)];
+        Exchange(_ => shared, shared.Length, (rank, told) => shares[rank] = told);
         var links = peers.Select((peer, rank) => Link(self, peer, rank)).ToArray();
         var used = Array.Exists(segments, static segment => segment is not null) ? own : null;
         if (used is not null) own = null;
         Array.Clear(segments);
-        return (links, used);
+        return (links, used, MeshHosts.Of(shares));
     }
 
     /// <summary>Frees what no link has taken.</summary>
@@ -78,7 +86,7 @@ internal sealed class SharedHandover : IDisposable
     {
         var segment = offered.AsSpan(0, SharedSegment.NonceBytes);
         var kernel = offered.AsSpan(SharedSegment.NonceBytes);
-        return own is null || segment.IndexOfAnyExcept((byte)0) < 0 || !kernel.SequenceEqual(RunningKernel.Identity)
+        return own is null || segment.IndexOfAnyExcept((byte)0) < 0 || !kernel.SequenceEqual(host)
             ? null
             : SharedSegment.TryOpen(layout.SegmentBytes, segment);
     }

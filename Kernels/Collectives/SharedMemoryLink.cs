@@ -16,6 +16,7 @@ internal sealed unsafe class SharedMemoryLink : PeerLink
     private readonly SharedSegment peers;
     private readonly SharedLayout layout;
     private readonly Rank self;
+    private readonly Rank seat;
     private readonly long spinning;
     private readonly int* sentTo;
     private readonly int* takenFrom;
@@ -41,10 +42,11 @@ internal sealed unsafe class SharedMemoryLink : PeerLink
         : base(line.Rank, line.Patience)
     {
         (this.self, this.line, this.own, this.peers, this.layout) = (self, line, own, peers, layout);
+        seat = Rank;
         this.spinning = (long)(spinning.TotalSeconds * Stopwatch.Frequency);
-        sentTo = (int*)(own.Memory + layout.SentTo(Rank));
-        takenFrom = (int*)(own.Memory + layout.TakenFrom(Rank));
-        sleepsFor = (int*)(own.Memory + layout.SleepsFor(Rank));
+        sentTo = (int*)(own.Memory + layout.SentTo(seat));
+        takenFrom = (int*)(own.Memory + layout.TakenFrom(seat));
+        sleepsFor = (int*)(own.Memory + layout.SleepsFor(seat));
         sentToMe = (int*)(peers.Memory + layout.SentTo(self));
         takenFromMe = (int*)(peers.Memory + layout.TakenFrom(self));
         sleepsForMe = (int*)(peers.Memory + layout.SleepsFor(self));
@@ -59,6 +61,13 @@ internal sealed unsafe class SharedMemoryLink : PeerLink
         home = own;
         peersHome = others;
         homeBytes = bytes;
+    }
+
+    /// <remarks>Its place in the segments stays.</remarks>
+    public override void Renumber(Rank rank)
+    {
+        base.Renumber(rank);
+        line.Renumber(rank);
     }
 
     public override void Return() => Advance(takenFrom);
@@ -88,7 +97,7 @@ internal sealed unsafe class SharedMemoryLink : PeerLink
     protected override void Send(MessageHeader header, Pieces pieces, bool mayStay)
     {
         Await(takenFromMe, *sentTo - SharedLayout.Slots + 1, "took nothing for too long");
-        var slot = own.Memory + layout.Slot(Rank, *sentTo);
+        var slot = own.Memory + layout.Slot(seat, *sentTo);
         header.WriteTo(new Span<byte>(slot, MessageHeader.Size));
         var place = mayStay ? PlaceAtHome(pieces) : InSlot;
         *(long*)(slot + SharedLayout.PlaceAt) = place;

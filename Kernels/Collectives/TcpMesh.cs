@@ -16,10 +16,12 @@ public sealed class TcpMesh : IDisposable
     private readonly IConnectionSecurity security;
     private readonly GuardedListener guarded;
     private readonly CancellationTokenSource closing = new();
+    private readonly byte[] host;
 
-    private TcpMesh(IPAddress address, IConnectionSecurity security, Action<Refusal> refused)
+    private TcpMesh(IPAddress address, IConnectionSecurity security, Action<Refusal> refused, byte[] host)
     {
         this.security = security;
+        this.host = host;
         listener = new TcpListener(address, 0);
         listener.Start(Backlog);
         Port = ((IPEndPoint)listener.LocalEndpoint).Port;
@@ -34,7 +36,11 @@ public sealed class TcpMesh : IDisposable
     /// <param name="refused">Hears of each connection that is turned away.</param>
     /// <exception cref="SocketException">The address is not this machine's.</exception>
     public static TcpMesh Listen(IPAddress address, IConnectionSecurity? security = null, Action<Refusal>? refused = null) =>
-        new(address, security ?? PlainConnections.Instance, refused ?? (static _ => { }));
+        Listen(address, security, refused, RunningKernel.Identity);
+
+    /// <summary>The same for a rank that takes those alone for ranks of its host who say the same of theirs.</summary>
+    internal static TcpMesh Listen(IPAddress address, IConnectionSecurity? security, Action<Refusal>? refused, byte[] host) =>
+        new(address, security ?? PlainConnections.Instance, refused ?? (static _ => { }), host);
 
     /// <summary>Joins the other ranks of a generation: connects to every lower rank and accepts every higher one.</summary>
     /// <param name="rank">This process's rank.</param>
@@ -78,20 +84,53 @@ public sealed class TcpMesh : IDisposable
         listener.Dispose();
     }
 
-    private static MeshCollective Join(Rank rank, TcpPeer?[] peers, bool shared)
+    private Collective Join(Rank rank, TcpPeer?[] peers, bool shared)
     {
-        if (!shared) return new MeshCollective(rank, peers, null);
+        if (!shared) return new MeshCollective(rank, peers, null, spansHosts: true, new WorldSize(peers.Length));
         try
         {
-            using var handover = new SharedHandover(peers);
-            var (links, segment) = handover.Run(rank);
-            return new MeshCollective(rank, links, segment);
+            using var handover = new SharedHandover(peers, host);
+            var (links, segment, hosts) = handover.Run(rank);
+            return hosts.AreShared
+                ? ByHosts(rank, links, segment, hosts)
+                : new MeshCollective(rank, links, segment, hosts.AreSeveral, new WorldSize(links.Length));
         }
         catch
         {
             Array.ForEach(peers, static peer => peer?.Dispose());
             throw;
         }
+    }
+
+    /// <summary>A host's ranks among themselves, and the hosts' first ranks: no other connection is needed.</summary>
+    private static HierarchicalCollective ByHosts(Rank rank, PeerLink?[] links, IDisposable? segment, MeshHosts hosts)
+    {
+        var mesh = new WorldSize(links.Length);
+        var firsts = hosts.Firsts.ToList();
+        var host = firsts.FindLastIndex(first => first <= rank.Value);
+        var within = Renumbered(links[firsts[host]..(firsts[host] + hosts.Ranks[host])]);
+        var isLeader = firsts[host] == rank.Value;
+        var between = isLeader ? Renumbered([.. firsts.Select(first => links[first])]) : [];
+        foreach (var link in links.Except(within).Except(between))
+        {
+            link?.Dispose();
+        }
+
+        return new HierarchicalCollective(
+            rank,
+            hosts.Ranks,
+            within.Length == 1 ? new SoloCollective() : new MeshCollective(new Rank(rank.Value - firsts[host]), within, segment, spansHosts: false, mesh),
+            isLeader ? new MeshCollective(new Rank(host), between, null, spansHosts: true, mesh) : null);
+    }
+
+    private static PeerLink?[] Renumbered(PeerLink?[] links)
+    {
+        for (var rank = 0; rank < links.Length; rank++)
+        {
+            links[rank]?.Renumber(new Rank(rank));
+        }
+
+        return links;
     }
 
     private void Await(MeshForming forming, TimeSpan patience, CancellationToken deadline, CancellationToken cancellation)

@@ -81,6 +81,36 @@ let tests =
                   let counted = position.LossScaling.GoodSteps + int position.LossScaling.SkippedSteps
                   Expect.equal counted 1 "one step, good or skipped")
           }
+          test "--wire takes types of gradients, of a run whose gradients may be rounded" {
+              Cnn.inFolder (fun folder ->
+                  let refuses script wire (what: string) =
+                      let file = Cnn.write folder "net.cnn" script
+                      let result = Cnn.run folder [ "train"; file; "--wire"; wire; "--out"; "run" ]
+                      Expect.equal result.ExitCode 2 result.Error
+                      Expect.stringContains result.Error what "why"
+                      Expect.isFalse (Directory.Exists(Path.Combine(folder, "run"))) "nothing was begun"
+
+                  let exact = (Cnn.lenet small).Replace("    loss ", "    exact shards=2\n    loss ")
+                  refuses (Cnn.lenet small) "int8" "--wire takes float32, bfloat16, float16; 'int8' is none of them"
+                  refuses exact "bfloat16" "exact shards=2 has the same bits"
+                  refuses (Cnn.lenet (small + "\n    precision float64")) "float16" "the script's precision is float64"
+
+                  let file = Cnn.write folder "net.cnn" (Cnn.lenet small)
+
+                  let kept =
+                      Cnn.run folder [ "train"; file; "--wire"; "bfloat16"; "--steps"; "1"; "--out"; "run" ]
+
+                  Expect.equal kept.ExitCode 0 kept.Error
+
+                  Expect.stringContains
+                      (File.ReadAllText(Path.Combine(folder, "run", "run.json")))
+                      "\"wire\": \"bfloat16\""
+                      "on record"
+
+                  let again = Cnn.run folder [ "train"; "--resume"; "run"; "--wire"; "float32" ]
+                  Expect.equal again.ExitCode 2 again.Error
+                  Expect.stringContains again.Error "--wire cannot be changed" "as the run was started")
+          }
           test "leaves a run folder that says what was run" {
               Cnn.inFolder (fun folder ->
                   trained folder (Cnn.lenet small) [ "--set"; "optimizer.lr=0.02" ] |> ignore

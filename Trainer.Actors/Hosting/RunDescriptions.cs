@@ -2,6 +2,7 @@ using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using CnnCluster.Trainer.Storage;
+using CnnCluster.Trainer.Training;
 
 namespace CnnCluster.Trainer.Hosting;
 
@@ -19,6 +20,7 @@ public static class RunDescriptions
         Devices = request.Layout.Devices,
         Threads = request.Layout.Threads,
         ExactShards = request.Plan.Shards,
+        Wire = WireNames.Name(request.Wire),
         Data = request.Plan.Data.Definition.Name,
         DataFolder = request.DataFolder is { } folder ? Path.GetFullPath(folder) : null,
         DataFingerprint = data.Fingerprint(),

@@ -45,6 +45,9 @@ public sealed record RunRequest
     /// <summary>Steps after which to stop; 0 for no limit.</summary>
     public long StepLimit { get; init; }
 
+    /// <summary>What gradients become between hosts.</summary>
+    public Wire Wire { get; init; }
+
     /// <summary>Where each step's weights and reduced gradient are written; null for nowhere.</summary>
     public string? RecordFolder { get; init; }
 
@@ -73,6 +76,7 @@ public sealed record RunRequest
             MinWorkers = Math.Max(1, job.MinWorkers),
             DataFolder = job.DataFolder.Length > 0 ? job.DataFolder : null,
             StepLimit = job.StepLimit,
+            Wire = job.Wire,
         };
     }
 
@@ -131,6 +135,10 @@ public sealed record RunRequest
     /// <exception cref="UserException">It has more workers than shards, several threads to a worker, another device, or an own step that does not fit.</exception>
     public void CheckExact() => ExactMode.Check(Plan, Layout.World, Layout.Threads, Layout.Devices, OwnStep is not null);
 
+    /// <summary>Checks that the gradients may be rounded between hosts as it is asked for.</summary>
+    /// <exception cref="UserException">The plan is exact, or computes in float64.</exception>
+    public void CheckWire() => WireNames.Check(Plan, Wire);
+
     private static PlateauSettings? PlateauOf(TrainPlan plan)
     {
         var schedule = plan.Schedule.Settings;
@@ -179,5 +187,6 @@ public sealed record RunRequest
         MinWorkers = MinWorkers,
         TraceFile = Trace?.Location ?? "",
         TraceSteps = Trace?.Steps ?? 0,
+        Wire = Wire,
     };
 }

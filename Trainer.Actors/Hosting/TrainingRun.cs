@@ -22,6 +22,7 @@ public static class TrainingRun
     {
         Kernels.Native.TorchLibrary.EnsureLoaded();
         request.CheckExact();
+        request.CheckWire();
         var joinToken = request.JoinToken ?? RandomNumberGenerator.GetBytes(16);
         var samples = request.LoadData(data);
         var refusals = new Refusals(log);

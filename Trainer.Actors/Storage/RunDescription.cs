@@ -28,6 +28,9 @@ public sealed record RunDescription
     /// <summary>In exact mode the shards of a batch; null where the bits depend on the number of workers.</summary>
     public int? ExactShards { get; init; }
 
+    /// <summary>What gradients become between hosts: float32, which they are, or a type of 16 bits. Null in a run of a version that could not choose.</summary>
+    public string? Wire { get; init; }
+
     /// <summary>The data set's name.</summary>
     public required string Data { get; init; }
 

@@ -1,6 +1,7 @@
 using CnnCluster.Dsl;
 using CnnCluster.Kernels;
 using CnnCluster.Kernels.Arena;
+using CnnCluster.Kernels.Collectives;
 using CnnCluster.Kernels.Optimization;
 using CnnCluster.Kernels.Tracing;
 using CnnCluster.Trainer.Data;
@@ -39,7 +40,8 @@ public sealed class Replica : IDisposable
     /// <param name="device">Where it computes.</param>
     /// <param name="collective">Joins it with its peers.</param>
     /// <param name="ownStep">What a step does instead of the script's losses; null for these.</param>
-    public Replica(TrainPlan plan, Device device, ICollective collective, OwnStep? ownStep = null)
+    /// <param name="wire">What gradients become between hosts; null for what they are.</param>
+    public Replica(TrainPlan plan, Device device, ICollective collective, OwnStep? ownStep = null, WireFormat? wire = null)
     {
         this.plan = plan;
         Device = device;
@@ -55,7 +57,7 @@ public sealed class Replica : IDisposable
         module.Initialise(plan.Seed);
         own = ownStep is null ? null : new OwnStepRunner(plan, ownStep, module, Arena);
         pass = new SlicePass(plan, module, placement, Arena.ReductionBuffer, Arena.Extras, own);
-        gradients = new StepGradients(plan, Arena, Buffers, placement, tensors => NewModule(tensors, ownStep));
+        gradients = new StepGradients(plan, Arena, Buffers, placement, tensors => NewModule(tensors, ownStep), wire);
         gradient = gradients.Among(pass, collective);
         optimizer = new OptimizerStep(Arena, rule, plan.Clipping);
     }
@@ -104,6 +106,12 @@ public sealed class Replica : IDisposable
         collective.Adopt(Arena.GradientBuffer);
         gradient = gradients.Among(pass, collective);
     }
+
+    /// <summary>
+    /// An epoch begins, on every rank: what rounding on the wire has left over is forgotten, as it would be where the run went
+    /// on from the checkpoint before.
+    /// </summary>
+    public void BeginEpoch() => gradient.BeginEpoch();
 
     /// <summary>Takes one step together with all other ranks, which must call it too, an empty slice or not.</summary>
     /// <param name="batches">
@@ -228,6 +236,7 @@ public sealed class Replica : IDisposable
         if (updated)
         {
             scaling?.Succeeded();
+            gradient.Applied();
             Buffers.Commit();
         }
         else if (scaling is null || !scaling.Failed())

@@ -46,7 +46,7 @@ public sealed class WorkerSession : IDisposable
         stepsPerEpoch = (training.Steps + plan.Accumulate - 1) / plan.Accumulate;
         schedule = plan.CreateSchedule();
         initialRate = plan.CreateRule().LearningRate;
-        replica = new Replica(plan, device, new SoloCollective(), ownStep);
+        replica = new Replica(plan, device, new SoloCollective(), ownStep, WireNames.Of(job.Wire));
         if (job.Resume)
         {
             Position = ReplicaState.LoadCheckpoint(replica, job.InitialState);
@@ -102,6 +102,7 @@ public sealed class WorkerSession : IDisposable
             Position.Sums = new EpochSums();
         }
 
+        if (Position.StepInEpoch == 0) replica.BeginEpoch();
         Trace.At(epoch, replica.Step + 1);
         foreach (var batches in training.TrainEpoch(epoch, (int)Position.StepInEpoch * plan.Accumulate).Chunk(plan.Accumulate * training.Parts))
         {
@@ -180,8 +181,10 @@ public sealed class WorkerSession : IDisposable
     {
         bestParameters?.Dispose();
         bestBuffers?.Dispose();
-        replica.Dispose();
+
+        // What was started of a step that failed reads the gradients until the collective has ended.
         replica.Collective.Dispose();
+        replica.Dispose();
     }
 
     private Action<Stream> CaptureBest()

@@ -27,6 +27,36 @@ let tests =
                   Expect.equal ours plain "bit for bit"
               }
 
+          for hostOf, expected in
+              [ [ 0; 0; 0 ], typeof<MeshCollective>
+                [ 0; 1; 2 ], typeof<MeshCollective>
+                [ 0; 0; 1 ], typeof<HierarchicalCollective>
+                [ 0; 1; 1; 1 ], typeof<HierarchicalCollective>
+                [ 0; 1; 0; 1 ], typeof<MeshCollective> ] do
+              test $"ranks on hosts {hostOf} go by hosts where each host's ranks follow one another" {
+                  disposing (onHosts hostOf bound) (fun ranks ->
+                      for rank in ranks do
+                          Expect.equal (rank.GetType()) expected "what sums"
+                          Expect.equal rank.SpansHosts (List.distinct hostOf <> [ 0 ]) "hosts"
+
+                      let plain = disposing (inProcess ranks.Length bound) sumOf
+                      Expect.equal (sumOf ranks) plain "the bits of ranks without hosts")
+              }
+
+          test "who shares memory with whom makes hosts, or each rank is one" {
+              let hostsOf rows =
+                  MeshHosts.Of(rows |> List.map (List.map byte >> List.toArray) |> List.toArray).Ranks
+                  |> Seq.toList
+
+              Expect.equal (hostsOf [ [ 0; 1; 0 ]; [ 1; 0; 0 ]; [ 0; 0; 0 ] ]) [ 2; 1 ] "two and one"
+
+              Expect.equal
+                  (hostsOf [ [ 0; 1; 1 ]; [ 1; 0; 0 ]; [ 1; 0; 0 ] ])
+                  [ 1; 1; 1 ]
+                  "the first with both, these not with each other"
+
+              Expect.equal (hostsOf [ [ 0; 1 ]; [ 0; 0 ] ]) [ 1; 1 ] "one says so, the other does not"
+          }
           test "a leader whose host is gone is named by its rank among all" {
               disposing (hosts [ 2; 3 ] bound) (fun ranks ->
                   for rank in ranks[2..] do

@@ -29,7 +29,10 @@ let joined =
         Open = sharedMemory }
       { Name = "hosts of threads"
         Worlds = [ 2; 3; 5; 8 ]
-        Open = hierarchical } ]
+        Open = hierarchical }
+      { Name = "hosts of shared memory"
+        Worlds = [ 2; 3; 5; 8 ]
+        Open = sharingHosts } ]
 
 /// Values of many magnitudes, whose sum depends on the order of additions.
 let sample rank i =

@@ -56,9 +56,7 @@ let connectOver shared (mesh: TcpMesh) rank endpoints connectPatience operationP
 
 let connect mesh = connectOver false mesh
 
-let private meshed shared world patience =
-    let meshes = Array.init world (fun _ -> TcpMesh.Listen IPAddress.Loopback)
-
+let private joined shared patience (meshes: TcpMesh[]) =
     try
         onThreads (Array.indexed meshes) (fun (rank, mesh) ->
             connectOver shared mesh rank (endpoints meshes) bound patience)
@@ -67,9 +65,17 @@ let private meshed shared world patience =
         for mesh in meshes do
             mesh.Dispose()
 
-let tcp world patience = meshed false world patience
+let private listening world =
+    Array.init world (fun _ -> TcpMesh.Listen IPAddress.Loopback)
 
-let sharedMemory world patience = meshed true world patience
+let tcp world patience = joined false patience (listening world)
+
+let sharedMemory world patience = joined true patience (listening world)
+
+/// Ranks that share memory with those alone whose host has the same number.
+let onHosts (hostOf: int list) patience =
+    [| for host in hostOf -> TcpMesh.Listen(IPAddress.Loopback, null, null, Array.create 32 (byte host)) |]
+    |> joined true patience
 
 /// Hosts of threads, joined over TCP by their first ranks.
 let hosts (sizes: int list) patience : ICollective[] =
@@ -94,6 +100,14 @@ let private inHosts world =
     List.filter (fun size -> size > 0) [ first; second; world - first - second ]
 
 let hierarchical world patience = hosts (inHosts world) patience
+
+/// The same hosts of ranks that share memory.
+let sharingHosts world patience =
+    onHosts
+        (inHosts world
+         |> List.indexed
+         |> List.collect (fun (host, size) -> List.replicate size host))
+        patience
 
 let disposing (collectives: ICollective[]) act =
     try

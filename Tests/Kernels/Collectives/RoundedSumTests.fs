@@ -17,8 +17,7 @@ let private gradient step rank i =
         * 10.0 ** float ((i + rank) % 4 - 2)
     )
 
-let private feedbackOf format length (rank: ICollective) =
-    ErrorFeedback(format, length, rank.Rank, rank.WorldSize)
+let private feedbackOf format length (rank: ICollective) = rank.NewFeedback(format, length)
 
 let private valuesOf (buffer: torch.Tensor) = buffer.data<float32>().ToArray()
 

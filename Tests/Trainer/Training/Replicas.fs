@@ -103,12 +103,14 @@ let flat (tensor: torch.Tensor) =
     use host = tensor.``to``(torch.float64).cpu()
     host.data<double>().ToArray()
 
-let private train makeStep (plan: TrainPlan) (data: DataSet) epochs (collective: ICollective) =
-    use replica = new Replica(plan, torch.CPU, collective, makeStep ())
+let private train makeStep wire (plan: TrainPlan) (data: DataSet) epochs (collective: ICollective) =
+    use replica = new Replica(plan, torch.CPU, collective, makeStep (), wire)
     let loader = loader plan data collective
 
     let steps =
         [ for epoch in 1..epochs do
+              replica.BeginEpoch()
+
               for batches in loader.TrainEpoch(epoch, 0) |> Seq.chunkBySize (plan.Accumulate * loader.Parts) ->
                   replica.Take(batches, learningRate plan, false) ]
 
@@ -131,7 +133,7 @@ let onRanks world (act: ICollective -> 'T) =
 /// Trains by a step of one's own (null for the script's losses) in a world of this size; every rank's end.
 let trainedBy (makeStep: unit -> OwnStep) world epochs (plan: TrainPlan) =
     let data = TrainingCatalogues.Load(plan, null)
-    onRanks world (train makeStep plan data epochs)
+    onRanks world (train makeStep (Nullable()) plan data epochs)
 
 /// The reduced gradient of the first step, as rank 0 has it.
 let gradientBy (makeStep: unit -> OwnStep) world (plan: TrainPlan) =
@@ -148,6 +150,14 @@ let gradientBy (makeStep: unit -> OwnStep) world (plan: TrainPlan) =
 
 let trained world epochs plan =
     trainedBy (fun () -> null) world epochs plan
+
+/// Trains on ranks that are joined otherwise, with what their gradients become on the way.
+let trainedOver (collectives: ICollective[]) wire epochs (plan: TrainPlan) =
+    let data = TrainingCatalogues.Load(plan, null)
+
+    Ranks.disposing collectives (fun collectives ->
+        Ranks.onThreads collectives (train (fun () -> null) wire plan data epochs)
+        |> Ranks.all)
 
 /// ‖a − b‖ / ‖a‖
 let distance (a: float[]) (b: float[]) =

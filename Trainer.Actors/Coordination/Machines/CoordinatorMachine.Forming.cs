@@ -17,7 +17,7 @@ public sealed partial class CoordinatorMachine
     {
         generation++;
         var newcomers = members.Prepared.Where(member => !standing.Contains(member));
-        generationMembers = [.. standing.Concat(newcomers).OrderBy(static member => member.Slot)];
+        generationMembers = [.. InRankOrder(standing.Concat(newcomers))];
         var source = MostAdvanced(generationMembers);
         Carry(source.Position!);
         Become(new Connecting(this, new FormGeneration
@@ -33,6 +33,10 @@ public sealed partial class CoordinatorMachine
             Decided = decided,
         }));
     }
+
+    /// <summary>By their slots, a host's workers together: so that sums can be taken within hosts first.</summary>
+    private static IEnumerable<Member> InRankOrder(IEnumerable<Member> all) =>
+        all.OrderBy(static member => member.Slot).GroupBy(static member => member.Entry.Host).SelectMany(static host => host);
 
     /// <summary>The first of those with the most steps; and with the last decision, which a new coordinator has from them alone.</summary>
     private static Member MostAdvanced(IEnumerable<Member> standing) =>

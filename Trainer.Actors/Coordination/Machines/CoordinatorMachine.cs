@@ -80,7 +80,7 @@ public sealed partial class CoordinatorMachine
         term = mandate.Term;
         generation = formedGeneration = mandate.Generation;
         bases = [.. mandate.Bases.Select(roster => roster.Members.Select(m => members.Expect(m, now)).ToList())];
-        generationMembers = [.. bases.SelectMany(static list => list).Distinct().OrderBy(static m => m.Slot)];
+        generationMembers = [.. InRankOrder(bases.SelectMany(static list => list).Distinct())];
         (phase, lostCheckpoint, lacksBest) = (null, true, true);
         stage = new Assuming(this);
     }

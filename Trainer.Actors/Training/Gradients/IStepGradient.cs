@@ -20,6 +20,16 @@ internal interface IStepGradient : IDisposable
     /// <exception cref="CollectiveException">A peer is gone or late.</exception>
     void Reduce();
 
+    /// <summary>The step has been applied.</summary>
+    void Applied()
+    {
+    }
+
+    /// <summary>An epoch begins: what a checkpoint does not keep, nobody has any more.</summary>
+    void BeginEpoch()
+    {
+    }
+
     /// <summary>What a worker reports of validation samples, so that all workers' reports add up to the whole.</summary>
     /// <param name="parts">The sums of each of the worker's parts of every batch.</param>
     EpochSums Join(IReadOnlyList<EpochSums> parts);

@@ -28,13 +28,8 @@ internal sealed class ShardSums : IDisposable
     public int Shards => deal.Own.Count;
 
     /// <summary>A shard's slices of the batches that make a step.</summary>
-    public IEnumerable<Batch> SlicesOf(int shard, IReadOnlyList<Batch> slices)
-    {
-        for (var i = shard - deal.Own.From; i < slices.Count; i += deal.Own.Count)
-        {
-            yield return slices[i];
-        }
-    }
+    public IReadOnlyList<Batch> SlicesOf(int shard, IReadOnlyList<Batch> slices) =>
+        [.. slices.Where((_, i) => i % deal.Own.Count == shard - deal.Own.From)];
 
     /// <summary>Sums this worker's shards.</summary>
     /// <param name="make">Makes a shard's gradient, extras included; it is read before the next is made.</param>

@@ -30,7 +30,7 @@ internal sealed class ShardThread : IDisposable
     /// <summary>Takes the shard's slices through the network in its turns; a failure is the group's.</summary>
     /// <param name="slices">One of each batch of the step.</param>
     /// <param name="scope">The step.</param>
-    public void BackPropagate(IEnumerable<Batch> slices, StepScope scope) =>
+    public void BackPropagate(IReadOnlyList<Batch> slices, StepScope scope) =>
         commands.Post(() => group.Run(Shard, () => pass.Pass.BackPropagate(slices, scope)));
 
     public void Dispose()

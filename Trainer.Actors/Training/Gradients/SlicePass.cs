@@ -1,5 +1,6 @@
 using CnnCluster.Dsl;
 using CnnCluster.Kernels;
+using CnnCluster.Kernels.Layers;
 using CnnCluster.Kernels.Tracing;
 using CnnCluster.Trainer.Data;
 using TorchSharp;
@@ -21,16 +22,23 @@ internal sealed class SlicePass(
 
     public Tensor Gradient => gradient;
 
+    /// <summary>Whether a step of one's own takes the place of the plan's losses.</summary>
+    public bool IsOwn => own is not null;
+
     /// <summary>Makes the gradient that of these slices: one of each batch that the step accumulates.</summary>
-    public void BackPropagate(IEnumerable<Batch> slices, StepScope scope)
+    /// <param name="slices">The slices.</param>
+    /// <param name="scope">The step.</param>
+    /// <param name="marks">Hears from when on which gradients stay as they are; null for nobody.</param>
+    public void BackPropagate(IReadOnlyList<Batch> slices, StepScope scope, GradientMarks? marks = null)
     {
         gradient.zero_();
         if (scope.StopRequested) extras[StepExtras.Stop].fill_(Scalars.Of(1));
         module.Step.Training = true;
         module.Step.Step = scope.Step;
         var before = 0L;
-        foreach (var slice in slices)
+        foreach (var (i, slice) in slices.Index())
         {
+            module.Marks = i == slices.Count - 1 && marks is not null ? marks : GradientMarks.None;
             BackPropagate(slice, before, scope);
             before += slice.GlobalCount;
         }

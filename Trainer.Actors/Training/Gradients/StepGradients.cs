@@ -3,6 +3,7 @@ using CnnCluster.Kernels;
 using CnnCluster.Kernels.Arena;
 using CnnCluster.Kernels.Collectives;
 using CnnCluster.Trainer.Data;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace CnnCluster.Trainer.Training.Gradients;
@@ -13,8 +14,14 @@ namespace CnnCluster.Trainer.Training.Gradients;
 /// <param name="buffers">What layers change besides weights.</param>
 /// <param name="placement">Brings batches to where it computes.</param>
 /// <param name="newModule">Makes the network on tensors given.</param>
+/// <param name="wire">What gradients become between hosts; null for what they are.</param>
 internal sealed class StepGradients(
-    TrainPlan plan, ParameterArena arena, BufferArena buffers, BatchPlacement placement, Func<NetworkTensors, NetworkModule> newModule)
+    TrainPlan plan,
+    ParameterArena arena,
+    BufferArena buffers,
+    BatchPlacement placement,
+    Func<NetworkTensors, NetworkModule> newModule,
+    WireFormat? wire)
 {
     /// <summary>For the ranks of a generation.</summary>
     /// <param name="main">The replica's own pass, whose gradient is the arena's; its module is told whom it computes with.</param>
@@ -25,11 +32,23 @@ internal sealed class StepGradients(
         main.Module.Step = new StepContext(plan.Seed, collective);
         if (ShardDeal.Of(plan, collective.Rank.Value, collective.WorldSize.Value) is not { } deal)
         {
-            return new WholeSlice(main, arena, collective);
+            return new WholeSlice(main, ReductionOf(main, collective));
         }
 
         var sums = new ShardSums(deal, arena, collective);
         return ExactMode.IsInLockstep(plan) ? Together(main, collective, deal, sums) : new ShardsInTurn(main, sums);
+    }
+
+    /// <summary>Sums go on beside backward where the network between hosts has them wait, and the CPU computes.</summary>
+    private GradientReduction ReductionOf(SlicePass main, ICollective collective)
+    {
+        var isBetweenHosts = collective.SpansHosts;
+        var whole = new GradientBucket(GradientBucket.AtEnd, 0, arena.Gradients.numel());
+        return new GradientReduction(
+            collective,
+            arena,
+            isBetweenHosts && !main.IsOwn && arena.Gradients.device_type == DeviceType.CPU ? GradientBucket.Of(main.Module, arena) : [whole],
+            isBetweenHosts ? wire : null);
     }
 
     private ShardsTogether Together(SlicePass main, ICollective collective, ShardDeal deal, ShardSums sums)
