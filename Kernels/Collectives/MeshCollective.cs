@@ -15,6 +15,12 @@ internal sealed partial class MeshCollective : Collective
     /// <summary>Buffers that every rank sends as a whole to every other, instead of chunk by chunk and back.</summary>
     private const int SmallBytes = 16 * 1024;
 
+    /// <summary>
+    /// The same between two ranks over a network, where no byte more travels: up to here one message in a row is worth that
+    /// both sum everything. Through slots of shared memory it always is.
+    /// </summary>
+    private const int SmallBytesOfPair = 1 << 20;
+
     /// <summary>A shorter buffer stays where it is: it is copied faster than ranks meet once more.</summary>
     private const long LeastAtHome = 1 << 20;
 
@@ -48,7 +54,7 @@ internal sealed partial class MeshCollective : Collective
     {
         var operation = new Operation(OperationKind.Reduction, Size<T>(result.Length));
         var sum = new Summing<T>(operation, leaves, rows, result.Length, reduction, BlockOf<T>(leaves));
-        if (operation.Bytes <= SmallBytes || (WorldSize.Value == 2 && !IsHome(result))) ReduceWhole(sum, result);
+        if (operation.Bytes <= SmallFor(result)) ReduceWhole(sum, result);
         else ReduceChunks(sum, result);
         AwaitSent(0);
     }
@@ -198,6 +204,11 @@ internal sealed partial class MeshCollective : Collective
             link.AwaitSent(unsent);
         }
     }
+
+    /// <summary>The longest buffer that every rank sends every other as a whole: the same on every rank.</summary>
+    private long SmallFor<T>(Span<T> memory)
+        where T : unmanaged =>
+        WorldSize.Value > 2 || IsHome(memory) ? SmallBytes : SpansHosts ? SmallBytesOfPair : long.MaxValue;
 
     /// <summary>Whether all ranks read this memory of each other's in place: the same on every rank.</summary>
     private bool IsHome<T>(Span<T> memory)

@@ -14,6 +14,9 @@ internal static class MessageChecks
 
     private const double MostSeconds = 1e6;
 
+    /// <summary>A program names some five parts of it.</summary>
+    private const int MostVersions = 32;
+
     /// <param name="message">As it came.</param>
     /// <param name="figures">How many further figures the script has.</param>
     /// <returns>As in "an EpochTrained without sums"; null where nothing is.</returns>
@@ -21,6 +24,7 @@ internal static class MessageChecks
     {
         RegisterWorker { Slot: < -1 or >= MostSlots } => "a registration with no sensible number",
         RegisterWorker { Incarnation.IsEmpty: true } => "a registration without an incarnation",
+        RegisterWorker { Versions.Count: > MostVersions } => "a registration of too many versions",
         WorkerPrepared { DataPlane: null } => "a WorkerPrepared without an address",
         WorkerReady { Position: null } or WorkerHalted { HasState: true, Position: null } => $"a {message.Descriptor.Name} without a position",
         Heartbeat beat when !(IsTime(beat.StepSeconds) && IsTime(beat.WaitSeconds)) => "a heartbeat of no sensible times",

@@ -39,6 +39,12 @@ public sealed record RunSettings
     /// <summary>No more workers than these take part; null for any number.</summary>
     public int? MaxWorkers { get; init; }
 
+    /// <summary>Whether the weights' bits must not depend on who computes them.</summary>
+    public bool IsExact { get; init; }
+
+    /// <summary>What the run's program is made of, which workers are compared with: <see cref="Storage.RunDescription.Versions"/>. Empty for no comparison.</summary>
+    public IReadOnlyDictionary<string, string> Versions { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
     /// <summary>The name of the machine that the run was started on, whose processes it watches.</summary>
     public string HomeHost { get; init; } = Environment.MachineName;
 

@@ -96,6 +96,8 @@ public sealed record RunRequest
         ReservedSlots = Layout.World,
         MinWorkers = MinWorkers,
         MaxWorkers = Plan.Shards,
+        IsExact = Plan.Shards is not null,
+        Versions = RunDescriptions.Versions(),
         Job = Job(),
         JoinToken = joinToken,
         Epochs = Plan.Epochs,

@@ -55,6 +55,7 @@ internal sealed class WorkerHost
                 MayLead: standby is not null)
             {
                 Peers = place.Seat.Peers,
+                Versions = RunDescriptions.Versions(),
             };
             node.System.ActorOf(
                 ActorFactory<WorkerActor>.Props(

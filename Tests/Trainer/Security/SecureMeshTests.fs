@@ -114,6 +114,8 @@ let private sharesWith (kernel: byte[]) =
         let answers = Array.zeroCreate (MessageHeader.Size + 48 + MessageHeader.Size + 1)
         stream.ReadExactly(answers, 0, answers.Length)
         stream.Write(ReadOnlySpan(message 1 [| 1uy |]))
+        // With whom it shares memory: not with itself, and with rank 1 if both do.
+        stream.Write(ReadOnlySpan(message 2 [| 0uy; Array.last answers |]))
         Array.last answers
 
     let rank () =

@@ -20,7 +20,7 @@ public sealed partial class CoordinatorMachine
 
     private void Welcome(object channel, RegisterWorker registration)
     {
-        if (stage.Refusal is { } reason)
+        if ((stage.Refusal ?? Likeness.WhyNot(registration, settings)) is { } reason)
         {
             Send(channel, new WorkerRefused { Reason = reason });
             return;

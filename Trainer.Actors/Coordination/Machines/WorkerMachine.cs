@@ -138,6 +138,7 @@ public sealed partial class WorkerMachine
             Incarnation = succession.Incarnation,
             Control = identity.Control,
             Generation = generation,
+            Versions = { identity.Versions },
         };
         effects.Add(new WorkerEffect.Send(registration));
 

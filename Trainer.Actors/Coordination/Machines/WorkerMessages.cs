@@ -17,6 +17,9 @@ public sealed record WorkerIdentity(
 {
     /// <summary>The control paths of workers that it knows from before, as behind a loss of its process's control plane.</summary>
     public IReadOnlyList<string> Peers { get; init; } = [];
+
+    /// <summary>What its program is made of.</summary>
+    public IReadOnlyDictionary<string, string> Versions { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
 }
 
 /// <summary>What happens to a worker's side of the protocol.</summary>
