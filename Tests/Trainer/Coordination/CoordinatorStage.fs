@@ -102,21 +102,21 @@ type Stage(settings: RunSettings) =
 
     member stage.Last<'T when 'T :> IMessage>(worker: int) : 'T = List.last (stage.Heard<'T> worker)
 
-    member stage.Register(worker: int, ?slot, ?withToken) =
+    member stage.Register(worker: int, ?slot, ?withToken, ?host) =
         stage.Say(
             worker,
             RegisterWorker(
                 JoinToken = ByteString.CopyFrom(defaultArg withToken token),
                 Slot = defaultArg slot worker,
-                Host = "here",
+                Host = defaultArg host "here",
                 ProcessId = 100 + worker,
                 Device = "cpu",
                 Incarnation = ByteString.CopyFrom(byte (worker + 1))
             )
         )
 
-    member stage.Prepare(worker: int, ?slot) =
-        stage.Register(worker, ?slot = slot)
+    member stage.Prepare(worker: int, ?slot, ?host) =
+        stage.Register(worker, ?slot = slot, ?host = host)
         stage.Say(worker, WorkerPrepared(DataPlane = Endpoint(Host = "h", Port = worker + 1), Position = Position()))
 
     member stage.Ready(workers: int list, step) =
@@ -126,7 +126,7 @@ type Stage(settings: RunSettings) =
     /// Begins the run with all its workers.
     member stage.Begin() =
         let workers = [ 0 .. settings.World - 1 ]
-        List.iter stage.Prepare workers
+        workers |> List.iter (fun worker -> stage.Prepare worker)
         stage.Ready(workers, 0L)
 
     member stage.Halt(workers: int list, step: int64) =

@@ -45,6 +45,31 @@ let tests =
               Expect.equal (regrouped.Step, regrouped.LostSteps) (7L, 0L) "nothing is lost"
               Expect.equal (stage.Last<TrainEpoch> 2).Generation 2L "and on"
           }
+          test "a peer that complains first is not the reason: what it complains of is" {
+              let stage = begun 2
+              let complaint = "rank 1 did not answer"
+              stage.Say(0, WorkerFailed(Generation = 1L, Kind = FailureKind.Peer, Reason = complaint, LostPeer = 1))
+              stage.Handle(CoordinatorInput.ProcessLost(101, 137))
+              stage.Halt([ 0 ], 6L)
+              stage.Ready([ 0 ], 6L)
+
+              let reason =
+                  stage.Events
+                  |> Seq.pick (function
+                      | :? RunRegrouped as r -> Some r.Reason
+                      | _ -> None)
+
+              Expect.stringContains reason "killed by signal 9" "the cause"
+          }
+          test "a host's workers are ranked one behind the other, whenever they came" {
+              let stage = Stage(settings 4 1 10)
+              stage.Prepare(0, host = "here")
+              stage.Prepare(1, host = "there")
+              stage.Prepare(2, host = "here")
+              stage.Prepare(3, host = "there")
+              let form = stage.Last<FormGeneration> 0
+              Expect.equal [ for m in form.Members -> m.Slot ] [ 0; 2; 1; 3 ] "here, then there"
+          }
           test "one that is silent is given up; what it says afterwards is not heard" {
               let stage = begun 3
               stage.Wait(6.0, [ 0; 2 ])

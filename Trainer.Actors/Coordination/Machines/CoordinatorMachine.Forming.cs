@@ -8,6 +8,9 @@ public sealed partial class CoordinatorMachine
 {
     private TimeSpan regroupStarted;
     private string regroupReason = "";
+
+    /// <summary>Whether the reason is what a worker said of its peers.</summary>
+    private bool isHearsay;
     private long formedGeneration;
     private long formedStep = -1;
     private int idle;

@@ -22,7 +22,7 @@ public sealed partial class CoordinatorMachine
     {
         if (stage is not (Connecting or Regrouping or Waiting or Assuming)) regroupStarted = now;
         Accuse(blamed, accuser);
-        regroupReason = reason;
+        (regroupReason, isHearsay) = (reason, accuser is not null);
         Become(new Regrouping(this, abandoning: null));
     }
 
@@ -80,7 +80,9 @@ public sealed partial class CoordinatorMachine
         public override void Lost(Member member, string what)
         {
             halted.Remove(member);
-            if (!Asked.Any()) Machine.regroupReason = what;
+
+            // What a peer could say of it was that it did not answer.
+            if (Machine.isHearsay || !Asked.Any()) (Machine.regroupReason, Machine.isHearsay) = (what, false);
             Conclude();
         }
 
