@@ -28,7 +28,7 @@ let private settings isExact (versions: (string * string) list) =
         StateReceiver = Endpoint(),
         StateToken = [||],
         IsExact = isExact,
-        Versions = dict versions
+        Versions = Dictionary(dict versions)
     )
 
 let private worker device (changes: (string * string) list) =
@@ -56,7 +56,10 @@ let tests =
           }
           test "another version of cnn is refused, exact or not" {
               for isExact in [ true; false ] do
-                  Expect.stringContains (refusal isExact "cpu" [ "cnn", "1.3.0" ]) "it has cnn 1.3.0, and the run 1.2.0" "which"
+                  Expect.stringContains
+                      (refusal isExact "cpu" [ "cnn", "1.3.0" ])
+                      "it has cnn 1.3.0, and the run 1.2.0"
+                      "which"
           }
           for what in [ "torchsharp"; "dotnet"; "instruction_set" ] do
               test $"another {what} is refused in an exact run alone" {

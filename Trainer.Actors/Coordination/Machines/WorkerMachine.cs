@@ -138,7 +138,7 @@ public sealed partial class WorkerMachine
             Incarnation = succession.Incarnation,
             Control = identity.Control,
             Generation = generation,
-            Versions = { identity.Versions },
+            Versions = { identity.Versions.ToDictionary(StringComparer.Ordinal) },
         };
         effects.Add(new WorkerEffect.Send(registration));
 
