@@ -5,6 +5,8 @@ namespace CnnCluster.Bench.Report;
 /// <summary>How figures are worded, on the terminal and on the page alike.</summary>
 internal static class BenchText
 {
+    public const string TooBrief = "Measured too briefly to say how fast anything is (--quick): this shows that all runs, and is no measurement.";
+
     public static string Median(RowFigures row, SideFigures side) => Value(row, Bench.Median.Of(side.Values));
 
     public static string Ratio(Ratios ratios) => string.Create(
@@ -21,16 +23,25 @@ internal static class BenchText
 
     public static IEnumerable<string> Machine(BenchFigures figures)
     {
-        if (figures.Quick) yield return "Measured too briefly to say how fast anything is (--quick): this shows that all runs, and is no measurement.";
-        var machine = figures.Machine;
-        yield return string.Create(
-            CultureInfo.InvariantCulture,
-            $"{machine.Processor}, {machine.Cores} cores, {machine.InstructionSet}, {machine.System}; load {machine.Load:F2} when it began");
-        yield return string.Join(", ", machine.Versions.Select(static v => $"{v.Key} {v.Value}"));
+        if (figures.Quick) yield return TooBrief;
+        foreach (var line in Machine(figures.Machine))
+        {
+            yield return line;
+        }
+
         yield return string.Create(
             CultureInfo.InvariantCulture,
             $"{figures.Taken:yyyy-MM-dd}, {figures.Threads} {(figures.Threads == 1 ? "thread" : "threads")} a side{(figures.OneCore ? ", pinned to one core" : "")}");
     }
+
+    /// <summary>Where and with what was measured.</summary>
+    public static IEnumerable<string> Machine(MachineFigures machine) =>
+    [
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"{machine.Processor}, {machine.Cores} cores, {machine.InstructionSet}, {machine.System}; load {machine.Load:F2} when it began"),
+        string.Join(", ", machine.Versions.Select(static v => $"{v.Key} {v.Value}")),
+    ];
 
     private static string Reached(RowFigures row, GoalFigures goal) => goal switch
     {

@@ -20,15 +20,7 @@ public static class PerformancePage
 
     /// <summary>The page with the figures of a part replaced by these.</summary>
     /// <exception cref="FormatException">The page has no place for them.</exception>
-    public static string With(string page, Part part, BenchFigures figures)
-    {
-        var (first, last) = ($"<!-- {part.Name} -->\n", $"<!-- end of {part.Name} -->\n");
-        var begin = page.IndexOf(first, StringComparison.Ordinal);
-        var end = page.IndexOf(last, StringComparison.Ordinal);
-        return begin >= 0 && end > begin
-            ? $"{page[..(begin + first.Length)]}{Markdown(figures)}{page[end..]}"
-            : throw new FormatException($"The page has no '{first.Trim()}' with '{last.Trim()}' behind it.");
-    }
+    public static string With(string page, Part part, BenchFigures figures) => MarkedPart.Replace(page, part.Name, Markdown(figures));
 
     private static string Markdown(BenchFigures figures)
     {

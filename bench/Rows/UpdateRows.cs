@@ -47,17 +47,10 @@ internal static class UpdateRows
 
     private static double AdamBandwidth(string side, Func<NetworkPlan, UpdateRule, double, double> own, double seconds)
     {
-        var plan = ResNet50();
+        var plan = Networks.ResNet50();
         var taken = side == Row.Cnn
             ? own(plan, new Adam(Rate, 0.9, 0.999, 1e-7), seconds)
             : UpdateLoops.TorchSharp(plan, static p => optim.Adam(p, Rate), seconds);
         return AdamBytes * plan.Parameters / taken;
-    }
-
-    private static NetworkPlan ResNet50()
-    {
-        var path = Path.Combine(Repository.Root, "examples", "resnet50.cnn");
-        var result = Script.Network(new Source("resnet50.cnn", File.ReadAllText(path)), null, [], Catalogues.LayersOnly);
-        return result.Value ?? throw new InvalidOperationException(result.Text);
     }
 }

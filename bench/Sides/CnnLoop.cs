@@ -39,6 +39,21 @@ internal sealed class CnnLoop : IDisposable
         return meter.Rate;
     }
 
+    /// <summary>Seconds of each of many steps, once warm: from the end of one to the end of the next.</summary>
+    /// <param name="batch">Steps of fewer samples, as the last of an epoch may be, are left out.</param>
+    /// <param name="meter">How long it is counted.</param>
+    public IReadOnlyList<double> StepSeconds(int batch, StepMeter meter)
+    {
+        var (taken, last) = (new List<double>(), Stopwatch.GetTimestamp());
+        TrainToStop(() => meter.IsDone, step =>
+        {
+            if (meter.IsWarm && !meter.IsDone && step.Samples == batch) taken.Add(Stopwatch.GetElapsedTime(last).TotalSeconds);
+            Count(meter, step);
+            last = Stopwatch.GetTimestamp();
+        });
+        return taken;
+    }
+
     /// <summary>Takes part in what another worker measures.</summary>
     public void Follow() => TrainToStop(static () => false, static _ => { });
 

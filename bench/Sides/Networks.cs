@@ -20,11 +20,10 @@ internal static class Networks
         return result.Value ?? throw new InvalidOperationException(result.Text);
     }
 
-    public static NetworkPlan Plan(string network)
-    {
-        var result = Script.Network(new Source($"{network}.cnn", File.ReadAllText(PathOf(network))), null, [], Catalogues.LayersOnly);
-        return result.Value ?? throw new InvalidOperationException(result.Text);
-    }
+    public static NetworkPlan Plan(string network) => Read(PathOf(network));
+
+    /// <summary>The example, on images of ImageNet's size.</summary>
+    public static NetworkPlan ResNet50() => Read(Path.Combine(Repository.Root, "examples", "resnet50.cnn"));
 
     /// <summary>
     /// Floating-point operations of training on one image: a layer's backward pass has twice its forward pass's, the
@@ -34,6 +33,12 @@ internal static class Networks
     {
         var costs = Plan(network).Nodes.Select(static node => node.Layer.MultiplyAdds?.Value ?? 0).ToList();
         return 2.0 * ((3 * costs.Sum()) - costs.First(static cost => cost > 0));
+    }
+
+    private static NetworkPlan Read(string path)
+    {
+        var result = Script.Network(new Source(Path.GetFileName(path), File.ReadAllText(path)), null, [], Catalogues.LayersOnly);
+        return result.Value ?? throw new InvalidOperationException(result.Text);
     }
 
     private static string PathOf(string network) => Path.Combine(Repository.Root, "bench", "networks", $"{network}.cnn");

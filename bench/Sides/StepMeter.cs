@@ -6,12 +6,12 @@ namespace CnnCluster.Bench.Sides;
 /// Counts the samples of training steps once the code is warm: compiled, and its memory in use. Every side has the same
 /// rule, which <c>pytorch_peer.py</c> has too.
 /// </summary>
-/// <param name="seconds">How long to count; at least three steps are counted.</param>
-internal sealed class StepMeter(double seconds)
+/// <param name="seconds">How long to count.</param>
+/// <param name="leastSteps">How many steps are counted at least.</param>
+internal sealed class StepMeter(double seconds, int leastSteps = 3)
 {
     private const double WarmUpSeconds = 1;
     private const int WarmUpSteps = 2;
-    private const int LeastSteps = 3;
     private readonly Stopwatch clock = Stopwatch.StartNew();
     private long samples;
     private int steps;
@@ -33,7 +33,7 @@ internal sealed class StepMeter(double seconds)
         {
             Warm();
         }
-        else if (steps >= LeastSteps && clock.Elapsed.TotalSeconds >= seconds)
+        else if (steps >= leastSteps && clock.Elapsed.TotalSeconds >= seconds)
         {
             IsDone = true;
             Rate = samples / clock.Elapsed.TotalSeconds;
