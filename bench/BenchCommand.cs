@@ -2,6 +2,9 @@ using System.CommandLine;
 using CnnCluster.Bench.Kernels;
 using CnnCluster.Bench.Report;
 using CnnCluster.Bench.Rows;
+using CnnCluster.Bench.Scale;
+using CnnCluster.Bench.Scale.Measuring;
+using CnnCluster.Bench.Scale.Report;
 using CnnCluster.Bench.Sides;
 using CnnCluster.Kernels;
 using CnnCluster.Kernels.Native;
@@ -29,16 +32,18 @@ internal sealed class BenchCommand
     private readonly Option<bool> json = new("--json") { Description = "Print the figures as JSON on standard output" };
     private readonly Option<string?> output = new("--out") { Description = "Write the figures as JSON to a file", HelpName = "FILE" };
     private readonly Option<string?> kernels = new("--kernels") { Description = "Time single kernels instead, those whose name matches the filter (default: all)", Arity = ArgumentArity.ZeroOrOne, HelpName = "FILTER" };
-    private readonly Option<bool> page = new("--page") { Description = $"Write {PerformancePage.Page} anew from {string.Join(" and ", PerformancePage.Parts.Select(static part => part.Figures))}, and measure nothing" };
+    private readonly Option<bool> scale = new("--scale") { Description = $"Measure what the cost model of {ScalingPage.Page} is fitted to instead, and print what it predicts" };
+    private readonly Option<bool> page = new("--page") { Description = $"Write {PerformancePage.Page} and {ScalingPage.Page} anew from {string.Join(", ", PerformancePage.Parts.Select(static part => part.Figures))} and {ScalingPage.Figures}, and measure nothing" };
 
     public static RootCommand Create()
     {
         var bench = new BenchCommand();
         var command = new RootCommand("Measure cnn beside a hand-written TorchSharp loop and, where an interpreter has it, PyTorch.")
         {
-            bench.names, bench.pairs, bench.threads, bench.oneCore, bench.quick, bench.data, bench.python, bench.json, bench.output, bench.kernels, bench.page,
+            bench.names, bench.pairs, bench.threads, bench.oneCore, bench.quick, bench.data, bench.python, bench.json, bench.output, bench.kernels, bench.scale, bench.page,
             MeasureCommand.Create(),
             SecondRankCommand.Create(),
+            ScalePartCommand.Create(),
         };
         command.SetAction(bench.Run);
         return command;
@@ -46,9 +51,10 @@ internal sealed class BenchCommand
 
     private int Run(ParseResult parse)
     {
-        if (parse.GetValue(page)) return WritePage();
+        if (parse.GetValue(page)) return WritePages();
         TorchLibrary.EnsureLoaded();
         if (parse.GetResult(kernels) is not null) return TimeKernels(parse);
+        if (parse.GetValue(scale)) return MeasureScale(parse);
         var interpreter = Python.Find(parse.GetValue(python));
         if (interpreter is null)
         {
@@ -112,18 +118,30 @@ internal sealed class BenchCommand
             : throw new UserException($"No kernel was timed: no benchmark's name has '{filter}', or one of them failed.");
     }
 
-    private static int WritePage()
+    private int MeasureScale(ParseResult parse)
     {
-        var file = Path.Combine(Repository.Root, PerformancePage.Page);
-        var text = File.ReadAllText(file);
-        foreach (var part in PerformancePage.Parts)
-        {
-            text = PerformancePage.With(text, part, BenchFigures.FromJson(File.ReadAllText(Path.Combine(Repository.Root, part.Figures))));
-        }
-
-        File.WriteAllText(file, text);
+        var figures = new ScaleMeasuring(parse.GetValue(quick), Console.Error.WriteLine).Measure();
+        if (parse.GetValue(output) is { } file) File.WriteAllText(file, figures.ToJson() + "\n");
+        if (parse.GetValue(json)) Console.WriteLine(figures.ToJson());
+        else Console.Write(string.Concat(ScalingPage.Parts(figures).Select(static part => part.Markdown)));
         return 0;
     }
+
+    private static int WritePages()
+    {
+        Rewrite(PerformancePage.Page, static text => PerformancePage.Parts.Aggregate(
+            text, static (page, part) => PerformancePage.With(page, part, BenchFigures.FromJson(Read(part.Figures)))));
+        Rewrite(ScalingPage.Page, static text => ScalingPage.With(text, ScaleFigures.FromJson(Read(ScalingPage.Figures))));
+        return 0;
+    }
+
+    private static void Rewrite(string page, Func<string, string> change)
+    {
+        var changed = change(Read(page));
+        File.WriteAllText(Path.Combine(Repository.Root, page), changed);
+    }
+
+    private static string Read(string file) => File.ReadAllText(Path.Combine(Repository.Root, file));
 
     private static IAnsiConsole Terminal()
     {

@@ -1,0 +1,74 @@
+module CnnCluster.Tests.Bench.ScalingPageTests
+
+open System.IO
+open Expecto
+open CnnCluster.Bench.Scale
+open CnnCluster.Bench.Scale.Measuring
+open CnnCluster.Bench.Scale.Model
+open CnnCluster.Bench.Scale.Report
+open CnnCluster.Bench.Sides
+open CnnCluster.Tests
+open CnnCluster.Tests.Docs
+open CnnCluster.Tests.Bench.ScaleSamples
+
+let private page =
+    "<!-- measured and fitted -->\n<!-- end of measured and fitted -->\n"
+    + "<!-- predicted efficiency -->\n<!-- end of predicted efficiency -->\n"
+    + "<!-- algorithms -->\n<!-- end of algorithms -->\n"
+
+[<Tests>]
+let tests =
+    testList
+        "Bench.scaling page"
+        [ test "the page has what its figures say" {
+              ScalingPage.With(
+                  File.ReadAllText(Repository.file ScalingPage.Page),
+                  ScaleFigures.FromJson(File.ReadAllText(Repository.file ScalingPage.Figures))
+              )
+              |> Accepted.isCurrent ScalingPage.Page
+          }
+          test "figures are the same after writing and reading" {
+              let text = figures().ToJson()
+              Expect.equal (ScaleFigures.FromJson(text).ToJson()) text "the text"
+          }
+          test "efficiency lies between nothing and all, and no more workers have more of it" {
+              let model = ScaleModel(figures ())
+
+              for network in model.Networks do
+                  for link in model.Between do
+                      let efficiency workers =
+                          let reduce =
+                              ReductionTime(fun bytes rounded ->
+                                  let struct (_, time) = Reductions.Best(link, workers, bytes, rounded) in time)
+
+                          network.Step.Computing.Of network.Samples
+                          / network.Step.Step(network.Samples, workers, reduce, false).Total
+
+                      let all = [ for power in 0..10 -> efficiency (pown 2 power) ]
+                      isNear all.Head 1.0 $"{network.Title}, one worker"
+
+                      Expect.isTrue
+                          (all
+                           |> List.pairwise
+                           |> List.forall (fun (few, many) -> many < few && many > 0.0))
+                          $"{network.Title}, {link.Name}: {all}"
+          }
+          test "a page of figures that the model fits says so" {
+              let text = ScalingPage.With(page, figures ())
+              Expect.stringContains text "| TCP | 20.0 µs | 2.0 µs | 2.0 GB/s | 10.0 GB/s | 3.3 GB/s |" "the costs"
+              Expect.stringContains text "1.00, 1.00" "no error"
+              Expect.isFalse (text.Contains "NaN") "every number is one"
+          }
+          test "a brief measurement says above its figures that it is none" {
+              let brief =
+                  ScaleFigures.FromJson(figures().ToJson().Replace("\"taken\"", "\"quick\": true,\n  \"taken\""))
+
+              Expect.isTrue brief.Quick "read"
+              Expect.stringContains (ScalingPage.With(page, brief)) "no measurement" "said"
+          }
+          test "what a network reduces is read off its plan" {
+              let shape = ScaleMeasuring.Shape("resnet50", Networks.ResNet50())
+              Expect.equal shape.Parameters 25_557_032L "parameters"
+              Expect.equal shape.Statistics.Count 53 "layers that normalise by the batch"
+              Expect.equal (Seq.sum shape.Statistics) 26_560L "their channels"
+          } ]
