@@ -1,12 +1,16 @@
 module CnnCluster.Tests.Bench.ScalingPageTests
 
+open System.Collections.Generic
 open System.IO
 open Expecto
+open TorchSharp
 open CnnCluster.Bench.Scale
 open CnnCluster.Bench.Scale.Measuring
 open CnnCluster.Bench.Scale.Model
 open CnnCluster.Bench.Scale.Report
 open CnnCluster.Bench.Sides
+open CnnCluster.Dsl
+open CnnCluster.Kernels
 open CnnCluster.Tests
 open CnnCluster.Tests.Docs
 open CnnCluster.Tests.Bench.ScaleSamples
@@ -15,6 +19,36 @@ let private page =
     "<!-- measured and fitted -->\n<!-- end of measured and fitted -->\n"
     + "<!-- predicted efficiency -->\n<!-- end of predicted efficiency -->\n"
     + "<!-- algorithms -->\n<!-- end of algorithms -->\n"
+
+/// The only rank, which remembers how many bytes it was to sum.
+type private Recorder() =
+    let sums = List<int64>()
+    member _.Sums = sums
+
+    interface IBatchSum with
+        member _.AllReduceSum buffer =
+            sums.Add(buffer.numel () * buffer.ElementSize)
+
+/// The sums within a forward and a backward pass of a network on 32×32 colour.
+let private sumsWithin (plan: NetworkPlan) =
+    use _ = torch.NewDisposeScope()
+
+    let allocate (tensors: NamedTensor seq) =
+        [| for tensor in tensors -> torch.zeros (Array.ofSeq tensor.Shape) |]
+
+    let tensors =
+        { Weights = allocate plan.Weights
+          Gradients = allocate plan.Weights
+          Buffers = allocate plan.Buffers
+          NextBuffers = allocate plan.Buffers }
+
+    use network = new NetworkModule(plan, tensors, LayerKernels.Lanes)
+    network.Initialise 1UL
+    let recorder = Recorder()
+    network.Step <- StepContext(1UL, recorder, Training = true, GlobalBatch = 2L)
+    network.forward(torch.ones (2, 3, 32, 32)).sum().backward()
+    network.Step.ThrowIfFailed()
+    recorder.Sums
 
 [<Tests>]
 let tests =
@@ -71,4 +105,14 @@ let tests =
               Expect.equal shape.Parameters 25_557_032L "parameters"
               Expect.equal shape.Statistics.Count 53 "layers that normalise by the batch"
               Expect.equal (Seq.sum shape.Statistics) 26_560L "their channels"
+          }
+          test "the statistics of a step are what its forward and backward pass sum" {
+              let plan = Networks.Plan "resnet18"
+
+              let expected =
+                  [ for channels in ScaleMeasuring.Shape("resnet18", plan).Statistics do
+                        yield! [ 16L * channels; 16L * channels ] ]
+
+              Expect.equal expected.Length 40 "twenty layers, twice"
+              Expect.sequenceEqual (Seq.sort (sumsWithin plan)) (List.sort expected) "bytes"
           } ]
