@@ -5,48 +5,54 @@ module internal CnnCluster.Dsl.Overrides
 open System.Text.RegularExpressions
 open CnnCluster.Dsl.Syntax
 
-/// What was said, as a source of its own, so that errors in it have a place.
 type Override =
-    { Key: string
-      Part: string option
-      Value: string
-      Source: Source }
+    {
+        Key: string
+        Part: string option
+        Value: string
+        /// The statement that replaces the one of this word; none where the value is no value.
+        Statement: Statement option
+        Said: Change
+    }
 
-let private bodyOf (source: Source) =
+let private wrong said message =
+    Diagnostic.error (CommandLine.spanOf said) message
+
+let private statementOf (source: Source) =
     match Parser.parse source with
-    | { Declarations = [ { Kind = Train(_, body) } ] }, [] -> Some body
+    | { Declarations = [ { Kind = Train(_, { Statements = [ { Kind = Use _ } as statement ] }) } ] }, [] ->
+        Some statement
     | _ -> None
 
-let read (text: string) : Result<Override, Diagnostic> =
+/// As the script would have it, each word and value in the column that it was said in: `optimizer.lr=3` is `optimizer lr=3`.
+let private rewritten (text: string) (word: string) (part: string option) =
+    let behind = text.IndexOf '=' + 1
+    let value = text.Substring behind
+    let blanks = value.Length - value.TrimStart().Length
+    let setting = part |> Option.map (fun name -> name + "=") |> Option.defaultValue ""
+    let first = text.Substring(0, text.IndexOf word) + word + " "
+    first.PadRight(behind + blanks - setting.Length) + setting + value.Trim()
+
+let read (said: Change) : Result<Override, Diagnostic> =
+    let text = said.Text
+
     match text.IndexOf '=' with
     | at when at > 0 && Regex.IsMatch(text.Substring(0, at), @"^\s*[\w-]+(\.[\w-]+)?\s*$") ->
-        let key, value = text.Substring(0, at).Trim(), text.Substring(at + 1).Trim()
-
         let word, part =
-            match key.IndexOf '.' with
-            | dot when dot > 0 -> key.Substring(0, dot), Some(key.Substring(dot + 1))
-            | _ -> key, None
-
-        let setting = part |> Option.map (fun name -> name + "=") |> Option.defaultValue ""
+            match text.Substring(0, at).Trim().Split '.' with
+            | [| word; part |] -> word, Some part
+            | words -> words[0], None
 
         Ok
             { Key = word
               Part = part
-              Value = value
-              Source = CommandLine.sourceOf text word setting value }
+              Value = text.Substring(at + 1).Trim()
+              Statement = rewritten text word part |> CommandLine.read said |> statementOf
+              Said = said }
     | _ ->
         Result.Error
-            { Diagnostic.error
-                  { Span.nowhere with
-                      File = CommandLine.Prefix + text }
-                  $"'{text}' sets nothing" with
+            { wrong said $"'{text}' sets nothing" with
                 Expected = Some "NAME=VALUE, such as batch=64, optimizer.lr=0.1 or optimizer=\"adam lr=1e-3\"" }
-
-/// The statement that replaces the one of this word.
-let private statementOf (change: Override) =
-    match bodyOf change.Source with
-    | Some { Statements = [ { Kind = Use _ } as statement ] } -> Some statement
-    | _ -> None
 
 let private arguments (statement: Statement) =
     match statement.Kind with
@@ -80,19 +86,15 @@ let private wordOf (statement: Statement) =
     | Use(word, _, _) -> word.Text
     | _ -> ""
 
-let private malformed (change: Override) =
-    { Diagnostic.error
-          { Span.nowhere with
-              File = change.Source.File }
-          $"'{change.Value}' is no value for '{change.Key}'" with
-        Expected = Some "what would stand in the script" }
-
 /// The body with one change made.
 let private apply (body: Body) (change: Override) : Result<Body, Diagnostic> =
     let mine statement = wordOf statement = change.Key
 
-    match statementOf change, change.Part with
-    | None, _ -> Result.Error(malformed change)
+    match change.Statement, change.Part with
+    | None, _ ->
+        Result.Error
+            { wrong change.Said $"'{change.Value}' is no value for '{change.Key}'" with
+                Expected = Some "what would stand in the script" }
     | Some fresh, None ->
         let others = body.Statements |> List.filter (mine >> not)
 
@@ -104,9 +106,8 @@ let private apply (body: Body) (change: Override) : Result<Body, Diagnostic> =
                 Statements = List.insertAt (min at others.Length) fresh others }
     | Some _, Some part when (List.filter mine body.Statements).Length > 1 ->
         Result.Error
-            { Diagnostic.error
-                  { Span.nowhere with
-                      File = change.Source.File }
+            { wrong
+                  change.Said
                   $"the train part has '{change.Key}' several times: it is not clear whose '{part}' is to be set" with
                 Expected = Some $"a whole '{change.Key}', which takes the place of all of them" }
     | Some fresh, Some part when List.exists mine body.Statements ->
@@ -116,13 +117,8 @@ let private apply (body: Body) (change: Override) : Result<Body, Diagnostic> =
         Ok
             { body with
                 Statements = List.map edit body.Statements }
-    | Some _, Some _ ->
-        Result.Error(
-            Diagnostic.error
-                { Span.nowhere with
-                    File = change.Source.File }
-                $"the train part has no '{change.Key}' whose '{change.Part.Value}' could be set"
-        )
+    | Some _, Some part ->
+        Result.Error(wrong change.Said $"the train part has no '{change.Key}' whose '{part}' could be set")
 
 /// The script with the changes made to one train part, in order; the last one said wins.
 let applyTo (part: string) (changes: Override list) (script: Script) : Result<Script, Diagnostic> =

@@ -71,10 +71,8 @@ let render (source: Source) (diagnostic: Diagnostic) =
     if source.File <> diagnostic.Span.File || Span.isNowhere diagnostic.Span then
         ()
     elif CommandLine.isOn diagnostic.Span then
-        let column = diagnostic.Span.Start.Column
-        let said, at = CommandLine.said source column
-        add $"  | {printable said}"
-        add $"  | {caret said (column - at) diagnostic.Span}"
+        add $"  | {printable line}"
+        add $"  | {caret line omitted diagnostic.Span}"
     elif line <> "" then
         let number = string diagnostic.Span.Start.Line
         let margin = String(' ', number.Length)

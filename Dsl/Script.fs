@@ -207,7 +207,7 @@ type Script private () =
         (
             source: Source,
             name: string | null,
-            changes: IReadOnlyList<string>,
+            changes: IReadOnlyList<Change>,
             catalogues: Catalogues,
             [<Optional; DefaultParameterValue(null: Importer | null)>] importer: Importer | null
         ) : ScriptResult<Training> =
@@ -242,4 +242,4 @@ type Script private () =
                       Canonical = Printer.print tree })
             | _ -> None
 
-        Parts.result reading (read |> List.map _.Source) training
+        Parts.result reading (changes |> Seq.map CommandLine.shown |> List.ofSeq) training

@@ -31,23 +31,65 @@ module Span =
 /// The text of one script, kept so that messages can show the line they speak of.
 type Source = { File: string; Text: string }
 
-/// A change of the train part that was said on the command line: `--set batch=64`. It is read within a script of its own, whose
-/// second line is its word and value; messages show what was said.
+/// A setting of a train part as the command line says it, `NAME=VALUE`: alone, or as a part of what an option takes.
+type Change =
+    {
+        /// The option: one of `CommandLine`'s.
+        Option: string
+        /// All that it was given.
+        Said: string
+        /// Where the setting begins there.
+        At: int
+        /// The setting.
+        Text: string
+    }
+
+    /// All that `--set` was given.
+    static member Set text =
+        { Option = "--set"
+          Said = text
+          At = 0
+          Text = text }
+
+/// Changes as sources of their own, so that what is wrong with them has a place. They are read within a train part around
+/// them; messages show what was said.
 module CommandLine =
-    [<Literal>]
-    let Prefix = "--set "
+    let private options = [ "--set "; "--vary " ]
 
-    let isOn (span: Span) = span.File.StartsWith Prefix
+    /// As long as what stands in front of it in messages, which is not shown.
+    let private opening = "train x {\n"
 
-    let sourceOf (text: string) word setting value =
-        { File = Prefix + text
-          Text = $"train x {{\n{word} {setting}{value}\n}}" }
+    let isOn (span: Span) =
+        options |> List.exists span.File.StartsWith
 
-    /// What was said, and the column of a place in the second line there.
-    let said (source: Source) column =
-        let text = source.File.Substring Prefix.Length
-        let line = (source.Text.Split '\n')[1]
-        text, max 1 (column + text.Length - line.Length)
+    /// What was said, each character at the offset that it has in `read`.
+    let shown (change: Change) =
+        { File = $"{change.Option} {change.Said}"
+          Text = opening + change.Said }
+
+    /// The train part with a statement in place of the change, and blanks in place of what was said around it.
+    let read (change: Change) (statement: string) =
+        let before = change.Said.Substring(0, change.At)
+        let blanks = before |> String.map (fun c -> if c = '\n' then c else ' ')
+
+        { File = (shown change).File
+          Text = $"{opening}{blanks}{statement}\n}}" }
+
+    let private positionIn (text: string) offset =
+        let before = text.Substring(0, offset)
+
+        { Offset = offset
+          Line = 1 + (before |> Seq.filter ((=) '\n') |> Seq.length)
+          Column = offset - before.LastIndexOf '\n' }
+
+    /// The whole change.
+    let spanOf (change: Change) =
+        let source = shown change
+        let start = opening.Length + change.At
+
+        { File = source.File
+          Start = positionIn source.Text start
+          End = positionIn source.Text (start + change.Text.Length) }
 
 /// The lines of a text: they end with a line feed, a carriage return or both.
 module Lines =

@@ -85,8 +85,8 @@ internal sealed class CompareCommand
     private ComparisonDescription Describe(ParseResult parse, int atOnce)
     {
         var file = ScriptFile.Read(parse.GetValue(script) ?? throw new UserException("cnn compare takes a FILE, or --resume DIR."));
-        List<string> common = [.. parse.GetValue(changes) ?? []];
-        if (parse.GetValue(epochs) is { } most) common.Add($"epochs={most}");
+        List<Change> common = [.. (parse.GetValue(changes) ?? []).Select(Change.Set)];
+        if (parse.GetValue(epochs) is { } most) common.Add(Change.Set($"epochs={most}"));
         var count = (int)CommonOptions.AtLeast(1, parse.GetValue(seeds) ?? DefaultSeeds, "--seeds");
         var each = CommonOptions.Between(1, CommonOptions.MostWorkers, parse.GetValue(workers) ?? 1, "--workers");
         var limit = CommonOptions.AtLeast(0, parse.GetValue(steps), "--steps");
@@ -117,7 +117,7 @@ internal sealed class CompareCommand
     }
 
     /// <summary>A variant's train part: of the command's file, or of another one, which it says with a colon.</summary>
-    private static ScriptResult<CnnCluster.Dsl.Training> Read(ScriptFile file, string? train, IReadOnlyList<string> changed)
+    private static ScriptResult<CnnCluster.Dsl.Training> Read(ScriptFile file, string? train, IReadOnlyList<Change> changed)
     {
         var (source, part) = train is null ? (file.Source, file.Part)
             : train.Contains(':', StringComparison.Ordinal) || File.Exists(train) ? (ScriptFile.Read(train).Source, ScriptFile.Read(train).Part)

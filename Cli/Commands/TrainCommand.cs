@@ -124,7 +124,7 @@ internal sealed class TrainCommand
     private RunRequest NewRequest(ParseResult parse)
     {
         var file = ScriptFile.Read(parse.GetValue(script) ?? throw new UserException("cnn train takes a FILE, or --resume RUN."));
-        List<string> settings = [.. parse.GetValue(changes) ?? [], .. EpochsChange(parse)];
+        List<Change> settings = [.. (parse.GetValue(changes) ?? []).Select(Change.Set), .. EpochsChange(parse)];
         var training = ScriptFile.ValueOf(Script.Training(file.Source, file.Part, settings, TrainingCatalogues.All, ScriptFile.Importer));
         return Request(parse, training, earlier: null) with
         {
@@ -140,7 +140,7 @@ internal sealed class TrainCommand
         return Request(parse, training, earlier) with { Resume = Resumption.Of(folder, training.Plan) };
     }
 
-    private IReadOnlyList<string> EpochsChange(ParseResult parse) => parse.GetValue(epochs) is { } most ? [$"epochs={most}"] : [];
+    private IReadOnlyList<Change> EpochsChange(ParseResult parse) => parse.GetValue(epochs) is { } most ? [Change.Set($"epochs={most}")] : [];
 
     private RunRequest Request(ParseResult parse, CnnCluster.Dsl.Training training, RunDescription? earlier)
     {

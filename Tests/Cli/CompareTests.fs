@@ -194,7 +194,10 @@ let tests =
 
                   wrong
                       (compare folder [ file; "--vary"; "optimizer=sdg"; "--vary"; "b: batchh=3" ])
-                      [ "did you mean 'sgd'"; "batchh" ]
+                      [ "--vary optimizer=sdg: error: "
+                        "  | optimizer=sdg\n  |           ^^^\n"
+                        "did you mean 'sgd'"
+                        "  | b: batchh=3\n  |    ^^^^^^" ]
 
                   wrong (compare folder [ file; "--vary"; "none:"; "--seeds"; "0" ]) [ "--seeds must be at least 1" ]
 

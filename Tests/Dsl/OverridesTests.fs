@@ -1,5 +1,6 @@
 module CnnCluster.Tests.Dsl.OverridesTests
 
+open System
 open Expecto
 open CnnCluster.Dsl
 open CnnCluster.Tests.Dsl.Scripts
@@ -89,7 +90,32 @@ let tests =
                   "  | optimizer=sgd lr=abc\n  |                  ^^^"
                   "the caret stands under the word"
 
-              Expect.isFalse ((complaint [ "schedule.decay=3" ]).Contains "train x") "nor with one"
+              Expect.stringContains
+                  (complaint [ "optimizer.lr =  abc" ])
+                  "  | optimizer.lr =  abc\n  |                 ^^^"
+                  "with blanks around it"
+
+              for change in [ "schedule.decay=3"; "optimizer.lr=("; "batch" ] do
+                  Expect.stringContains
+                      (complaint [ change ])
+                      $"  | {change}\n  | {String('^', change.Length)}"
+                      "all of it"
+          }
+          test "what is wrong with a part of what an option was given is shown within all of it" {
+              let said = "b: batch=64; optimizer.lr=abc"
+
+              let change (text: string) =
+                  { Option = "--vary"
+                    Said = said
+                    At = said.IndexOf text
+                    Text = text }
+
+              let result = trainingOf plain [ change "batch=64"; change "optimizer.lr=abc" ]
+
+              Expect.equal
+                  result.Text
+                  $"--vary {said}: error: no number is called 'abc'\n  | {said}\n  |                           ^^^"
+                  "the caret stands under the word"
           }
           for change, words in
               [ "batch", [ "--set batch"; "sets nothing"; "NAME=VALUE" ]

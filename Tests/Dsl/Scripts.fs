@@ -50,8 +50,12 @@ let plan text : NetworkPlan =
     if isNull (box result.Value) then failwith result.Text else result.Value
 
 /// A training, with changes made to it.
+let trainingOf text (changes: Change list) =
+    Script.Training(source text, null, changes, catalogues)
+
+/// The same, as `--set` takes them.
 let training text (changes: string list) =
-    Script.Training(source text, null, (changes :> IReadOnlyList<string>), catalogues)
+    trainingOf text (List.map Change.Set changes)
 
 let lenet =
     """network LeNet5 {

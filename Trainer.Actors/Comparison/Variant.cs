@@ -16,7 +16,7 @@ public sealed record Variant(string Name, string Folder, string Train, string Sc
     /// <exception cref="UserException">The script is not understood: it was written by another version.</exception>
     public DslTraining WithSeed(ulong seed)
     {
-        var change = string.Create(CultureInfo.InvariantCulture, $"seed={seed}");
+        var change = Change.Set(string.Create(CultureInfo.InvariantCulture, $"seed={seed}"));
         var result = Dsl.Script.Training(new Source(Name, Script), Train, [change], TrainingCatalogues.All);
         return result.Value ?? throw new UserException($"The script of the variant '{Name}' is not understood:\n{result.Text}");
     }

@@ -6,8 +6,8 @@ namespace CnnCluster.Trainer.Comparison;
 
 /// <summary>Reads a train part with changes made to it.</summary>
 /// <param name="train">As a variant's <c>train=</c> says; null for the one that the command line names.</param>
-/// <param name="changes">As <c>--set</c> takes them, the last one said wins.</param>
-public delegate ScriptResult<DslTraining> TrainReader(string? train, IReadOnlyList<string> changes);
+/// <param name="changes">The last one said wins.</param>
+public delegate ScriptResult<DslTraining> TrainReader(string? train, IReadOnlyList<Change> changes);
 
 /// <summary>What came of reading variants.</summary>
 /// <param name="Variants">As many as are right.</param>
@@ -22,7 +22,7 @@ public sealed record VariantReading(IReadOnlyList<Variant> Variants, ulong First
     /// <param name="texts">As the command line says them.</param>
     /// <param name="common">Changes of all variants, which a variant's own win over.</param>
     /// <param name="read">Reads a script.</param>
-    public static VariantReading Of(IReadOnlyList<string> texts, IReadOnlyList<string> common, TrainReader read)
+    public static VariantReading Of(IReadOnlyList<string> texts, IReadOnlyList<Change> common, TrainReader read)
     {
         var (variants, names, messages) = (new List<Variant>(), new HashSet<string>(StringComparer.Ordinal), new List<string>());
         var (firstSeed, wrong) = (default(ulong?), texts.Count == 0);

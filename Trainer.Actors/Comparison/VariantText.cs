@@ -1,5 +1,5 @@
-using System.Text;
 using System.Text.RegularExpressions;
+using CnnCluster.Dsl;
 
 namespace CnnCluster.Trainer.Comparison;
 
@@ -7,8 +7,8 @@ namespace CnnCluster.Trainer.Comparison;
 /// <param name="Text">As it was said.</param>
 /// <param name="Name">What it is called; the text itself where no name is given.</param>
 /// <param name="Train">The train part, as <c>train=NAME</c> or <c>train=FILE:NAME</c> says; null for that of all.</param>
-/// <param name="Changes">Settings as <c>--set</c> takes them.</param>
-public sealed partial record VariantText(string Text, string Name, string? Train, IReadOnlyList<string> Changes)
+/// <param name="Changes">Its settings, each where it stands in the text.</param>
+public sealed partial record VariantText(string Text, string Name, string? Train, IReadOnlyList<Change> Changes)
 {
     private const string TrainKey = "train";
     private const string SeedKey = "seed";
@@ -18,7 +18,8 @@ public sealed partial record VariantText(string Text, string Name, string? Train
     {
         var named = Named().Match(text);
         var name = named.Success ? named.Groups["name"].Value.Trim() : text.Trim();
-        var items = Split(named.Success ? named.Groups["rest"].Value : text).Select(static item => (Key: KeyOf(item), Item: item)).ToList();
+        var rest = named.Groups["rest"];
+        var items = Split(text, rest.Success ? rest.Index : named.Success ? text.Length : 0).Select(static item => (Key: KeyOf(item), Item: item)).ToList();
         if (name.Length == 0 || (items.Count == 0 && !named.Success))
         {
             throw new UserException($"--vary \"{text}\" says nothing: it takes SETTING=VALUE, with others behind ';', and a name in front, as in \"none:\" or \"L2: train=LeNetL2; batch=64\".");
@@ -35,30 +36,25 @@ public sealed partial record VariantText(string Text, string Name, string? Train
             : throw new UserException($"--vary \"{text}\" names {parts.Count} train parts.");
     }
 
-    private static string KeyOf(string item) => item.Split('=', 2)[0].Trim();
+    private static string KeyOf(Change item) => item.Text.Split('=', 2)[0].Trim();
 
-    private static string ValueOf(string item) => item.Split('=', 2) is [_, var value] ? value.Trim() : "";
+    private static string ValueOf(Change item) => item.Text.Split('=', 2) is [_, var value] ? value.Trim() : "";
 
-    /// <summary>The parts between semicolons that stand in no brackets and no quotes.</summary>
-    private static List<string> Split(string text)
+    /// <summary>The parts, from a place on, between semicolons that stand in no brackets and no quotes.</summary>
+    private static IEnumerable<Change> Split(string text, int start)
     {
-        var (parts, part, depth, quoted) = (new List<string>(), new StringBuilder(), 0, false);
-        foreach (var c in text)
+        var (depth, quoted) = (0, false);
+        for (var i = start; i <= text.Length; i++)
         {
+            var c = i < text.Length ? text[i] : ';';
             quoted ^= c == '"';
             depth += quoted ? 0 : c is '[' or '(' or '{' ? 1 : c is ']' or ')' or '}' ? -1 : 0;
-            if (c == ';' && depth <= 0 && !quoted)
-            {
-                parts.Add(part.ToString());
-                part.Clear();
-            }
-            else
-            {
-                part.Append(c);
-            }
+            if (i < text.Length && (c != ';' || depth > 0 || quoted)) continue;
+            var part = text[start..i];
+            var at = start + (part.Length - part.TrimStart().Length);
+            if (!string.IsNullOrWhiteSpace(part)) yield return new Change("--vary", text, at, part.Trim());
+            start = i + 1;
         }
-
-        return [.. parts.Append(part.ToString()).Select(static p => p.Trim()).Where(static p => p.Length > 0)];
     }
 
     /// <summary>A name ends with a colon and a blank, or the end, in front of any '='.</summary>

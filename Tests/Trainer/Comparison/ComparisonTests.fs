@@ -57,7 +57,7 @@ let private readTrain (train: string) changes =
     Script.Training({ File = "net.cnn"; Text = script }, part, changes, TrainingCatalogues.All)
 
 let private reading texts common =
-    VariantReading.Of(texts, common, TrainReader readTrain)
+    VariantReading.Of(texts, List.map Change.Set common, TrainReader readTrain)
 
 let private describe texts common seeds =
     let read = reading texts common

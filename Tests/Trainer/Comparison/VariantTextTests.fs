@@ -6,7 +6,7 @@ open CnnCluster.Trainer.Comparison
 
 let private read text =
     let said = VariantText.Parse text
-    said.Name, Option.ofObj said.Train, List.ofSeq said.Changes
+    said.Name, Option.ofObj said.Train, [ for change in said.Changes -> change.Text ]
 
 let private cases =
     [ "optimizer=sgd lr=0.01", ("optimizer=sgd lr=0.01", None, [ "optimizer=sgd lr=0.01" ])
@@ -32,6 +32,12 @@ let tests =
         "Comparison.VariantText"
         [ for text, expected in cases do
               test $"'{text}' is a name, a train part and settings" { Expect.equal (read text) expected "parts" }
+          test "each setting knows where it stands in what was said" {
+              for text, _ in cases do
+                  for change in (VariantText.Parse text).Changes do
+                      Expect.equal (text.Substring(change.At, change.Text.Length)) change.Text text
+                      Expect.equal (change.Option, change.Said) ("--vary", text) "all of it"
+          }
           for text, message in wrong do
               test $"'{text}' is refused" {
                   let failure =
