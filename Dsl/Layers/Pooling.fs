@@ -29,11 +29,12 @@ let private maximumInLibtorch (window: Window) (x: torch.Tensor) =
     | 3 -> torch.nn.functional.max_pool3d (padded, kernel, stride)
     | rank -> onImage rank padded (fun image -> torch.nn.functional.max_pool2d (image, kernel, stride))
 
-let private maximum (window: Window) (x: torch.Tensor) =
+let private maximum (window: Window) (call: LayerCall) =
+    let x = call.Input
     let windows = poolWindow window x
 
     if MaxPool.Takes(x, &windows) then
-        MaxPool.Of(x, &windows)
+        MaxPool.Of(x, &windows, call.Step)
     else
         maximumInLibtorch window x
 
@@ -98,7 +99,7 @@ let private plan effect operation (site: LayerSite) =
             LayerFault.at "pad" $"padding must be less than the window's side, {k}: else a window sees nothing"
         | None ->
             let field = site.Field |> ReceptiveField.slide window.Kernel window.Stride
-            let forward (call: LayerCall) = operation values window call.Input
+            let forward = operation values window
 
             Ok(
                 LayerPlan.stateless { input with Sides = sides } field forward
@@ -130,7 +131,7 @@ let maxpool =
         (fun window input plan ->
             { LayerPlan.keeping plan with
                 Lanes = if inPairs window input then Some LaneForm.MaxPool else None })
-        (fun _ window x -> maximum window x)
+        (fun _ window call -> maximum window call)
 
 let private countPad =
     Arguments.flag "count-pad" "Whether padding counts as elements of 0."
@@ -145,4 +146,4 @@ let avgpool =
         "input 28x28x6; avgpool 2x2; avgpool 3 stride=1 pad=same; avgpool 3 stride=1 pad=1 count-pad"
         [ countPad ]
         (fun _ _ plan -> LayerPlan.averaging plan)
-        (fun values -> average (values.Flag "count-pad"))
+        (fun values window call -> average (values.Flag "count-pad") window call.Input)

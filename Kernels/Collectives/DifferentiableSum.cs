@@ -36,11 +36,11 @@ public sealed class DifferentiableSum : SingleTensorFunction<DifferentiableSum>
         {
             return [Sum(grad_output, step), null!];
         }
-        catch (CollectiveException e)
+        catch (Exception e)
         {
             // Native code called this: the exception waits in the step until backward has returned.
             step.Fail(e);
-            return [grad_output.clone(), null!];
+            return [zeros(grad_output.shape, dtype: grad_output.dtype, device: grad_output.device), null!];
         }
     }
 

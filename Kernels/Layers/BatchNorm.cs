@@ -61,18 +61,45 @@ public sealed class BatchNorm : SingleTensorFunction<BatchNorm>
         var tensors = ctx.get_saved_variables();
         using var source = tensors[0];
         using var table = tensors[1];
-        using var gradient = ChannelOrder.InOrderOf(source, grad_output);
+        try
+        {
+            return Gradients(saved, source, table, grad_output);
+        }
+        catch (Exception e)
+        {
+            // Native code called this: the exception waits in the step until backward has returned.
+            saved.Call.Step.Fail(e);
+            return NoGradients(saved, source);
+        }
+    }
+
+    private static List<Tensor> Gradients(Saved saved, Tensor source, Tensor table, Tensor outputGradient)
+    {
+        using var gradient = ChannelOrder.InOrderOf(source, outputGradient);
         using var sums = empty([2 * source.size(1)], dtype: ScalarType.Float64);
         SumGradients(source, gradient, saved.Call, table, sums);
         Centre(table, sums);
         // The weights' gradients are this rank's part: they are reduced with all others, at the end of the step.
         var (scale, shift) = WeightGradients(saved, table, sums);
-        if (saved.OfInput)
+        if (saved.OfInput && saved.Call is { OfBatch: true, Synchronised: true })
         {
-            Join(saved.Call, sums);
+            saved.Call.Step.Collective.AllReduceSum(sums);
         }
 
         return [saved.OfInput ? InputGradient(source, gradient, saved.Call, table, sums) : null!, scale!, shift!, null!];
+    }
+
+    /// <summary>What autograd goes on with behind a failure: the step comes to nothing.</summary>
+    private static List<Tensor> NoGradients(Saved saved, Tensor source)
+    {
+        var channels = source.size(1);
+        return
+        [
+            saved.OfInput ? zeros_like(source) : null!,
+            saved.HasScale ? zeros(channels, dtype: ScalarType.Float32) : null!,
+            saved.HasShift ? zeros(channels, dtype: ScalarType.Float32) : null!,
+            null!,
+        ];
     }
 
     private static Tensor NewTable(Tensor x) => empty([ChannelTable.Rows, x.size(1)], dtype: ScalarType.Float32);
@@ -140,24 +167,6 @@ public sealed class BatchNorm : SingleTensorFunction<BatchNorm>
         }
 
         return (saved.HasScale ? scale : null, saved.HasShift ? shift : null);
-    }
-
-    /// <summary>Native code called backward: an exception waits in the step until it has returned.</summary>
-    private static void Join(BatchNormCall call, Tensor sums)
-    {
-        if (!call.OfBatch || !call.Synchronised)
-        {
-            return;
-        }
-
-        try
-        {
-            call.Step.Collective.AllReduceSum(sums);
-        }
-        catch (Exception e)
-        {
-            call.Step.Fail(e);
-        }
     }
 
     /// <summary>

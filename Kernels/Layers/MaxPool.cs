@@ -18,12 +18,13 @@ public sealed class MaxPool : SingleTensorFunction<MaxPool>
     /// <summary>The greatest element of each window; padding never wins.</summary>
     /// <param name="x">(N, C, sides…), float32 on the CPU; N may be 0.</param>
     /// <param name="window">The windows; the depth's axis is <see cref="PoolAxis.Single"/> for images, the height's too for rows.</param>
-    public static Tensor Of(Tensor x, in PoolWindow window)
+    /// <param name="step">Keeps what goes wrong in the backward pass.</param>
+    public static Tensor Of(Tensor x, in PoolWindow window, StepContext step)
     {
         var shape = window.OutputShape(x.shape);
         if (is_grad_enabled() && x.requires_grad)
         {
-            return apply(x, window, shape);
+            return apply(x, window, shape, step);
         }
 
         using var source = ChannelOrder.InOrder(x);
@@ -37,7 +38,7 @@ public sealed class MaxPool : SingleTensorFunction<MaxPool>
         var (window, shape) = ((PoolWindow)vars[1], (long[])vars[2]);
         var winners = empty(shape, dtype: ScalarType.Byte);
         ctx.save_for_backward([winners]);
-        ctx.save_data(ContextKey, new Saved(window, source.shape, ChannelOrder.IsChannelsLast(source)));
+        ctx.save_data(ContextKey, new Saved(window, source.shape, ChannelOrder.IsChannelsLast(source), (StepContext)vars[3]));
         return Pool(source, winners, window, shape);
     }
 
@@ -45,11 +46,25 @@ public sealed class MaxPool : SingleTensorFunction<MaxPool>
     public override List<Tensor> backward(AutogradContext ctx, Tensor grad_output)
     {
         var saved = (Saved)ctx.get_data(ContextKey);
-        using var winners = ctx.get_saved_variables()[0];
+        try
+        {
+            using var winners = ctx.get_saved_variables()[0];
+            return [InputGradient(saved, winners, grad_output), null!, null!, null!];
+        }
+        catch (Exception e)
+        {
+            // Native code called this: the exception waits in the step until backward has returned.
+            saved.Step.Fail(e);
+            return [zeros(saved.Shape, dtype: ScalarType.Float32), null!, null!, null!];
+        }
+    }
+
+    private static Tensor InputGradient(Saved saved, Tensor winners, Tensor outputGradient)
+    {
         var result = ChannelOrder.Empty(saved.Shape, saved.IsChannelsLast);
-        using var gradient = ChannelOrder.InOrderOf(result, grad_output);
+        using var gradient = ChannelOrder.InOrderOf(result, outputGradient);
         Spread(gradient, winners, result, saved.Window);
-        return [result, null!, null!];
+        return result;
     }
 
     private static unsafe Tensor Pool(Tensor x, Tensor? winners, in PoolWindow window, long[] shape)
@@ -85,5 +100,5 @@ public sealed class MaxPool : SingleTensorFunction<MaxPool>
     }
 
     /// <summary>What backward must know of forward.</summary>
-    private sealed record Saved(PoolWindow Window, long[] Shape, bool IsChannelsLast);
+    private sealed record Saved(PoolWindow Window, long[] Shape, bool IsChannelsLast, StepContext Step);
 }

@@ -301,6 +301,24 @@ let private tests =
           collective.Abort "gone"
           y.sum().backward()
           Expect.throwsT<CollectiveException> step.ThrowIfFailed "kept for the training thread"
+      }
+
+      test "what goes wrong in the backward pass is reported by the step" {
+          use _ = torch.NewDisposeScope()
+          let step = StepContext(1UL, new SoloCollective())
+          let x = torch.randn(4, 3).requires_grad_ true
+
+          let scale, shift =
+              torch.ones(3).requires_grad_ true, torch.zeros(3).requires_grad_ true
+
+          let y =
+              BatchNorm.Of(x, scale, shift, BatchNormCall(step, torch.zeros 3, torch.ones 3))
+          // Autograd hands a sparse gradient on, and a kernel finds no memory in it.
+          y.backward [| torch.ones(4, 3).to_sparse() |]
+          Expect.throws step.ThrowIfFailed "kept for the training thread"
+
+          for tensor, elements in [ x, 12; scale, 3; shift, 3 ] do
+              Expect.equal (bits tensor.grad) (Array.zeroCreate elements) "the pass went on"
       } ]
 
 [<Tests>]
