@@ -14,7 +14,7 @@ public static partial class TorchLibrary
 
     /// <summary>
     /// Call before the first use of TorchSharp. On Linux whose libstdc++ is older than GCC 13's, the copy of
-    /// <c>libLibTorchSharp.so</c> in the program's own folder is rewritten once (<see cref="LibTorchSharpRewrite"/>).
+    /// <c>libLibTorchSharp.so</c> beside the program is rewritten once (<see cref="LibTorchSharpRewrite"/>).
     /// </summary>
     /// <param name="tuned">Whether the process waits and keeps memory as training wants it; false leaves both as they come.</param>
     /// <exception cref="TorchLibraryException">The library is unknown, cannot be rewritten, or does not load.</exception>
@@ -35,8 +35,11 @@ public static partial class TorchLibrary
     {
         if (OperatingSystem.IsLinux() && RuntimeInformation.ProcessArchitecture == Architecture.X64 && !SystemHasSymbol())
         {
-            Rewrite(Find(AppContext.BaseDirectory));
+            Rewrite(NativeFiles.Find(FileName) ?? throw new TorchLibraryException(
+                $"{FileName} is not beside the program (looked for it in {string.Join(" and ", NativeFiles.Folders)})."));
         }
+
+        NativeFiles.ServeForeignHosts();
 
         try
         {
@@ -71,13 +74,6 @@ public static partial class TorchLibrary
     private static bool SystemHasSymbol() =>
         NativeLibrary.TryLoad("libstdc++.so.6", out var library)
         && NativeLibrary.TryGetExport(library, "_ZSt21ios_base_library_initv", out _);
-
-    private static string Find(string folder)
-    {
-        string[] places = [Path.Combine(folder, "runtimes", "linux-x64", "native", FileName), Path.Combine(folder, FileName)];
-        return Array.Find(places, File.Exists)
-            ?? throw new TorchLibraryException($"{FileName} is not beside the program (looked for {string.Join(" and ", places)}).");
-    }
 
     /// <summary>Rewrites the file in place, atomically: several processes may start at once.</summary>
     internal static void Rewrite(string path)

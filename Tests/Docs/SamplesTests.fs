@@ -28,9 +28,15 @@ let private sources =
 /// A whole program, which the long suite compiles and runs.
 let private isProgram (text: string) = text.StartsWith "using CnnCluster."
 
+/// A whole script, which the long suite runs.
+let private isScript (text: string) = text.StartsWith "#I "
+
 let private blocks page =
     [ for language, line, text in Markdown.blocks (Markdown.lines page) do
-          if (language = "fsharp" || language = "csharp") && not (isProgram text) then
+          if
+              (language = "fsharp" || language = "csharp")
+              && not (isProgram text || isScript text)
+          then
               line, text ]
 
 [<Tests>]
@@ -83,6 +89,17 @@ let programs =
                   let ran = dotnet folder [ "bin/Release/net10.0/Own.dll" ]
                   Expect.equal (ran.ExitCode, ran.Error) (0, "") "it runs"
                   Expect.stringContains ran.Output "Epochs after 40 steps" "what the program prints")
+          }
+          test "the page's F# script outside the checkout trains its network" {
+              Cnn.inFolder (fun folder ->
+                  let script = only (fun _ text -> isScript text)
+
+                  let file =
+                      Cnn.write folder "digits.fsx" (script.Replace("../CnnCluster", Repository.root))
+
+                  let ran = dotnet folder [ "fsi"; file ]
+                  Expect.equal (ran.ExitCode, ran.Error) (0, "") "it runs"
+                  Expect.stringContains ran.Output "Epochs after 40 steps" "what the script prints")
           } ]
 
 [<Tests>]
