@@ -29,14 +29,26 @@ let private close (summary: TestRunSummary) =
     Console.Out.WriteLine $"{passed} passed, {failed} failed"
     if summary.successful && failed = 0 && passed > 0 then 0 else 1
 
-/// Runs with Expecto's own arguments, some of which (`--list-tests`, `--version`) run nothing and so report nothing.
-let private run suite arguments tests =
+/// The names alone: Expecto lists them as a message of its log, with the time and in colours.
+let private list tests =
+    for test in Test.toTestCodeList tests do
+        Console.Out.WriteLine(String.Join('.', test.name))
+
+    0
+
+let private execute suite arguments tests =
     let results = ref None
     let keep = SummaryHandler(fun summary -> results.Value <- Some summary)
     let plain = if Console.IsOutputRedirected then [ Colours 0; No_Spinner ] else []
     let settings = Printer(printer suite) :: Append_Summary_Handler keep :: plain
     let code = runTestsWithCLIArgs settings arguments tests
     results.Value |> Option.map close |> Option.defaultValue code
+
+/// Runs with Expecto's own arguments, some of which (`--list-tests`, `--version`) run nothing and so report nothing.
+let private run suite arguments tests =
+    match ExpectoConfig.fillFromArgs defaultConfig arguments with
+    | ArgsList config -> list (config.filter tests)
+    | _ -> execute suite arguments tests
 
 /// `--chaos N` and `--seed S` are the long suite's test under real faults alone, with so many of them.
 let rec private withoutChaos arguments =

@@ -33,6 +33,24 @@ let tests =
               let inParallel = kept |> List.filter (fun t -> t.sequenced = InParallel)
               Expect.equal (inParallel |> List.map (fun t -> List.last t.name)) [ "f" ] "f alone was not"
           }
+          test "a listed test is a line of its name, without times and colours" {
+              let program =
+                  System.IO.Path.Combine(System.AppContext.BaseDirectory, "CnnCluster.Tests.dll")
+
+              let info =
+                  System.Diagnostics.ProcessStartInfo(
+                      "dotnet",
+                      [ program; "--list-tests"; "--filter-test-list"; "Suites" ],
+                      RedirectStandardOutput = true
+                  )
+
+              use listing = System.Diagnostics.Process.Start info
+              let names = listing.StandardOutput.ReadToEnd().Split('\n')
+              listing.WaitForExit()
+              Expect.equal (listing.ExitCode, Array.last names) (0, "") "to its end"
+              Expect.contains names "Suites.a suite of nothing is nothing" "a line"
+              Expect.all (Array.truncate (names.Length - 1) names) _.StartsWith("Suites.") "of the list alone"
+          }
           test "a suite of nothing is nothing" {
               Expect.isNone (only Long (testList "quick" [ pass "a" ])) "no long list"
           } ]
