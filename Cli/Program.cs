@@ -4,6 +4,7 @@ using CnnCluster.Cli;
 using CnnCluster.Cli.Commands;
 using CnnCluster.Cli.Output;
 
+using var interruption = Interruption.Watch();
 var output = new StandardOutput(Console.Out);
 Console.SetOut(output);
 
@@ -21,7 +22,7 @@ var root = new RootCommand("Describe a convolutional network in a few lines; tra
     HelpCommand.Create(),
 };
 
-// Commands that can be interrupted say themselves what Ctrl-C means.
+// What Ctrl-C means is said elsewhere.
 var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
 return await Guard.RunAsync(async () =>
 {

@@ -50,12 +50,15 @@ internal sealed class CompareCommand
         WarnOf(asked, atOnce, isResumed: resumed is not null);
         var samples = new ComparisonData(asked, parse.GetValue(data) ?? asked.DataFolder);
         var description = samples.Check();
-        using var created = resumed is null ? ComparisonFolder.Create(parse.GetValue(output), description) : null;
-        return await TrainAsync(resumed ?? created!, description, samples, atOnce, parse.GetValue(json));
+        return await Interruption.RunAsync(async stop =>
+        {
+            using var created = resumed is null ? ComparisonFolder.Create(parse.GetValue(output), description) : null;
+            return await TrainAsync(resumed ?? created!, description, samples, atOnce, parse.GetValue(json), stop);
+        });
     }
 
     private static async Task<int> TrainAsync(
-        ComparisonFolder folder, ComparisonDescription description, ComparisonData samples, int atOnce, bool asJson)
+        ComparisonFolder folder, ComparisonDescription description, ComparisonData samples, int atOnce, bool asJson, CancellationToken stop)
     {
         IComparisonOutput output = asJson
             ? new ComparisonJsonOutput(Console.Out, folder, description)
@@ -64,7 +67,7 @@ internal sealed class CompareCommand
         {
             var run = new ComparisonRun(folder, description, samples, output.Read);
             output.Begin(run.Finished());
-            var whole = await Interruption.RunAsync(stop => run.TrainAsync(atOnce, stop));
+            var whole = await run.TrainAsync(atOnce, stop);
             var summary = ComparisonSummary.Of(description, run.Finished());
             ComparisonReport.Write(folder, summary);
             output.Conclude(summary);

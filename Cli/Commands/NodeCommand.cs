@@ -51,16 +51,15 @@ internal static class NodeCommand
     private static async Task<int> ServeHomeAsync(JoinTicket ticket, NodeNetwork network, WorkerOffer offer)
     {
         using var found = network;
-        // Ctrl-C reaches every process of the terminal, and so may a termination: what it means is for the home to say.
-        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, LeaveToHome);
-        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, LeaveToHome);
         using var leave = new CancellationTokenSource();
         if (Console.IsInputRedirected)
         {
             WatchParent(leave);
         }
 
-        return CodeOf(await NodeProcess.RunAsync(ticket.Home, network, offer, options: null, leave.Token));
+        // Ctrl-C reaches every process of the terminal, and so may a termination: what it means is for the home to say.
+        return CodeOf(await Interruption.AnsweringAsync(
+            LeaveToHome, () => NodeProcess.RunAsync(ticket.Home, network, offer, options: null, leave.Token)));
     }
 
     /// <summary>Where this node is found: by the name that is said, or by the address from which the run's home is reached.</summary>

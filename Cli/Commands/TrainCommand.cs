@@ -5,6 +5,7 @@ using CnnCluster.Dsl;
 using CnnCluster.Kernels.Native;
 using CnnCluster.Trainer;
 using CnnCluster.Trainer.Coordination;
+using CnnCluster.Trainer.Data;
 using CnnCluster.Trainer.Hosting;
 using CnnCluster.Trainer.Metrics;
 using CnnCluster.Trainer.Protocol;
@@ -70,21 +71,40 @@ internal sealed class TrainCommand
         TorchLibrary.EnsureLoaded();
         Devices.Check(request.Layout.Devices);
         WarnOfSlowFloats(request);
+        return await Interruption.RunAsync(stop => TrainAsync(parse, request, samples, description, resumed, cache, stop));
+    }
+
+    /// <summary>From here on there is what an interrupted run leaves behind: a folder, worker processes, files of a trace.</summary>
+    private async Task<int> TrainAsync(
+        ParseResult parse, RunRequest asked, DataSet samples, RunDescription description, RunFolder? resumed, DataCache cache, CancellationToken stop)
+    {
         using var trace = OpenTrace(parse);
-        request = request with { Trace = trace };
+        var request = asked with { Trace = trace };
         var folder = resumed ?? RunFolder.Create(parse.GetValue(output), request.Plan.Name, DateTimeOffset.Now);
         folder.WriteScript(request.Training.Canonical);
         folder.WriteSettings(description);
-        var reader = parse.GetValue(json)
-            ? (IRunReader)new JsonLinesReader(Console.Out, folder.Location)
-            : new ConsoleProgress(Terminal.Error(), request.StepsPerEpoch(samples), request.Plan.Epochs);
-        using var keeper = new RunKeeper(folder, [reader], trace);
-        var outcome = await Interruption.RunAsync(stop => TrainingRun.RunAsync(request, keeper, cache, Console.Error.WriteLine, stop));
+        var outcome = await RunAsync(parse, request, samples, folder, cache, stop);
+        if (resumed is null && outcome is { Reason: StopReason.Interrupted, Step: 0, Checkpoint: null })
+        {
+            folder.Discard();
+            return Guard.Say("interrupted before the first step: there is no run to go on with", ExitCode.Interrupted);
+        }
+
         var code = OutcomeOutput.Conclude(outcome, folder, parse.GetValue(json));
 
         // What the tracks still hold is written now.
         trace?.Dispose();
         return trace?.Failure is { } why ? Guard.Say(why, code == ExitCode.Success ? ExitCode.Failed : code) : code;
+    }
+
+    private async Task<RunOutcome> RunAsync(
+        ParseResult parse, RunRequest request, DataSet samples, RunFolder folder, DataCache cache, CancellationToken stop)
+    {
+        var reader = parse.GetValue(json)
+            ? (IRunReader)new JsonLinesReader(Console.Out, folder.Location)
+            : new ConsoleProgress(Terminal.Error(), request.StepsPerEpoch(samples), request.Plan.Epochs);
+        using var keeper = new RunKeeper(folder, [reader], request.Trace);
+        return await TrainingRun.RunAsync(request, keeper, cache, Console.Error.WriteLine, stop);
     }
 
     private RunFolder Earlier(ParseResult parse, string path)

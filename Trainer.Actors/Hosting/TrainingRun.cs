@@ -46,7 +46,11 @@ public static class TrainingRun
         using var processes = new LocalProcesses(
             Enumerable.Range(0, layout.Processes).Select(p => Process(p * layout.Workers)),
             (id, exitCode) => home.Coordinator.Tell(new Coordinator.ProcessLost(id, exitCode)),
-            log);
+            line =>
+            {
+                // A run that was interrupted sends away workers that only just come, and that is no news.
+                if (!interrupt.IsCancellationRequested || !home.Outcome.IsCompleted) log(line);
+            });
 
         var result = await home.Outcome;
         if (local is not null) await Task.WhenAny(local.Ended, Task.Delay(EndPatience, CancellationToken.None));

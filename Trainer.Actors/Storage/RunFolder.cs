@@ -6,7 +6,9 @@ namespace CnnCluster.Trainer.Storage;
 /// <summary>The folder of one run: its script, settings, figures and checkpoints.</summary>
 public sealed class RunFolder
 {
-    private RunFolder(string path) => Location = path;
+    private readonly bool isOwn;
+
+    private RunFolder(string path, bool isOwn = false) => (Location, this.isOwn) = (path, isOwn);
 
     /// <summary>The folder itself, as an absolute path.</summary>
     public string Location { get; }
@@ -30,7 +32,8 @@ public sealed class RunFolder
     /// <exception cref="UserException">The requested folder has content, or no folder can be made.</exception>
     public static RunFolder Create(string? requested, string network, DateTimeOffset now)
     {
-        var run = new RunFolder(FreshFolder.Make(requested, network, now, "run"));
+        var isOwn = requested is null || !Directory.Exists(requested);
+        var run = new RunFolder(FreshFolder.Make(requested, network, now, "run"), isOwn);
         try
         {
             Directory.CreateDirectory(run.Checkpoints);
@@ -57,6 +60,19 @@ public sealed class RunFolder
         }
 
         return run;
+    }
+
+    /// <summary>Deletes what a run has written of which nothing remains; what else is there stays.</summary>
+    public void Discard()
+    {
+        foreach (var file in new[] { Script, Settings, Metrics, Join })
+        {
+            File.Delete(file);
+        }
+
+        Directory.Delete(Checkpoints, recursive: true);
+        Directory.Delete(TensorBoard, recursive: true);
+        if (isOwn && !Directory.EnumerateFileSystemEntries(Location).Any()) Directory.Delete(Location);
     }
 
     public void WriteScript(string text) => AtomicFile.Write(Script, stream => stream.Write(Encoding.UTF8.GetBytes(text)));
