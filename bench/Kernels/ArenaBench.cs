@@ -1,4 +1,5 @@
 using BenchmarkDotNet.Attributes;
+using CnnCluster.Kernels;
 using CnnCluster.Kernels.Arena;
 using CnnCluster.Kernels.Optimization;
 using static TorchSharp.torch;
@@ -51,7 +52,7 @@ public class ArenaBench
     private ParameterArena Filled(double l2)
     {
         var filled = new ParameterArena([new ArenaSegment("all", [Elements], 0, l2)], rule, ScalarType.Float32, CPU, extras: 2);
-        filled.Gradients.fill_(1e-3);
+        filled.Gradients.fill_(Scalars.Of(1e-3));
         return filled;
     }
 }

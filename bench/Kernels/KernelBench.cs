@@ -16,7 +16,7 @@ internal static class KernelBench
 {
     private static readonly Type[] Benches =
     [
-        typeof(UpdateBench), typeof(ArenaBench), typeof(LayerBench), typeof(ReductionBench), typeof(LoadingBench), typeof(TraceBench),
+        typeof(UpdateBench), typeof(ArenaBench), typeof(LayerBench), typeof(ReductionBench), typeof(LoadingBench), typeof(TraceBench), typeof(ScalarBench),
     ];
 
     /// <param name="filter">Part of a benchmark's name, such as <c>LayerBench</c> or <c>Clip</c>; empty for all.</param>

@@ -26,7 +26,7 @@ public class UpdateBench
         var definition = UpdateRules.All.Single(d => d.Name == Rule);
         rule = definition.Create(new SettingValues(definition.Settings.ToDictionary(static s => s.Name, static s => s.Default ?? 0)));
         arena = new ParameterArena([new ArenaSegment("all", [Elements], 0, 0)], rule, ScalarType.Float32, CPU, extras: 0);
-        arena.Gradients.fill_(1e-3);
+        arena.Gradients.fill_(Scalars.Of(1e-3));
         stretches = Stretches.Of(arena.Segments, apart: false);
     }
 

@@ -26,11 +26,11 @@ internal static class ReductionLoop
         using var memory = new FlatBuffer([new ArenaSegment("all", [elements])], ScalarType.Float32, CPU, movable: true);
         var buffer = memory.Whole;
         collective.Adopt(memory);
-        buffer.fill_(1);
+        buffer.fill_(Scalars.Of(1));
         var estimate = Time(collective, buffer, WarmUp);
         using var rounds = tensor(new[] { Math.Max(LeastRounds, Math.Ceiling(seconds / estimate)) });
         collective.Broadcast(rounds, new Rank(0));
-        buffer.fill_(1);
+        buffer.fill_(Scalars.Of(1));
         return Time(collective, buffer, (int)rounds.item<double>());
     }
 

@@ -1,3 +1,4 @@
+using CnnCluster.Kernels;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -78,7 +79,8 @@ internal static class TorchNetworks
             RegisterComponents();
         }
 
+        // A user writes +, which makes the same call with a number that a garbage collection may free under it.
         public override Tensor forward(Tensor input) =>
-            functional.relu(main.call(input) + (shortcut?.call(input) ?? input));
+            functional.relu(main.call(input).Plus(shortcut?.call(input) ?? input));
     }
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using CnnCluster.Kernels;
 using CnnCluster.Trainer.Data;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -105,7 +106,7 @@ internal sealed class TorchSharpLoop : IDisposable
         using var floats = bytes.to(ScalarType.Float32);
         var labels = ((TargetValues.Classes)samples.Targets[0]).Values;
         return (
-            floats.div(255).reshape(samples.Count, shape.Channels, shape.Height, shape.Width),
+            floats.div(Scalars.Of(255)).reshape(samples.Count, shape.Channels, shape.Height, shape.Width),
             tensor(labels, dtype: ScalarType.Int64));
     }
 }

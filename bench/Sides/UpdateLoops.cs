@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using CnnCluster.Dsl;
+using CnnCluster.Kernels;
 using CnnCluster.Kernels.Arena;
 using CnnCluster.Kernels.Optimization;
 using TorchSharp;
@@ -42,7 +43,7 @@ internal static class UpdateLoops
         var parameters = plan.Weights.Select(static w => new Parameter(zeros([.. w.Shape]))).ToList();
         foreach (var parameter in parameters)
         {
-            parameter.grad = full_like(parameter, Gradient);
+            parameter.grad = full_like(parameter, Scalars.Of(Gradient));
         }
 
         using var optimizer = create(parameters);
@@ -57,7 +58,7 @@ internal static class UpdateLoops
     {
         var segments = plan.Weights.Select(static w => new ArenaSegment(w.Name, w.Shape, w.L1, w.L2));
         var arena = new ParameterArena(segments, rule, ScalarType.Float32, CPU, extras: 2);
-        arena.Gradients.fill_(Gradient);
+        arena.Gradients.fill_(Scalars.Of(Gradient));
         return arena;
     }
 
