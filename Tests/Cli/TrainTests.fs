@@ -5,6 +5,7 @@ open System.Diagnostics
 open System.IO
 open System.Text.Json.Nodes
 open Expecto
+open CnnCluster.Trainer.Training
 open CnnCluster.Tests.Trainer.Training
 
 let private small =
@@ -25,6 +26,11 @@ let private hash (result: Cnn.Result) =
 /// The hash that a fresh run of this script ends with.
 let private hashOf script arguments =
     Cnn.inFolder (fun folder -> hash (trained folder script arguments))
+
+/// How the loss is scaled at the end of a run.
+let private scalingOf folder run =
+    let final = Path.Combine(folder, run, "checkpoints", "final.safetensors")
+    (ReplicaState.PositionOf final).LossScaling
 
 let private withDropout =
     (Cnn.lenet small).Replace("dense   84 relu", "dense   84 relu\n    dropout 0.4")
@@ -66,19 +72,9 @@ let tests =
                   Expect.equal result.ExitCode 0 result.Error
                   Expect.stringContains result.Error "bfloat16 is fast where the processor has it" "a warning"
 
-                  let checkpoint =
-                      Directory.GetFiles(Path.Combine(folder, "run", "checkpoints")) |> Array.head
-
-                  let position =
-                      CnnCluster.Trainer.Protocol.Position.Parser.ParseJson(
-                          (CnnCluster.Trainer.Storage.SafetensorsFile.Open checkpoint).Metadata[CnnCluster.Trainer
-                                                                                                    .Training
-                                                                                                    .ReplicaState
-                                                                                                    .PositionKey]
-                      )
-
-                  Expect.isGreaterThan position.LossScaling.Scale 0.0 "the scale"
-                  let counted = position.LossScaling.GoodSteps + int position.LossScaling.SkippedSteps
+                  let scaling = scalingOf folder "run"
+                  Expect.isGreaterThan scaling.Scale 0.0 "the scale"
+                  let counted = scaling.GoodSteps + int scaling.SkippedSteps
                   Expect.equal counted 1 "one step, good or skipped")
           }
           test "--wire takes types of gradients, of a run whose gradients may be rounded" {
@@ -110,6 +106,35 @@ let tests =
                   let again = Cnn.run folder [ "train"; "--resume"; "run"; "--wire"; "float32" ]
                   Expect.equal again.ExitCode 2 again.Error
                   Expect.stringContains again.Error "--wire cannot be changed" "as the run was started")
+          }
+          test "a resumed run goes on with the loss' scale and the count of skipped steps" {
+              Cnn.inFolder (fun folder ->
+                  // The scaled gradient overflows float16 in the first steps, and the scale is halved until it does not.
+                  let script =
+                      "network N {\n    input 28x28x1\n    flatten\n    dense 10 kernel-init=constant(0.05)\n"
+                      + "    dense 10 kernel-init=constant(40) frozen\n}\n\ntrain N {\n    loss mse\n    precision float16\n"
+                      + "    optimizer adam lr=1e-3\n    data digits train=64 test=32\n    batch 16\n    epochs 8\n    seed 3\n}\n"
+
+                  let file = Cnn.write folder "net.cnn" script
+
+                  let run arguments =
+                      let result = Cnn.run folder ("train" :: "--json" :: arguments)
+                      Expect.equal result.ExitCode 0 result.Error
+                      result
+
+                  let whole = run [ file; "--out"; "whole"; "--steps"; "32" ]
+                  run [ file; "--out"; "parts"; "--steps"; "3" ] |> ignore
+                  let before = scalingOf folder "parts"
+                  let later = run [ "--resume"; "parts"; "--steps"; "32" ]
+                  Expect.equal (hash later) (hash whole) "the weights"
+
+                  Expect.equal
+                      (scalingOf folder "parts")
+                      (scalingOf folder "whole")
+                      "scale, good steps and skipped steps"
+
+                  Expect.equal before.SkippedSteps 3L "the first steps were skipped"
+                  Expect.isLessThan (scalingOf folder "parts").SkippedSteps 32L "the last ones were not")
           }
           test "leaves a run folder that says what was run" {
               Cnn.inFolder (fun folder ->
