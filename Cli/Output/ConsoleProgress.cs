@@ -39,6 +39,7 @@ internal sealed class ConsoleProgress : IRunReader
             case RunWaiting waiting: Show(waiting); break;
             case StepProgress progress: Show(progress); break;
             case EpochEnded ended: Show(ended); break;
+            case StragglerFound found: Show(found); break;
 
             // The live part of the screen goes before the result is written below it.
             case RunEnded: bar?.Dispose(); break;
@@ -63,6 +64,11 @@ internal sealed class ConsoleProgress : IRunReader
         console.MarkupLineInterpolated(
             CultureInfo.InvariantCulture,
             $"[yellow]{waiting.Reason} {waiting.Workers} of at least {waiting.MinWorkers} workers are left: waiting for others.[/]");
+
+    private void Show(StragglerFound found) =>
+        console.MarkupLineInterpolated(
+            CultureInfo.InvariantCulture,
+            $"[yellow]{"",10}{found.Worker.Worker} holds the others up: {1000 * found.Worker.StepSeconds:G3} ms of its own work in a step, {found.Worker.StepSeconds / found.OthersSeconds:F2} times the others' {1000 * found.OthersSeconds:G3} ms[/]");
 
     private static string Places(IReadOnlyList<RosterEntry> workers) =>
         string.Join(", ", workers.Select(static (w, rank) => $"{rank} on {w.Device} (process {w.ProcessId})"));

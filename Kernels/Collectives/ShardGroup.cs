@@ -1,6 +1,7 @@
 using System.Runtime.ExceptionServices;
 using TorchSharp;
 using static TorchSharp.torch;
+using Stopwatch = System.Diagnostics.Stopwatch;
 
 namespace CnnCluster.Kernels.Collectives;
 
@@ -37,6 +38,9 @@ public sealed class ShardGroup : IDisposable
         running = new bool[shards.Count];
         entered = new Tensor?[shards.Count];
     }
+
+    /// <summary>Seconds spent in the ranks' sums, in all; read between steps.</summary>
+    public double WaitSeconds { get; private set; }
 
     /// <summary>What a shard takes its sums with, within <see cref="Run"/>.</summary>
     /// <param name="shard">Its number among all ranks' shards.</param>
@@ -140,6 +144,7 @@ public sealed class ShardGroup : IDisposable
         using var gradless = no_grad();
         var (sums, result) = RoomFor(like);
         sums.Fill(shard => entered[shard - shards.From]!);
+        var started = Stopwatch.GetTimestamp();
         try
         {
             sums.Reduce(ranks, result);
@@ -149,6 +154,10 @@ public sealed class ShardGroup : IDisposable
             // Who asked may be native code, which goes on for now.
             Fail(e);
             throw;
+        }
+        finally
+        {
+            WaitSeconds += Stopwatch.GetElapsedTime(started).TotalSeconds;
         }
 
         foreach (var buffer in entered)

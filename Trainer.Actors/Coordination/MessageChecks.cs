@@ -35,7 +35,12 @@ internal static class MessageChecks
     };
 
     private static string? FlawOf(EpochTrained trained, int figures) =>
-        !IsTime(trained.Seconds) ? "an EpochTrained of no sensible time" : FlawOf(trained.Sums, nameof(EpochTrained), figures);
+        !IsTime(trained.Seconds) ? "an EpochTrained of no sensible time"
+        : !IsSensible(trained.Times) ? "an EpochTrained of no sensible step times"
+        : FlawOf(trained.Sums, nameof(EpochTrained), figures);
+
+    private static bool IsSensible(StepTimes? times) =>
+        times is null || (times.Steps >= 0 && IsTime(times.ComputingSeconds) && IsTime(times.ReducingSeconds));
 
     /// <summary>An epoch of which no step counted has no figures at all.</summary>
     private static string? FlawOf(EpochSums? sums, string name, int figures) => sums switch

@@ -39,7 +39,17 @@ public sealed record RunWaiting(int Workers, int MinWorkers, string Reason) : IR
 public sealed record StepProgress(int Epoch, long Step, double ImagesPerSecond, double Loss) : IRunEvent;
 
 /// <summary>An epoch was trained and validated, and early stopping has judged it.</summary>
-public sealed record EpochEnded(EpochMetrics Metrics, EarlyStoppingDecision Decision) : IRunEvent;
+public sealed record EpochEnded(EpochMetrics Metrics, EarlyStoppingDecision Decision) : IRunEvent
+{
+    /// <summary>Where each worker's time went, in rank order; without those that timed no step of it.</summary>
+    public IReadOnlyList<WorkerTimes> Workers { get; init; } = [];
+}
+
+/// <summary>A worker holds the others up; said once of each.</summary>
+/// <param name="Worker">Its times in the epoch.</param>
+/// <param name="Epoch">Where it was noticed.</param>
+/// <param name="OthersSeconds">The median of the others' own work in a step.</param>
+public sealed record StragglerFound(WorkerTimes Worker, int Epoch, double OthersSeconds) : IRunEvent;
 
 /// <summary>The run has ended; nothing follows.</summary>
 public sealed record RunEnded(RunOutcome Outcome) : IRunEvent;

@@ -1,5 +1,6 @@
 using CnnCluster.Dsl;
 using CnnCluster.Trainer.Coordination;
+using CnnCluster.Trainer.Coordination.Machines;
 using CnnCluster.Trainer.Protocol;
 using CnnCluster.Trainer.Security;
 using CnnCluster.Trainer.Tracing;
@@ -60,6 +61,9 @@ public sealed record RunRequest
     /// <summary>Where the run's time is written down; the caller disposes it when the run has ended. Null for nowhere.</summary>
     public TraceFile? Trace { get; init; }
 
+    /// <summary>How long the coordinator waits for what.</summary>
+    public Patience Patience { get; init; } = new();
+
     public TrainPlan Plan => Training.Plan;
 
     /// <summary>A run that another process has asked for, as this one knows it.</summary>
@@ -111,6 +115,7 @@ public sealed record RunRequest
         Parameters = Plan.Network.Parameters,
         StateReceiver = receiver,
         StateToken = stateToken,
+        Patience = Patience,
     };
 
     /// <summary>Steps in an epoch of the run.</summary>

@@ -8,7 +8,7 @@ namespace CnnCluster.Trainer.Metrics;
 
 /// <summary>
 /// A run's events as JSON objects, each on one line: what <c>--json</c> prints and <c>metrics.jsonl</c> keeps. Every
-/// object has <c>event</c> (resume, listen, start, epoch, regroup, wait, stop, end) and <c>time</c> (ISO 8601, UTC); JSON knows neither NaN nor
+/// object has <c>event</c> (resume, listen, start, epoch, straggler, regroup, wait, stop, end) and <c>time</c> (ISO 8601, UTC); JSON knows neither NaN nor
 /// infinity, for which null stands.
 /// </summary>
 public static class RunJson
@@ -29,6 +29,7 @@ public static class RunJson
             RunRegrouped regrouped => [Line("regroup", time, json => WriteRegroup(json, regrouped))],
             RunWaiting waiting => [Line("wait", time, json => WriteWaiting(json, waiting))],
             EpochEnded ended => [Line("epoch", time, json => WriteEpoch(json, ended))],
+            StragglerFound found => [Line("straggler", time, json => WriteStraggler(json, found))],
             RunEnded { Outcome: { Reason: StopReason.Interrupted or StopReason.Failed } outcome } =>
                 [Line("stop", time, json => WriteStop(json, outcome))],
             RunEnded { Outcome: var outcome } =>
@@ -123,7 +124,44 @@ public static class RunJson
         WriteFigure(json, "learning_rate", metrics.LearningRate);
         if (metrics.SkippedSteps > 0) json.WriteNumber("skipped_steps", metrics.SkippedSteps);
         json.WriteBoolean("best", ended.Decision.KeepAsBest);
+        WriteTimes(json, ended.Workers);
     }
+
+    private static void WriteTimes(Utf8JsonWriter json, IReadOnlyList<WorkerTimes> workers)
+    {
+        if (workers.Count == 0) return;
+        json.WriteStartArray("workers");
+        foreach (var times in workers)
+        {
+            json.WriteStartObject();
+            WriteWorker(json, times.Worker);
+            json.WriteNumber("steps", times.Steps);
+            WriteSeconds(json, "computing_seconds", times.Computing);
+            WriteSeconds(json, "wait_seconds", times.Waiting);
+            WriteSeconds(json, "communication_seconds", times.Communicating);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void WriteStraggler(Utf8JsonWriter json, StragglerFound found)
+    {
+        json.WriteNumber("epoch", found.Epoch);
+        WriteWorker(json, found.Worker.Worker);
+        WriteSeconds(json, "step_seconds", found.Worker.StepSeconds);
+        WriteSeconds(json, "others_step_seconds", found.OthersSeconds);
+    }
+
+    /// <summary>By its number, as messages name it: ranks change with generations.</summary>
+    private static void WriteWorker(Utf8JsonWriter json, RosterEntry worker)
+    {
+        json.WriteNumber("worker", worker.Slot);
+        json.WriteNumber("pid", worker.ProcessId);
+        json.WriteString("host", worker.Host);
+    }
+
+    private static void WriteSeconds(Utf8JsonWriter json, string name, double seconds) => WriteFigure(json, name, Math.Round(seconds, 6));
 
     private static void WriteRegularization(Utf8JsonWriter json, EpochMetrics metrics)
     {

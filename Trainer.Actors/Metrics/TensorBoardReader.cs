@@ -15,7 +15,7 @@ public sealed class TensorBoardReader(string folder, TimeProvider? clock = null)
     /// <summary>Writes an epoch's figures, such as <c>loss/train</c>, <c>loss/validation</c> and <c>regularization/conv1/kernel</c>; other events say nothing here.</summary>
     public void Read(IRunEvent message)
     {
-        if (message is not EpochEnded { Metrics: var metrics })
+        if (message is not EpochEnded { Metrics: var metrics, Workers: var workers })
         {
             return;
         }
@@ -33,6 +33,13 @@ public sealed class TensorBoardReader(string folder, TimeProvider? clock = null)
 
         summary.Value.Add(Scalar("images_per_second", metrics.ImagesPerSecond));
         summary.Value.Add(Scalar("learning_rate", metrics.LearningRate));
+        foreach (var times in workers)
+        {
+            summary.Value.Add(Scalar($"computing_seconds/worker_{times.Worker.Slot}", times.Computing));
+            summary.Value.Add(Scalar($"wait_seconds/worker_{times.Worker.Slot}", times.Waiting));
+            summary.Value.Add(Scalar($"communication_seconds/worker_{times.Worker.Slot}", times.Communicating));
+        }
+
         Write(summary, metrics.Epoch);
     }
 

@@ -91,7 +91,7 @@ public sealed class Replica : IDisposable
         private set => Volatile.Write(ref isReducing, value);
     }
 
-    /// <summary>Seconds that it has spent in steps' reductions, in all.</summary>
+    /// <summary>Seconds that it has spent in collectives within steps, in all.</summary>
     public double WaitSeconds { get; private set; }
 
     /// <summary>Called in each step when the gradient is reduced and nothing is changed yet.</summary>
@@ -129,7 +129,9 @@ public sealed class Replica : IDisposable
         GradientScale = scaling?.Scale ?? 1;
         Buffers.BeginStep();
         var samples = batches.Sum(static b => b.GlobalCount) / gradient.Parts;
+        var within = gradient.WaitSeconds;
         gradient.Compute(batches, new StepScope(Step, samples, GradientScale, stopRequested));
+        WaitSeconds += gradient.WaitSeconds - within;
         Reduce();
         own?.Reduced();
         Reduced?.Invoke(this);

@@ -33,6 +33,7 @@ public sealed class Worker : IWorker
     private int haltedUpTo;
     private volatile WorkerSession? session;
     private volatile bool working;
+    private long progress;
     private volatile bool stopRequested;
     private Rates rates = new(0, 0);
 
@@ -74,7 +75,7 @@ public sealed class Worker : IWorker
     public void Order(IMessage command)
     {
         var number = Interlocked.Increment(ref ordered);
-        commands.Post(() => Obey(command, number));
+        commands.Post(() => Work(() => Obey(command, number)));
     }
 
     private void Obey(IMessage command, int number)
@@ -118,11 +119,12 @@ public sealed class Worker : IWorker
             Generation = generation,
             Step = current?.Position.Step ?? 0,
             Epoch = current?.Position.Epoch ?? 0,
-            Activity = !working ? Activity.Standing : current!.IsReducing ? Activity.Reducing : Activity.Computing,
+            Activity = !working ? Activity.Standing : current is { IsReducing: true } ? Activity.Reducing : Activity.Computing,
             ImagesPerSecond = rates.ImagesPerSecond,
             Loss = rates.Loss,
             StepSeconds = computing,
             WaitSeconds = waiting,
+            Progress = Interlocked.Read(ref progress),
         };
     }
 
@@ -182,13 +184,14 @@ public sealed class Worker : IWorker
         }
     }
 
-    private void Train(TrainEpoch message) => Work(() =>
+    private void Train(TrainEpoch message)
     {
         var started = System.Diagnostics.Stopwatch.StartNew();
         var meter = new ProgressMeter(ProgressInterval);
         session!.Decide(message.Decided);
         var stop = session.TrainEpoch(message.Epoch, () => stopRequested, step =>
         {
+            Advance();
             if (meter.Count(step.Samples) is { } rate) rates = new Rates(rate, step.Loss);
         });
         report(new EpochTrained
@@ -200,11 +203,12 @@ public sealed class Worker : IWorker
             Seconds = started.Elapsed.TotalSeconds,
             LearningRate = session.LearningRate,
             Stop = stop,
+            Times = session.Times.Clone(),
         });
-    });
+    }
 
-    private void Validate(Validate message) => Work(() =>
-        report(new Validated { Generation = generation, Epoch = message.Epoch, Sums = session!.Validate(static () => { }) }));
+    private void Validate(Validate message) =>
+        report(new Validated { Generation = generation, Epoch = message.Epoch, Sums = session!.Validate(Advance) });
 
     private void Deliver(DeliverState message)
     {
@@ -232,9 +236,13 @@ public sealed class Worker : IWorker
         }
         finally
         {
+            Advance();
             working = false;
         }
     }
+
+    /// <summary>The thread has come on with something.</summary>
+    private void Advance() => Interlocked.Increment(ref progress);
 
     /// <summary>The script was checked at home: here it can only be wrong if the two are not the same version.</summary>
     private TrainPlan PlanOf(Job job)

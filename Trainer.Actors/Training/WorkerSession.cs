@@ -29,6 +29,9 @@ public sealed class WorkerSession : IDisposable
     private Tensor? bestParameters;
     private Tensor? bestBuffers;
 
+    // The first step of a generation is not like the others: connections and caches are new.
+    private bool isFirstStep;
+
     // The run is ending: the replica has the best weights, and what is kept as the best are the last ones.
     private bool hasBestInPlace;
 
@@ -74,6 +77,9 @@ public sealed class WorkerSession : IDisposable
     /// <summary>Seconds of this worker's own computing, and of its waiting for its peers, in the last steps' mean; read from other threads.</summary>
     public (double Computing, double Waiting) StepSeconds { get; private set; }
 
+    /// <summary>Where the time of the last call of <see cref="TrainEpoch"/> went.</summary>
+    public StepTimes Times { get; private set; } = new();
+
     /// <summary>Takes part in a generation: its peers, and this worker's part of the batches.</summary>
     /// <param name="collective">Joins it with its peers; the session disposes it when it enters the next, or ends.</param>
     /// <param name="form">Who they are, and whose state counts.</param>
@@ -82,6 +88,7 @@ public sealed class WorkerSession : IDisposable
     {
         replica.Collective.Dispose();
         replica.Join(collective);
+        isFirstStep = true;
         (training, validation) = Loaders(collective.Rank.Value, [.. form.Members.Select(static member => member.Share)]);
         Decide(form.Decided);
         if (form.Synchronise) Synchronise(form);
@@ -103,20 +110,22 @@ public sealed class WorkerSession : IDisposable
         }
 
         if (Position.StepInEpoch == 0) replica.BeginEpoch();
+        Times = new StepTimes();
+        var (started, waited) = (Stopwatch.GetTimestamp(), replica.WaitSeconds);
         Trace.At(epoch, replica.Step + 1);
         foreach (var batches in training.TrainEpoch(epoch, (int)Position.StepInEpoch * plan.Accumulate).Chunk(plan.Accumulate * training.Parts))
         {
             LearningRate = schedule(
                 initialRate, new SchedulePoint(replica.Step, stepsPerEpoch, stepsPerEpoch * plan.Epochs, Position.Plateau.Reductions));
-            var (started, waited) = (Stopwatch.GetTimestamp(), replica.WaitSeconds);
             var result = replica.Take(batches, LearningRate, stopRequested());
-            Measure(Stopwatch.GetElapsedTime(started).TotalSeconds, replica.WaitSeconds - waited);
             foreach (var batch in batches)
             {
                 batch.Dispose();
             }
 
             Commit(result);
+            Measure(Stopwatch.GetElapsedTime(started).TotalSeconds, replica.WaitSeconds - waited);
+            (started, waited) = (Stopwatch.GetTimestamp(), replica.WaitSeconds);
             Trace.At(epoch, replica.Step + 1);
             onStep(result);
             if (result.StopRequested) return StopCause.StopRequested;
@@ -283,9 +292,17 @@ public sealed class WorkerSession : IDisposable
         copy.copy_(current);
     }
 
-    /// <summary>Means in which a step counts for a tenth.</summary>
+    /// <summary>Adds a step to the sums, and to means in which it counts for a tenth.</summary>
     private void Measure(double step, double waiting)
     {
+        if (!isFirstStep)
+        {
+            Times.Steps++;
+            Times.ComputingSeconds += step - waiting;
+            Times.ReducingSeconds += waiting;
+        }
+
+        isFirstStep = false;
         var (computed, waited) = StepSeconds;
         StepSeconds = computed.Equals(0)
             ? (step - waiting, waiting)

@@ -114,6 +114,8 @@ let tests =
               [ EpochTrained(Generation = 1L, Epoch = 1) :> IMessage, "without sums"
                 EpochTrained(Generation = 1L, Epoch = 1, Sums = EpochSums(Samples = 1L)), "0 figures"
                 EpochTrained(Generation = 1L, Seconds = nan, Sums = EpochSums()), "no sensible time"
+                EpochTrained(Generation = 1L, Times = StepTimes(Steps = -1L), Sums = EpochSums()),
+                "no sensible step times"
                 Validated(Generation = 1L), "without sums"
                 Heartbeat(Generation = 1L, StepSeconds = nan), "no sensible times"
                 WorkerHalted(HasState = true), "without a position"

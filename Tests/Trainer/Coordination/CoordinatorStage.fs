@@ -76,17 +76,22 @@ type Stage(settings: RunSettings) =
     /// Lets time pass in which the machine is not asked.
     member _.Pass seconds = now <- now + seconds
 
-    /// Lets time pass; workers that are named send a heartbeat every half second.
-    member stage.Wait(seconds: float, alive: int list) =
+    /// Lets time pass; workers send these heartbeats every half second, made anew each time.
+    member stage.WaitWith(seconds: float, beats: unit -> (int * Heartbeat) list) =
         let until = now + seconds
 
         while now < until do
             now <- now + 0.5
 
-            for worker in alive do
-                stage.Say(worker, Heartbeat(Generation = machine.Generation))
+            for worker, beat in beats () do
+                beat.Generation <- machine.Generation
+                stage.Say(worker, beat)
 
             stage.Handle(CoordinatorInput.Tick())
+
+    /// Lets time pass; workers that are named send a heartbeat every half second.
+    member stage.Wait(seconds: float, alive: int list) =
+        stage.WaitWith(seconds, (fun () -> [ for worker in alive -> worker, Heartbeat() ]))
 
     /// What a worker was told of this type since this was last asked.
     member _.Heard<'T when 'T :> IMessage>(worker: int) : 'T list =
@@ -99,6 +104,8 @@ type Stage(settings: RunSettings) =
 
         sent.RemoveAll(fun (w, m) -> w = worker && m :? 'T) |> ignore
         heard
+
+    member stage.First<'T when 'T :> IMessage>(worker: int) : 'T = List.head (stage.Heard<'T> worker)
 
     member stage.Last<'T when 'T :> IMessage>(worker: int) : 'T = List.last (stage.Heard<'T> worker)
 

@@ -16,6 +16,16 @@ let metrics epoch values = regularizedMetrics epoch values []
 let epochEnded keepAsBest metrics =
     EpochEnded(metrics, EarlyStoppingDecision(keepAsBest, false, EarlyStoppingState()))
 
+/// Of an epoch of ten steps, by the number of the worker, its own work and its time in collectives.
+let times (told: (int * float * float) list) =
+    WorkerTimes.Of
+        [ for slot, computing, reducing in told ->
+              struct (RosterEntry(slot, "alpha", 4711 + slot, "cpu", 1),
+                      StepTimes(Steps = 10L, ComputingSeconds = computing, ReducingSeconds = reducing)) ]
+
+let epochWithTimes metrics told =
+    EpochEnded(metrics, EarlyStoppingDecision(false, false, EarlyStoppingState()), Workers = times told)
+
 let usualValues =
     [ "train_loss", 0.5; "train_accuracy", 0.75; "val_loss", 0.25; "val_accuracy", 0.875 ]
 

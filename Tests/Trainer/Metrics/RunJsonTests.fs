@@ -51,6 +51,28 @@ let tests =
                   ",\"regularization_loss\":0.75,\"regularization_losses\":{\"conv1/kernel\":0.25,\"dense1/bias\":0.5},\"images_per_second\""
                   "by name"
           }
+          test "an epoch says where each worker's time went" {
+              let ended = epochWithTimes (metrics 2 usualValues) [ 0, 1.0, 2.5; 2, 3.0, 0.5 ]
+
+              Expect.stringEnds
+                  (List.exactlyOne (lines ended))
+                  (",\"best\":false,\"workers\":["
+                   + "{\"worker\":0,\"pid\":4711,\"host\":\"alpha\",\"steps\":10,\"computing_seconds\":1,\"wait_seconds\":2,\"communication_seconds\":0.5},"
+                   + "{\"worker\":2,\"pid\":4713,\"host\":\"alpha\",\"steps\":10,\"computing_seconds\":3,\"wait_seconds\":0,\"communication_seconds\":0.5}]}")
+                  "sums by worker"
+          }
+          test "a straggler is named, with the others' time" {
+              let found = StragglerRule.Find(times [ 0, 1.0, 2.5; 2, 3.0, 0.5 ]) |> Seq.exactlyOne
+
+              let struct (slow, others) = found
+
+              Expect.equal
+                  (lines (StragglerFound(slow, 3, others)))
+                  [ "{\"event\":\"straggler\","
+                    + at
+                    + ",\"epoch\":3,\"worker\":2,\"pid\":4713,\"host\":\"alpha\",\"step_seconds\":0.3,\"others_step_seconds\":0.1}" ]
+                  "one line"
+          }
           test "what is not finite is null" {
               let values = [ "train_loss", nan; "val_loss", infinity ]
 

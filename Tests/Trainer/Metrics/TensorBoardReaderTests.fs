@@ -219,6 +219,17 @@ let tests =
                       [ "regularization/conv1/kernel", Scalar 0.25f; "regularization/dense1/bias", Scalar 0.5f ]
                       "tags")
           }
+          test "each worker's times are scalars under its number" {
+              writing (fun folder reader ->
+                  reader.Read(epochWithTimes (metrics 1 []) [ 3, 2.0, 1.5 ])
+
+                  Expect.equal
+                      [ for _, tag, value in List.skip 2 (readBack folder) -> tag, value ]
+                      [ "computing_seconds/worker_3", Scalar 2.0f
+                        "wait_seconds/worker_3", Scalar 0.0f
+                        "communication_seconds/worker_3", Scalar 1.5f ]
+                      "tags")
+          }
           test "a metric's name keeps its underscores" {
               writing (fun folder reader ->
                   reader.Read(epochEnded false (metrics 1 [ "val_top_5_accuracy", 1.0 ]))

@@ -17,7 +17,7 @@ public sealed partial class CoordinatorMachine
         public override void Receive(Member from, IMessage message)
         {
             if (message is not EpochTrained answer || answer.Epoch != epoch || !trained.Answer(from, answer)) return;
-            Machine.EndTraining(trained.InRankOrder[0]);
+            Machine.EndTraining(trained.InRankOrder);
         }
 
         public override void Joined(Member member) => Machine.Regroup(JoinReason([member]));
@@ -25,22 +25,17 @@ public sealed partial class CoordinatorMachine
         public override void Tick()
         {
             if (trained.Repeat() && Machine.interrupted) Machine.TellGeneration(new StopAtNextStep { Generation = Machine.generation });
-            foreach (var member in Machine.generationMembers.Where(IsStalled).ToList())
-            {
-                var seconds = (Machine.now - member.Moved).TotalSeconds;
-                Machine.Lose(member, new Loss(string.Create(null, $"has been at one step for {seconds:0.0} s"), IsConfirmed: false));
-                if (Machine.stage != this) return;
-            }
+            GiveUpStalled(trained);
         }
-
-        /// <summary>One that waits for its peers is not the one that holds them up.</summary>
-        private bool IsStalled(Member member) =>
-            member.Beat is { Activity: Activity.Computing } beat && Machine.now - member.Moved > Machine.Patience.StallOf(beat.StepSeconds);
     }
 
-    private void EndTraining(EpochTrained trained)
+    /// <summary>Slots of those that were said to hold the others up.</summary>
+    private readonly HashSet<int> stragglers = [];
+
+    private void EndTraining(IReadOnlyList<EpochTrained> answers)
     {
         // All have answered: every step of the epoch was applied by every member.
+        var trained = answers[0];
         committed = trained.Step;
         if (trained.Stop == StopCause.StopRequested)
         {
@@ -48,12 +43,13 @@ public sealed partial class CoordinatorMachine
         }
         else
         {
-            Begin(new ValidatingPhase(trained));
+            var times = WorkerTimes.Of(generationMembers.Zip(answers, static (member, answer) => (member.Entry, (StepTimes?)answer.Times)));
+            Begin(new ValidatingPhase(trained, times));
         }
     }
 
     /// <summary>Each worker measures its part of the validation samples. A validation that is cut begins again.</summary>
-    private sealed class Validating(CoordinatorMachine machine, EpochTrained trained) : Working(machine)
+    private sealed class Validating(CoordinatorMachine machine, EpochTrained trained, IReadOnlyList<WorkerTimes> times) : Working(machine)
     {
         private readonly Roll<EpochSums> validated = new(
             machine, () => new Validate { Generation = machine.generation, Epoch = trained.Epoch });
@@ -70,14 +66,18 @@ public sealed partial class CoordinatorMachine
 
         public override void Judged(CoordinatorInput.Judged judged)
         {
-            if (judged.Epoch == trained.Epoch && validated.IsComplete) Machine.Decide(judged, trained.Stop);
+            if (judged.Epoch == trained.Epoch && validated.IsComplete) Machine.Decide(judged, trained.Stop, times);
         }
 
-        public override void Tick() => validated.Repeat();
+        public override void Tick()
+        {
+            validated.Repeat();
+            GiveUpStalled(validated);
+        }
     }
 
     /// <summary>One decision for the whole cluster: each worker has it before its next step, by whatever message comes first.</summary>
-    private void Decide(CoordinatorInput.Judged judged, StopCause stop)
+    private void Decide(CoordinatorInput.Judged judged, StopCause stop, IReadOnlyList<WorkerTimes> times)
     {
         var (epoch, decision) = (judged.Epoch, judged.Decision);
         bestMetrics = decision.KeepAsBest ? metrics : bestMetrics;
@@ -89,7 +89,8 @@ public sealed partial class CoordinatorMachine
             EarlyStopping = decision.State,
             Plateau = settings.Plateau is { } watched ? PlateauRule.Decide(watched, Plateau, metrics![watched.Monitor]) : Plateau,
         };
-        Publish(new EpochEnded(metrics!, decision));
+        Publish(new EpochEnded(metrics!, decision) { Workers = times });
+        NameStragglers(epoch, times);
         Request(StateNames.Checkpoint(committed, decision.KeepAsBest), StateContent.Checkpoint);
         Request(StateNames.Histograms(epoch), StateContent.Histograms);
         switch (decision.Stop, stop, epoch >= settings.Epochs)
@@ -99,6 +100,15 @@ public sealed partial class CoordinatorMachine
             case (_, _, true): Finish(StopReason.Epochs, settings.RestoreBest); break;
             case var _ when interrupted: Finish(StopReason.Interrupted, restoreBest: false); break;
             default: Begin(new TrainingPhase(epoch + 1)); break;
+        }
+    }
+
+    /// <summary>Each once: who is slow by its place is so in every epoch.</summary>
+    private void NameStragglers(int epoch, IReadOnlyList<WorkerTimes> times)
+    {
+        foreach (var (slow, others) in StragglerRule.Find(times).Where(found => stragglers.Add(found.Slow.Worker.Slot)))
+        {
+            Publish(new StragglerFound(slow, epoch, others));
         }
     }
 }

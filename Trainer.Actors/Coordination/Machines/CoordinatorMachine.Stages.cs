@@ -69,12 +69,23 @@ public sealed partial class CoordinatorMachine
 
         public override void Interrupted(Member member, WorkerFailed failure) =>
             Machine.Regroup($"{Capitalised(member)} could not go on at step {Machine.committed}: {failure.Reason}", failure.LostPeer, member);
+
+        /// <summary>Gives up those whose answer is missing and who do not come on with anything, though their actors speak.</summary>
+        protected void GiveUpStalled<T>(Roll<T> roll)
+        {
+            foreach (var (member, still) in roll.Stalled.ToList())
+            {
+                Machine.Lose(member, new Loss(string.Create(null, $"has made no progress for {still.TotalSeconds:0.0} s"), IsConfirmed: false));
+                if (Machine.stage != this) return;
+            }
+        }
     }
 
     /// <summary>A command to each member of a generation, said again to those that have not answered.</summary>
     private sealed class Roll<T>(CoordinatorMachine machine, Func<IMessage> command)
     {
         private readonly RollCall<T> call = new(Enumerable.Range(0, machine.generationMembers.Count));
+        private readonly TimeSpan since = machine.now;
         private TimeSpan said = machine.now;
 
         public bool IsComplete => call.IsComplete;
@@ -83,6 +94,17 @@ public sealed partial class CoordinatorMachine
 
         /// <summary>Whose answer is missing.</summary>
         public string Missing => string.Join(", ", call.Missing.Order().Select(rank => machine.generationMembers[rank].ToString()));
+
+        /// <summary>
+        /// Whose answer is missing and who has stood still for too long, and for how long. One that waits for its peers is not
+        /// the one that holds them up, and its collective ends the wait.
+        /// </summary>
+        public IEnumerable<(Member Member, TimeSpan Still)> Stalled =>
+            from rank in call.Missing
+            let member = machine.generationMembers[rank]
+            let still = machine.now - (member.Moved > since ? member.Moved : since)
+            where member.Beat is not { Activity: Activity.Reducing } && still > machine.Patience.StallOf(member.Beat?.StepSeconds ?? 0)
+            select (member, still);
 
         public Roll<T> Say()
         {
@@ -125,11 +147,11 @@ public sealed partial class CoordinatorMachine
         public Stage Begin(CoordinatorMachine machine) => new Training(machine, Epoch);
     }
 
-    private sealed record ValidatingPhase(EpochTrained Trained) : IPhase
+    private sealed record ValidatingPhase(EpochTrained Trained, IReadOnlyList<WorkerTimes> Times) : IPhase
     {
         public bool TakesNewcomers => false;
 
-        public Stage Begin(CoordinatorMachine machine) => new Validating(machine, Trained);
+        public Stage Begin(CoordinatorMachine machine) => new Validating(machine, Trained, Times);
     }
 
     private sealed record FinishingPhase(StopReason Reason, bool RestoresBest) : IPhase

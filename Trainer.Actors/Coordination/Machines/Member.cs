@@ -27,7 +27,7 @@ internal sealed class Member(RosterEntry entry, object? channel, ByteString inca
     /// <summary>When it was last heard of.</summary>
     public TimeSpan Heard { get; set; } = now;
 
-    /// <summary>When its step or its activity last changed.</summary>
+    /// <summary>When what its thread does was last seen to come on.</summary>
     public TimeSpan Moved { get; set; } = now;
 
     public Heartbeat? Beat { get; private set; }
@@ -36,9 +36,13 @@ internal sealed class Member(RosterEntry entry, object? channel, ByteString inca
 
     public void Note(Heartbeat beat, TimeSpan at)
     {
-        if (Beat is null || (Beat.Generation, Beat.Step, Beat.Activity) != (beat.Generation, beat.Step, beat.Activity)) Moved = at;
+        if (Beat is null || DoneOf(Beat) != DoneOf(beat)) Moved = at;
         Beat = beat;
     }
+
+    /// <summary>What a thread has done: where it changes, the thread comes on.</summary>
+    public static (long Generation, long Step, long Progress, Activity Activity) DoneOf(Heartbeat beat) =>
+        (beat.Generation, beat.Step, beat.Progress, beat.Activity);
 
     /// <summary>As its peers are told of it.</summary>
     public Protocol.Member Described => new()

@@ -15,8 +15,14 @@ public sealed record Patience
     /// <summary>Any word of a worker at all, besides ten of its steps: its actor sends some several times a second.</summary>
     public TimeSpan Silence { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>A worker that computes to come to the end of a step, besides fifty of its steps.</summary>
+    /// <summary>A worker that has something to do to come on with it, by a step or a batch of validation, besides fifty of its steps.</summary>
     public TimeSpan Stall { get; init; } = TimeSpan.FromSeconds(120);
+
+    /// <summary>
+    /// The same until its first step has been measured: kernels are loaded and chosen in it, and nobody knows yet how long a
+    /// step of this network takes there.
+    /// </summary>
+    public TimeSpan FirstStep { get; init; } = TimeSpan.FromMinutes(10);
 
     /// <summary>Members of the last generation to come over to a coordinator that takes the run over, where a majority has.</summary>
     public TimeSpan Assuming { get; init; } = TimeSpan.FromSeconds(0.5);
@@ -38,5 +44,5 @@ public sealed record Patience
 
     public TimeSpan SilenceOf(double stepSeconds) => Silence + TimeSpan.FromSeconds(10 * stepSeconds);
 
-    public TimeSpan StallOf(double stepSeconds) => Stall + TimeSpan.FromSeconds(50 * stepSeconds);
+    public TimeSpan StallOf(double stepSeconds) => stepSeconds > 0 ? Stall + TimeSpan.FromSeconds(50 * stepSeconds) : FirstStep;
 }

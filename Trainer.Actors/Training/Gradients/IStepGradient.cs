@@ -10,6 +10,9 @@ internal interface IStepGradient : IDisposable
     /// <summary>How many slices this worker has of each batch.</summary>
     int Parts { get; }
 
+    /// <summary>Seconds of <see cref="Compute"/> that were spent in sums over the whole batch, in all.</summary>
+    double WaitSeconds { get; }
+
     /// <summary>Computes this worker's part.</summary>
     /// <param name="slices">Batch by batch, as the loader gives them.</param>
     /// <param name="scope">The step.</param>

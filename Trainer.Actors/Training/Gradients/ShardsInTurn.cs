@@ -8,6 +8,9 @@ internal sealed class ShardsInTurn(SlicePass pass, ShardSums sums) : IStepGradie
 {
     public int Parts => sums.Shards;
 
+    /// <summary>Its shards ask nothing of each other while they are computed.</summary>
+    public double WaitSeconds => 0;
+
     public void Compute(IReadOnlyList<Batch> slices, StepScope scope) => sums.Fill(shard =>
     {
         pass.BackPropagate(sums.SlicesOf(shard, slices), scope);

@@ -28,6 +28,8 @@ internal sealed class ShardsTogether : IStepGradient
 
     public int Parts => deal.Own.Count;
 
+    public double WaitSeconds => group.WaitSeconds;
+
     public void Compute(IReadOnlyList<Batch> slices, StepScope scope)
     {
         group.Begin();

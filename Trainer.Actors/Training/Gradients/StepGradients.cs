@@ -29,10 +29,11 @@ internal sealed class StepGradients(
     /// <exception cref="UserException">There are more ranks than shards.</exception>
     public IStepGradient Among(SlicePass main, ICollective collective)
     {
-        main.Module.Step = new StepContext(plan.Seed, collective);
+        var statistics = new TimedSum(collective);
+        main.Module.Step = new StepContext(plan.Seed, statistics);
         if (ShardDeal.Of(plan, collective.Rank.Value, collective.WorldSize.Value) is not { } deal)
         {
-            return new WholeSlice(main, ReductionOf(main, collective));
+            return new WholeSlice(main, ReductionOf(main, collective), statistics);
         }
 
         var sums = new ShardSums(deal, arena, collective);

@@ -4,9 +4,11 @@ using CnnCluster.Trainer.Protocol;
 namespace CnnCluster.Trainer.Training.Gradients;
 
 /// <summary>A worker computes its slice of a batch as a whole, and the workers' gradients are summed.</summary>
-internal sealed class WholeSlice(SlicePass pass, GradientReduction reduction) : IStepGradient
+internal sealed class WholeSlice(SlicePass pass, GradientReduction reduction, TimedSum statistics) : IStepGradient
 {
     public int Parts => 1;
+
+    public double WaitSeconds => statistics.WaitSeconds;
 
     public void Compute(IReadOnlyList<Batch> slices, StepScope scope) => pass.BackPropagate(slices, scope, reduction.Marks);
 

@@ -1,0 +1,151 @@
+/// The coordinator's rules where a worker hangs, or is slow.
+module CnnCluster.Tests.Trainer.Coordination.HeldUpTests
+
+open Expecto
+open CnnCluster.Trainer.Coordination
+open CnnCluster.Trainer.Protocol
+open CnnCluster.Tests.Trainer.Coordination.CoordinatorStage
+
+/// Of a script that has one.
+let private oneFigure =
+    let sums = EpochSums(Samples = 1L)
+    sums.Figures.Add 1.0
+    sums
+
+/// Of one that has taken steps of a tenth of a second, and does a command.
+let private computing progress =
+    Heartbeat(Activity = Activity.Computing, StepSeconds = 0.1, Progress = progress)
+
+/// Three workers, two of which have validated the first epoch.
+let private validating () =
+    let stage = begun 3
+
+    for worker in 0..2 do
+        stage.Say(worker, EpochTrained(Generation = 1L, Epoch = 1, Step = 10L, Sums = oneFigure, Seconds = 1.0))
+
+    for worker in [ 0; 2 ] do
+        stage.Say(worker, Validated(Generation = 1L, Epoch = 1, Sums = oneFigure))
+
+    stage
+
+[<Tests>]
+let tests =
+    testList
+        "Trainer.Coordination.CoordinatorMachine.Held up"
+        [ test "one whose thread hangs in validation is given up, though its actor speaks" {
+              let stage = validating ()
+
+              let beats () =
+                  [ 0, Heartbeat(); 1, computing 7L; 2, Heartbeat() ]
+
+              stage.WaitWith(124.0, beats)
+              Expect.isEmpty (stage.Heard<Expelled> 1) "two minutes and fifty of its steps are not over"
+              stage.WaitWith(3.0, beats)
+              Expect.stringContains (stage.First<Expelled> 1).Reason "has made no progress for 125" "why"
+              stage.Halt([ 0; 2 ], 10L)
+              stage.Ready([ 0; 2 ], 10L)
+              Expect.equal stage.State "Validating" "the others validate anew"
+          }
+          test "one that comes on with its validation has as long as it takes" {
+              let stage = validating ()
+              let mutable batches = 0L
+
+              stage.WaitWith(
+                  1000.0,
+                  fun () ->
+                      batches <- batches + 1L
+                      [ 0, Heartbeat(); 1, computing (batches / 200L); 2, Heartbeat() ]
+              )
+
+              Expect.equal
+                  (stage.State, stage.Heard<Expelled> 1)
+                  ("Validating", [])
+                  "a batch in 100 s is slow, and no hang"
+          }
+          test "one that hangs in copying its state is given up while the others wait for it in their step" {
+              let stage = begun 2
+              let waits = Heartbeat(Activity = Activity.Reducing, StepSeconds = 0.1)
+              stage.WaitWith(130.0, (fun () -> [ 0, computing 3L; 1, waits ]))
+              Expect.stringContains (stage.First<Expelled> 0).Reason "has made no progress" "the one that computes"
+              Expect.isEmpty (stage.Heard<Expelled> 1) "not the one that waits"
+          }
+          test "a first step may take longer than any that has been measured" {
+              let stage = begun 1
+
+              let first () =
+                  [ 0, Heartbeat(Activity = Activity.Computing) ]
+
+              stage.WaitWith(590.0, first)
+              Expect.equal stage.State "Training" "nobody knows how long a step takes here"
+              stage.WaitWith(20.0, first)
+              Expect.stringContains (ended stage).Message "has made no progress" "nor is it waited for without a bound"
+          }
+          test "one that stands still though it has not answered is given up" {
+              let stage = validating ()
+              let idle = Heartbeat(StepSeconds = 0.1)
+              stage.WaitWith(130.0, (fun () -> [ 0, idle.Clone(); 1, idle.Clone(); 2, idle.Clone() ]))
+              Expect.isNonEmpty (stage.Heard<Expelled> 1) "nothing waits without a bound"
+              Expect.isEmpty (stage.Heard<Expelled> 0) "not those that have answered"
+          }
+          test "a worker that holds the others up is named once, with the epoch's times" {
+              let stage = begun 3
+
+              let train steps epoch =
+                  for worker, seconds in [ 0, 1.0; 1, 3.0; 2, 1.1 ] do
+                      stage.Say(
+                          worker,
+                          EpochTrained(
+                              Generation = 1L,
+                              Epoch = epoch,
+                              Step = int64 epoch * 10L,
+                              Sums = oneFigure,
+                              Seconds = 1.0,
+                              Times =
+                                  StepTimes(Steps = steps, ComputingSeconds = seconds, ReducingSeconds = 4.0 - seconds)
+                          )
+                      )
+
+                  for worker in 0..2 do
+                      stage.Say(worker, Validated(Generation = 1L, Epoch = epoch, Sums = oneFigure))
+
+              let named () =
+                  [ for event in stage.Events do
+                        match event with
+                        | :? StragglerFound as found -> found.Worker.Worker.Slot, found.Epoch, found.OthersSeconds
+                        | _ -> () ]
+
+              train 10L 1
+              Expect.isEmpty (named ()) "a few steps may say anything"
+              train 10L 2
+              train 10L 3
+              Expect.equal [ for slot, epoch, _ in named () -> slot, epoch ] [ 1, 2 ] "of two epochs, and once"
+
+              let times =
+                  stage.Events
+                  |> Seq.pick (function
+                      | :? EpochEnded as ended -> Some [ for worker in ended.Workers -> worker.Waiting ]
+                      | _ -> None)
+
+              Expect.equal times [ 2.0; 0.0; 1.9 ] "who waits for whom"
+          }
+          test "a hundred steps are enough to name who holds the others up" {
+              let stage = begun 2
+
+              for worker, seconds in [ 0, 1.0; 1, 2.0 ] do
+                  stage.Say(
+                      worker,
+                      EpochTrained(
+                          Generation = 1L,
+                          Epoch = 1,
+                          Step = 100L,
+                          Sums = oneFigure,
+                          Seconds = 1.0,
+                          Times = StepTimes(Steps = 100L, ComputingSeconds = seconds)
+                      )
+                  )
+
+              for worker in 0..1 do
+                  stage.Say(worker, Validated(Generation = 1L, Epoch = 1, Sums = oneFigure))
+
+              Expect.exists stage.Events (fun event -> event :? StragglerFound) "named"
+          } ]

@@ -1,0 +1,21 @@
+namespace CnnCluster.Trainer.Coordination;
+
+/// <summary>Which worker holds the others up.</summary>
+public static class StragglerRule
+{
+    /// <summary>How much longer than the others' its own work in a step must take.</summary>
+    public const double Factor = 1.25;
+
+    /// <summary>Of an epoch's times, the workers whose own work in a step took more than 1.25 times the median of the others'.</summary>
+    /// <returns>Each with that median, in seconds; none where fewer than two workers were timed.</returns>
+    public static IReadOnlyList<(WorkerTimes Slow, double OthersSeconds)> Find(IReadOnlyList<WorkerTimes> times) =>
+    [
+        .. from slow in times
+           let others = times.Where(other => other != slow).Select(static other => other.StepSeconds).Order().ToList()
+           where others.Count > 0 && slow.StepSeconds > Factor * Median(others)
+           select (slow, Median(others)),
+    ];
+
+    private static double Median(List<double> ordered) =>
+        (ordered[(ordered.Count - 1) / 2] + ordered[ordered.Count / 2]) / 2;
+}
