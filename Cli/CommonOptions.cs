@@ -28,6 +28,24 @@ internal static class CommonOptions
         HelpName = "NAME",
     };
 
+    public static Option<string?> Health() => new("--health")
+    {
+        Description = "Answer /healthz and /readyz by HTTP here, for orchestrators; a port alone is loopback's, and port 0 takes one that is free",
+        HelpName = "HOST:PORT",
+    };
+
+    public static Option<string?> LogLevel() => new("--log-level")
+    {
+        Description = "What is logged on standard error: debug, info, warning, error or none (default: CNN_LOG, then none; info with --log-format)",
+        HelpName = "LEVEL",
+    };
+
+    public static Option<string?> LogFormat() => new("--log-format")
+    {
+        Description = "How it is logged: text, or json, which makes a JSON object of each line of standard error (default: text)",
+        HelpName = "FORMAT",
+    };
+
     public static Option<int?> Threads() => new("--threads")
     {
         Description = "Intra-op threads of each worker (default: cores divided by workers)",

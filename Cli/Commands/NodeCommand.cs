@@ -23,32 +23,36 @@ internal static class NodeCommand
         var (certificates, host) = (CommonOptions.Certificates(), CommonOptions.Host());
         var output = new Option<string?>("--out") { Description = "The run's folder, if this node comes to lead the run (default: runs/NAME-TIME)", HelpName = "DIR" };
         var json = new Option<bool>("--json") { Description = "Print the events of a run that this node leads as JSON lines" };
+        var observing = new Observing();
         var command = new Command("node", "Offer this machine's devices to a training run") { join, certificates, host, devices, share, firstSlot, output, json };
-        command.SetAction((parse, _) =>
+        foreach (var option in observing.Options) command.Add(option);
+        command.SetAction(async (parse, _) =>
         {
+            using var observed = observing.Begin(parse);
             var ticket = Ticket(parse.GetValue(join)!);
             var least = (int)CommonOptions.AtLeast(1, parse.GetValue(share), "--share");
             var offer = new WorkerOffer(ticket.Token, parse.GetValue(firstSlot), CommonOptions.SplitDevices(parse.GetValue(devices)), least);
             var network = NetworkTowards(ticket.Home, parse.GetValue(host), parse.GetValue(certificates));
+            observed.Announce(parse.GetValue(json) ? new JsonLinesReader(Console.Out, "") : new ConsoleProgress(Terminal.Error(observed.IsStructured), 0, 0));
             return offer.FirstSlot is null
-                ? RunAsync(ticket, network, offer, new NodeStandbyOptions(parse.GetValue(output), Say, Reader(parse.GetValue(json))), parse.GetValue(json))
-                : ServeHomeAsync(ticket, network, offer);
+                ? await RunAsync(ticket, network, offer, new NodeStandbyOptions(parse.GetValue(output), Say, Reader(parse.GetValue(json), observed)), observed, parse.GetValue(json))
+                : await ServeHomeAsync(ticket, network, offer, observed);
         });
         return command;
     }
 
     /// <summary>A node of its own: Ctrl-C ends it, and a run that it leads at the next step.</summary>
-    private static async Task<int> RunAsync(JoinTicket ticket, NodeNetwork network, WorkerOffer offer, NodeStandbyOptions options, bool json)
+    private static async Task<int> RunAsync(JoinTicket ticket, NodeNetwork network, WorkerOffer offer, NodeStandbyOptions options, Observed observed, bool json)
     {
         using var found = network;
-        var end = await Interruption.RunAsync(leave => NodeProcess.RunAsync(ticket.Home, network, offer, options, leave));
+        var end = await Interruption.RunAsync(leave => NodeProcess.RunAsync(ticket.Home, network, offer, options, observed.Observation, leave));
         if (end is { Led: { } outcome, Folder: { } led }) return OutcomeOutput.Conclude(outcome, led, json);
         if (end.Folder is { } kept) Say($"the last state is in {kept.Checkpoints}; cnn train --resume {kept.Location} goes on from it");
         return CodeOf(end);
     }
 
     /// <summary>A process that the run's home has started, and that ends with it.</summary>
-    private static async Task<int> ServeHomeAsync(JoinTicket ticket, NodeNetwork network, WorkerOffer offer)
+    private static async Task<int> ServeHomeAsync(JoinTicket ticket, NodeNetwork network, WorkerOffer offer, Observed observed)
     {
         using var found = network;
         using var leave = new CancellationTokenSource();
@@ -59,7 +63,7 @@ internal static class NodeCommand
 
         // Ctrl-C reaches every process of the terminal, and so may a termination: what it means is for the home to say.
         return CodeOf(await Interruption.AnsweringAsync(
-            LeaveToHome, () => NodeProcess.RunAsync(ticket.Home, network, offer, options: null, leave.Token)));
+            LeaveToHome, () => NodeProcess.RunAsync(ticket.Home, network, offer, options: null, observed.Observation, leave.Token)));
     }
 
     /// <summary>Where this node is found: by the name that is said, or by the address from which the run's home is reached.</summary>
@@ -76,9 +80,9 @@ internal static class NodeCommand
 
     private static void Say(string line) => Console.Error.WriteLine($"cnn node: {line}");
 
-    private static Func<RunFolder, RunRequest, long, IRunReader> Reader(bool json) => (folder, request, steps) => json
+    private static Func<RunFolder, RunRequest, long, IRunReader> Reader(bool json, Observed observed) => (folder, request, steps) => json
         ? new JsonLinesReader(Console.Out, folder.Location)
-        : new ConsoleProgress(Terminal.Error(), steps, request.Plan.Epochs);
+        : new ConsoleProgress(Terminal.Error(observed.IsStructured), steps, request.Plan.Epochs);
 
     private static void LeaveToHome(PosixSignalContext context) => context.Cancel = Console.IsInputRedirected;
 

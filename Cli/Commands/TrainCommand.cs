@@ -41,6 +41,8 @@ internal sealed class TrainCommand
     private readonly Option<long> traceSteps = new("--trace-steps") { Description = "Trace the parts of so many steps, from the first", DefaultValueFactory = _ => 1000, HelpName = "N" };
     private readonly Option<string?> record = new("--record-steps") { Description = "Write each step's weights and reduced gradient to a folder", Hidden = true };
 
+    private readonly Observing observing = new();
+
     private NodeNetwork? network;
 
     public static Command Create()
@@ -51,12 +53,14 @@ internal sealed class TrainCommand
             train.script, train.data, train.workers, train.processes, train.devices, train.threads, train.epochs,
             train.steps, train.changes, train.initial, train.resume, train.listen, train.certificates, train.host, train.minWorkers, train.wire, train.output, train.json, train.traceFile, train.traceSteps, train.record,
         };
+        foreach (var option in train.observing.Options) command.Add(option);
         command.SetAction((parse, _) => train.RunAsync(parse));
         return command;
     }
 
     private async Task<int> RunAsync(ParseResult parse)
     {
+        using var observed = observing.Begin(parse);
         using var found = network = Network(parse);
         var resumed = parse.GetValue(resume) is { } path ? Earlier(parse, path) : null;
         var earlier = resumed?.ReadSettings();
@@ -71,19 +75,19 @@ internal sealed class TrainCommand
         TorchLibrary.EnsureLoaded();
         Devices.Check(request.Layout.Devices);
         WarnOfSlowFloats(request);
-        return await Interruption.RunAsync(stop => TrainAsync(parse, request, samples, description, resumed, cache, stop));
+        return await Interruption.RunAsync(stop => TrainAsync(parse, request, samples, description, resumed, observed, cache, stop));
     }
 
     /// <summary>From here on there is what an interrupted run leaves behind: a folder, worker processes, files of a trace.</summary>
     private async Task<int> TrainAsync(
-        ParseResult parse, RunRequest asked, DataSet samples, RunDescription description, RunFolder? resumed, DataCache cache, CancellationToken stop)
+        ParseResult parse, RunRequest asked, DataSet samples, RunDescription description, RunFolder? resumed, Observed observed, DataCache cache, CancellationToken stop)
     {
         using var trace = OpenTrace(parse);
-        var request = asked with { Trace = trace };
+        var request = asked with { Trace = trace, Observation = observed.Observation };
         var folder = resumed ?? RunFolder.Create(parse.GetValue(output), request.Plan.Name, DateTimeOffset.Now);
         folder.WriteScript(request.Training.Canonical);
         folder.WriteSettings(description);
-        var outcome = await RunAsync(parse, request, samples, folder, cache, stop);
+        var outcome = await RunAsync(parse, request, samples, folder, observed, cache, stop);
         if (resumed is null && outcome is { Reason: StopReason.Interrupted, Step: 0, Checkpoint: null })
         {
             folder.Discard();
@@ -98,11 +102,12 @@ internal sealed class TrainCommand
     }
 
     private async Task<RunOutcome> RunAsync(
-        ParseResult parse, RunRequest request, DataSet samples, RunFolder folder, DataCache cache, CancellationToken stop)
+        ParseResult parse, RunRequest request, DataSet samples, RunFolder folder, Observed observed, DataCache cache, CancellationToken stop)
     {
         var reader = parse.GetValue(json)
             ? (IRunReader)new JsonLinesReader(Console.Out, folder.Location)
-            : new ConsoleProgress(Terminal.Error(), request.StepsPerEpoch(samples), request.Plan.Epochs);
+            : new ConsoleProgress(Terminal.Error(observed.IsStructured), request.StepsPerEpoch(samples), request.Plan.Epochs);
+        observed.Announce(reader);
         using var keeper = new RunKeeper(folder, [reader], request.Trace);
         return await TrainingRun.RunAsync(request, keeper, cache, Console.Error.WriteLine, stop);
     }
@@ -116,7 +121,7 @@ internal sealed class TrainCommand
             ? RunFolder.Open(path)
             : throw new UserException(
                 $"--resume goes on with what {path} was started with: {string.Join(", ", said)} cannot be changed. "
-                + "--epochs, --steps, --data, --workers, --processes, --devices, --threads, --listen, --cert, --host, --min-workers, --trace and --json can.");
+                + "--epochs, --steps, --data, --workers, --processes, --devices, --threads, --listen, --cert, --host, --min-workers, --trace, --health, --log-level, --log-format and --json can.");
     }
 
     /// <exception cref="UserException">The data are others.</exception>

@@ -35,6 +35,9 @@ internal sealed class ConsoleProgress : IRunReader
             case RunListening listening:
                 console.MarkupLineInterpolated($"nodes of this machine join with: cnn node --join {listening.JoinFile}");
                 break;
+            case HealthListening health:
+                console.MarkupLineInterpolated($"health: http://{health.Address}/healthz and /readyz");
+                break;
             case RunRegrouped regrouped: Show(regrouped); break;
             case RunWaiting waiting: Show(waiting); break;
             case StepProgress progress: Show(progress); break;

@@ -10,7 +10,8 @@ internal static class Terminal
 
     public static IAnsiConsole Output() => Create(Console.Out, Console.IsOutputRedirected);
 
-    public static IAnsiConsole Error() => Create(Console.Error, Console.IsErrorRedirected);
+    /// <param name="isStructured">Standard error is for programs.</param>
+    public static IAnsiConsole Error(bool isStructured = false) => Create(Console.Error, isStructured || Console.IsErrorRedirected);
 
     private static IAnsiConsole Create(TextWriter writer, bool redirected)
     {

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Akka.Actor;
 using Akka.Cluster;
 using CnnCluster.Trainer.Coordination.Machines;
+using CnnCluster.Trainer.Observation;
 using Google.Protobuf;
 
 namespace CnnCluster.Trainer.Coordination;
@@ -13,6 +14,8 @@ public sealed class Coordinator : ReceiveActor, IWithTimers
     private readonly TimeProvider clock = TimeProvider.System;
     private readonly long started;
     private readonly CoordinatorMachine machine;
+    private readonly CoordinatorWatch watch;
+    private readonly ProcessObservation observation;
     private readonly IActorRef hub;
     private readonly IActorRef earlyStopping;
     private readonly Action<RunOutcome> conclude;
@@ -37,15 +40,18 @@ public sealed class Coordinator : ReceiveActor, IWithTimers
     /// <param name="settings">The run.</param>
     /// <param name="hub">Receives every <see cref="IRunEvent"/>.</param>
     /// <param name="conclude">Called once, at the end.</param>
+    /// <param name="observation">Takes what it does, for logs and health.</param>
     /// <param name="mandate">Of one that takes the run over; null for the first.</param>
-    public Coordinator(RunSettings settings, IActorRef hub, Action<RunOutcome> conclude, Mandate? mandate = null)
+    public Coordinator(RunSettings settings, IActorRef hub, Action<RunOutcome> conclude, ProcessObservation observation, Mandate? mandate = null)
     {
+        this.observation = observation;
         this.hub = hub;
         this.conclude = conclude;
         started = clock.GetTimestamp();
         machine = mandate is null
             ? new CoordinatorMachine(settings, NewToken, TimeSpan.Zero)
             : new CoordinatorMachine(settings, NewToken, TimeSpan.Zero, mandate);
+        watch = new CoordinatorWatch(machine, observation);
         earlyStopping = Context.ActorOf(
             Props.Create(() => new EarlyStoppingSupervisor(settings.EarlyStopping)), "early-stopping");
         Receive<Tick>(_ => Handle(new CoordinatorInput.Tick()));
@@ -54,12 +60,14 @@ public sealed class Coordinator : ReceiveActor, IWithTimers
         Receive<OutOfReach>(lost => Down(lost.Process));
         Receive<Terminated>(lost => Handle(new CoordinatorInput.ChannelLost(lost.ActorRef)));
         Receive<EarlyStoppingSupervisor.EpochJudged>(judged => Handle(new CoordinatorInput.Judged(judged.Epoch, judged.Decision)));
-        Receive<Google.Protobuf.IMessage>(message => Handle(new CoordinatorInput.Received(Sender, message)));
+        Receive<Google.Protobuf.IMessage>(Hear);
     }
 
     public ITimerScheduler Timers { get; set; } = null!;
 
     protected override void PreStart() => Timers.StartPeriodicTimer("tick", Tick.Now, TickInterval, TickInterval);
+
+    protected override void PostStop() => observation.Status.ForgetLead();
 
     /// <summary>A coordinator that threw has lost its place: the run ends, and says why.</summary>
     protected override void PreRestart(Exception reason, object message)
@@ -75,10 +83,17 @@ public sealed class Coordinator : ReceiveActor, IWithTimers
 
     private static ByteString NewToken() => ByteString.CopyFrom(RandomNumberGenerator.GetBytes(16));
 
+    private void Hear(Google.Protobuf.IMessage message)
+    {
+        watch.Heard(Sender, message);
+        Handle(new CoordinatorInput.Received(Sender, message));
+    }
+
     private void Handle(CoordinatorInput input) => Do(machine.Handle(input, clock.GetElapsedTime(started)));
 
-    private void Do(IEnumerable<CoordinatorEffect> effects)
+    private void Do(IReadOnlyList<CoordinatorEffect> effects)
     {
+        watch.Note(effects);
         foreach (var effect in effects)
         {
             switch (effect)

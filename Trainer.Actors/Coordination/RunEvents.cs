@@ -19,6 +19,10 @@ public sealed record RunResumed(int Epoch, long Step) : IRunEvent;
 /// <param name="JoinFile">The file that tells a node all it needs.</param>
 public sealed record RunListening(string Address, string JoinFile) : IRunEvent;
 
+/// <summary>Orchestrators may ask how this process is doing.</summary>
+/// <param name="Address">Where, as HOST:PORT.</param>
+public sealed record HealthListening(string Address) : IRunEvent;
+
 /// <summary>Workers were lost, or came: the others go on as a new generation.</summary>
 /// <param name="Generation">Its number.</param>
 /// <param name="Workers">Its workers, in the order of their ranks.</param>

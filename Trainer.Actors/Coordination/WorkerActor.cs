@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Akka.Actor;
 using Akka.Cluster;
 using CnnCluster.Trainer.Coordination.Machines;
+using CnnCluster.Trainer.Observation;
 using CnnCluster.Trainer.Protocol;
 using CnnCluster.Trainer.Training;
 using Google.Protobuf;
@@ -22,6 +23,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     private readonly IStandby? standby;
     private readonly Action<string> ended;
     private readonly WorkerMachine machine;
+    private readonly WorkerWatch watch;
 
     /// <summary>Those that led before, which may not know yet that they do not.</summary>
     private readonly HashSet<IActorRef> former = [];
@@ -41,8 +43,9 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     /// <param name="coordinator">The path of the coordinator's actor.</param>
     /// <param name="seat">The worker, which outlives this actor.</param>
     /// <param name="standby">Leads the run where a majority of its workers wants this process to; null for a process that may not.</param>
+    /// <param name="observation">Takes what it does, for logs and health.</param>
     /// <param name="ended">Called once when the worker is no longer needed, with the reason if it is a bad one, else empty.</param>
-    public WorkerActor(WorkerIdentity identity, string coordinator, WorkerSeat seat, IStandby? standby, Action<string> ended)
+    public WorkerActor(WorkerIdentity identity, string coordinator, WorkerSeat seat, IStandby? standby, ProcessObservation observation, Action<string> ended)
     {
         this.ended = ended;
         this.standby = standby;
@@ -53,6 +56,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         var self = Self;
         seat.Take(message => self.Tell(new Report(message)));
         machine = new WorkerMachine(identity, static () => ByteString.CopyFrom(RandomNumberGenerator.GetBytes(16)), TimeSpan.Zero);
+        watch = new WorkerWatch(Self.Path.Name, machine, observation);
         Receive<Tick>(_ => Handle(new WorkerInput.Tick()));
         Receive<Report>(report => Handle(new WorkerInput.Reported(report.Message)));
         Receive<Terminated>(gone => Lose(gone.ActorRef));
@@ -67,6 +71,8 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     public ITimerScheduler Timers { get; set; } = null!;
 
     protected override void PreStart() => Timers.StartPeriodicTimer("tick", Tick.Now, TimeSpan.Zero, TickInterval);
+
+    protected override void PostStop() => watch.End();
 
     protected override void PreRestart(Exception reason, object message)
     {
@@ -120,7 +126,9 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
 
     private void Handle(WorkerInput input)
     {
-        foreach (var effect in machine.Handle(input, clock.GetElapsedTime(started)))
+        var effects = machine.Handle(input, clock.GetElapsedTime(started));
+        watch.Note(worker.Beat(machine.Generation), effects);
+        foreach (var effect in effects)
         {
             Do(effect);
         }

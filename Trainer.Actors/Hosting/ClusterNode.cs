@@ -7,7 +7,7 @@ using Akka.Hosting;
 using Akka.Remote.Hosting;
 using Akka.Remote.Transport.DotNetty;
 using CnnCluster.Kernels.Collectives;
-using CnnCluster.Trainer.Protocol;
+using CnnCluster.Trainer.Observation;
 using CnnCluster.Trainer.Security;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -59,12 +59,12 @@ public sealed class ClusterNode : IAsyncDisposable
         }
         """;
 
-    /// <summary>The environment variable that makes the cluster talk: debug, info, warning or error.</summary>
-    public const string LogVariable = "CNN_LOG";
-
     private readonly IHost host;
 
-    private ClusterNode(IHost host) => this.host = host;
+    private ClusterNode(IHost host, ProcessObservation observation) => (this.host, Observation) = (host, observation);
+
+    /// <summary>What this process tells those who run it.</summary>
+    public ProcessObservation Observation { get; }
 
     public ActorSystem System => host.Services.GetRequiredService<ActorSystem>();
 
@@ -78,10 +78,11 @@ public sealed class ClusterNode : IAsyncDisposable
     /// <summary>Starts a cluster of one, which others may join.</summary>
     /// <param name="network">Where it is found.</param>
     /// <param name="port">The port; 0 takes one that the system gives.</param>
+    /// <param name="observation">What this process tells those who run it.</param>
     /// <param name="cancellation">Gives up starting.</param>
-    public static async Task<ClusterNode> StartHomeAsync(NodeNetwork network, int port, CancellationToken cancellation)
+    public static async Task<ClusterNode> StartHomeAsync(NodeNetwork network, int port, ProcessObservation observation, CancellationToken cancellation)
     {
-        var node = await StartAsync(network, port, HomeRole, [], cancellation);
+        var node = await StartAsync(network, port, HomeRole, [], observation, cancellation);
         await Cluster.Get(node.System).JoinAsync(node.Address, cancellation);
         return node;
     }
@@ -89,9 +90,10 @@ public sealed class ClusterNode : IAsyncDisposable
     /// <summary>Starts this process and joins the cluster of a run.</summary>
     /// <param name="network">Where it is found.</param>
     /// <param name="seeds">Members of it: the first that answers takes this one in.</param>
+    /// <param name="observation">What this process tells those who run it.</param>
     /// <param name="cancellation">Gives up starting.</param>
-    public static Task<ClusterNode> JoinAsync(NodeNetwork network, IReadOnlyList<Address> seeds, CancellationToken cancellation) =>
-        StartAsync(network, 0, WorkerRole, seeds, cancellation);
+    public static Task<ClusterNode> JoinAsync(NodeNetwork network, IReadOnlyList<Address> seeds, ProcessObservation observation, CancellationToken cancellation) =>
+        StartAsync(network, 0, WorkerRole, seeds, observation, cancellation);
 
     public async ValueTask DisposeAsync()
     {
@@ -100,11 +102,13 @@ public sealed class ClusterNode : IAsyncDisposable
         host.Dispose();
     }
 
-    private static async Task<ClusterNode> StartAsync(NodeNetwork network, int port, string role, IReadOnlyList<Address> seeds, CancellationToken cancellation)
+    private static async Task<ClusterNode> StartAsync(
+        NodeNetwork network, int port, string role, IReadOnlyList<Address> seeds, ProcessObservation observation, CancellationToken cancellation)
     {
         var builder = Host.CreateEmptyApplicationBuilder(null);
-        var level = LogLevelOf(Environment.GetEnvironmentVariable(LogVariable));
-        builder.Logging.SetMinimumLevel(level).AddConsole(static o => o.LogToStandardErrorThreshold = LogLevel.Trace);
+        // Quiet unless asked: what matters of a lost process is said by the coordinator, once and in words.
+        var level = observation.Log.Options.Level;
+        builder.Logging.SetMinimumLevel(level).AddProvider(observation.Log);
         builder.Services.AddAkka(SystemName, akka => Secure(akka, network)
             .AddHocon(ConfigurationFactory.ParseString(Settings), HoconAddMode.Prepend)
             .ConfigureLoggers(static loggers =>
@@ -121,7 +125,7 @@ public sealed class ClusterNode : IAsyncDisposable
             }));
         var host = builder.Build();
         await host.StartAsync(cancellation);
-        return new ClusterNode(host);
+        return new ClusterNode(host, observation);
     }
 
     /// <summary>Both sides show a certificate of the cluster's authority, and the one that is connected to is for the host that was meant.</summary>
@@ -139,17 +143,6 @@ public sealed class ClusterNode : IAsyncDisposable
         if (why is not null) network.Refused(new Refusal(peer, "the control plane", why));
         return why is null;
     }
-
-    /// <summary>Quiet unless asked: what matters of a lost process is said by the coordinator, once and in words.</summary>
-    private static LogLevel LogLevelOf(string? name) => name switch
-    {
-        null or "" => LogLevel.None,
-        "debug" => LogLevel.Debug,
-        "info" => LogLevel.Information,
-        "warning" => LogLevel.Warning,
-        "error" => LogLevel.Error,
-        _ => throw new UserException($"{LogVariable} takes debug, info, warning or error; it is '{name}'."),
-    };
 
     /// <summary>Akka's own filter.</summary>
     private static string AkkaLevel(LogLevel level)

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using CnnCluster.Trainer.Observation;
 using CnnCluster.Trainer.Security;
 
 namespace CnnCluster.Trainer.Hosting;
@@ -10,7 +11,9 @@ namespace CnnCluster.Trainer.Hosting;
 /// <param name="FirstSlot">The number of its first worker over all processes.</param>
 /// <param name="Devices">One device for each of its workers.</param>
 /// <param name="Network">Where it is to be found, as the home is.</param>
-public sealed record WorkerProcess(string Join, byte[] JoinToken, int FirstSlot, IReadOnlyList<string> Devices, NodeNetwork Network);
+/// <param name="Log">What it logs, and how: as the home does.</param>
+public sealed record WorkerProcess(
+    string Join, byte[] JoinToken, int FirstSlot, IReadOnlyList<string> Devices, NodeNetwork Network, LogOptions Log);
 
 /// <summary>The worker processes that this run started on this machine. Disposing it ends them.</summary>
 /// <remarks>
@@ -58,10 +61,8 @@ public sealed class LocalProcesses : IDisposable
 
         void Forward(string? line)
         {
-            if (line is not null)
-            {
-                log($"[process {process.Id}] {line}");
-            }
+            // A line of its log says itself whose it is.
+            if (line is not null) log(line.StartsWith(LogRecord.JsonBegin, StringComparison.Ordinal) ? line : $"[process {process.Id}] {line}");
         }
     }
 
@@ -75,6 +76,8 @@ public sealed class LocalProcesses : IDisposable
             "--devices", string.Join(',', child.Devices),
             "--first-slot", child.FirstSlot.ToString(CultureInfo.InvariantCulture),
             "--host", child.Network.Host,
+            "--log-level", child.Log.LevelName,
+            "--log-format", child.Log.FormatName,
             .. child.Network.Certificates is { } certificates ? ["--cert", certificates] : Array.Empty<string>(),
         ];
         var start = new ProcessStartInfo(program, arguments)

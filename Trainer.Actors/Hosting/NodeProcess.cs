@@ -1,6 +1,7 @@
 using System.Net;
 using Akka.Actor;
 using CnnCluster.Trainer.Coordination;
+using CnnCluster.Trainer.Observation;
 using CnnCluster.Trainer.Security;
 using CnnCluster.Trainer.Storage;
 using CnnCluster.Trainer.Training;
@@ -29,9 +30,10 @@ public static class NodeProcess
     /// <param name="network">Where this process is found.</param>
     /// <param name="offer">What is offered.</param>
     /// <param name="options">Of a node that lives on without the home; null for one that ends with it.</param>
+    /// <param name="observation">What this process tells those who run it.</param>
     /// <param name="leave">Ends the node at once, and a run that it leads at the next step.</param>
     public static async Task<NodeEnd> RunAsync(
-        DnsEndPoint home, NodeNetwork network, WorkerOffer offer, NodeStandbyOptions? options, CancellationToken leave)
+        DnsEndPoint home, NodeNetwork network, WorkerOffer offer, NodeStandbyOptions? options, ProcessObservation observation, CancellationToken leave)
     {
         Kernels.Native.TorchLibrary.EnsureLoaded();
         var address = ClusterNode.AddressOf(network, home);
@@ -43,7 +45,7 @@ public static class NodeProcess
         IReadOnlyList<Address> known = [address];
         while (true)
         {
-            await using var node = await ClusterNode.JoinAsync(network, known, leave);
+            await using var node = await ClusterNode.JoinAsync(network, known, observation, leave);
             await using var standby = options is null ? null : new NodeStandby(node, network, refusals, offer, data, options);
             workers.Speak(node, standby);
             await Task.WhenAny(workers.Ended, node.System.WhenTerminated, Asked(standby, leave));

@@ -38,7 +38,7 @@ internal sealed class RunHome : IAsyncDisposable
             Settings = describe(new Endpoint { Host = network.Host, Port = receiver.Port }, token);
             hub = node.System.ActorOf(ActorFactory<RunEventHub>.Props(() => new RunEventHub(keeper.Readers)));
             Coordinator = node.System.ActorOf(
-                ActorFactory<Coordinator>.Props(() => new Coordinator(Settings, hub, o => outcome.TrySetResult(o), mandate)), CoordinatorName);
+                ActorFactory<Coordinator>.Props(() => new Coordinator(Settings, hub, o => outcome.TrySetResult(o), node.Observation, mandate)), CoordinatorName);
             node.System.ActorOf(ActorFactory<Downing>.Props(() => new Downing(Coordinator)));
         }
         catch

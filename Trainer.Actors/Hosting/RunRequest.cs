@@ -1,6 +1,7 @@
 using CnnCluster.Dsl;
 using CnnCluster.Trainer.Coordination;
 using CnnCluster.Trainer.Coordination.Machines;
+using CnnCluster.Trainer.Observation;
 using CnnCluster.Trainer.Protocol;
 using CnnCluster.Trainer.Security;
 using CnnCluster.Trainer.Tracing;
@@ -60,6 +61,9 @@ public sealed record RunRequest
 
     /// <summary>Where the run's time is written down; the caller disposes it when the run has ended. Null for nowhere.</summary>
     public TraceFile? Trace { get; init; }
+
+    /// <summary>What this process tells those who run it; null for what the environment says of its log.</summary>
+    public ProcessObservation? Observation { get; init; }
 
     /// <summary>How long the coordinator waits for what.</summary>
     public Patience Patience { get; init; } = new();

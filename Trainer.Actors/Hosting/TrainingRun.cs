@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Akka.Actor;
 using CnnCluster.Trainer.Coordination;
+using CnnCluster.Trainer.Observation;
 using CnnCluster.Trainer.Security;
 using CnnCluster.Trainer.Training;
 
@@ -29,7 +30,8 @@ public static class TrainingRun
         using var loopback = NodeNetwork.Loopback();
         var network = request.Network ?? loopback;
         network.Refused = refusals.Note;
-        await using var node = await ClusterNode.StartHomeAsync(network, request.Port ?? 0, CancellationToken.None);
+        var observation = request.Observation ?? ProcessObservation.OfEnvironment();
+        await using var node = await ClusterNode.StartHomeAsync(network, request.Port ?? 0, observation, CancellationToken.None);
         await using var home = new RunHome(node, network, keeper, (receiver, token) => request.Settings(samples, joinToken, receiver, token), refusals.Note);
         if (request.Resume is { Position: var position }) home.Publish(new RunResumed(position.Epoch, position.Step));
         if (request.Port is not null) home.Listen(keeper);
@@ -57,6 +59,6 @@ public static class TrainingRun
         return result;
 
         WorkerProcess Process(int firstSlot) =>
-            new($"{node.Address.Host}:{node.Address.Port}", joinToken, firstSlot, layout.DevicesFrom(firstSlot), network);
+            new($"{node.Address.Host}:{node.Address.Port}", joinToken, firstSlot, layout.DevicesFrom(firstSlot), network, observation.Log.Options);
     }
 }

@@ -59,7 +59,7 @@ internal sealed class WorkerHost
             };
             node.System.ActorOf(
                 ActorFactory<WorkerActor>.Props(
-                    () => new WorkerActor(identity, place.Seat.Coordinator, place.Seat, standby, place.End),
+                    () => new WorkerActor(identity, place.Seat.Coordinator, place.Seat, standby, node.Observation, place.End),
                     failed => place.End(failed.ToString())),
                 place.Name);
         }

@@ -8,7 +8,7 @@ namespace CnnCluster.Trainer.Metrics;
 
 /// <summary>
 /// A run's events as JSON objects, each on one line: what <c>--json</c> prints and <c>metrics.jsonl</c> keeps. Every
-/// object has <c>event</c> (resume, listen, start, epoch, straggler, regroup, wait, stop, end) and <c>time</c> (ISO 8601, UTC); JSON knows neither NaN nor
+/// object has <c>event</c> (health, resume, listen, start, epoch, straggler, regroup, wait, stop, end) and <c>time</c> (ISO 8601, UTC); JSON knows neither NaN nor
 /// infinity, for which null stands.
 /// </summary>
 public static class RunJson
@@ -26,6 +26,7 @@ public static class RunJson
             RunStarted started => [Line("start", time, json => WriteStart(json, started))],
             RunResumed resumed => [Line("resume", time, json => WriteResumed(json, resumed))],
             RunListening listening => [Line("listen", time, json => WriteListening(json, listening))],
+            HealthListening health => [Line("health", time, json => json.WriteString("address", health.Address))],
             RunRegrouped regrouped => [Line("regroup", time, json => WriteRegroup(json, regrouped))],
             RunWaiting waiting => [Line("wait", time, json => WriteWaiting(json, waiting))],
             EpochEnded ended => [Line("epoch", time, json => WriteEpoch(json, ended))],

@@ -90,6 +90,23 @@ public sealed partial class CoordinatorMachine
 
     public long Generation => generation;
 
+    /// <summary>0 for the run's home, more for each coordinator that took over.</summary>
+    public long Term => term;
+
+    /// <summary>Members of the generation that works or is being formed.</summary>
+    public int Workers => generationMembers.Count;
+
+    /// <summary>The epoch that is trained, validated, or was decided on last; 0 where none is known.</summary>
+    public int Epoch => phase switch
+    {
+        TrainingPhase training => training.Epoch,
+        ValidatingPhase validating => validating.Trained.Epoch,
+        _ => decided?.Epoch ?? 0,
+    };
+
+    /// <summary>Whether a generation is formed and works.</summary>
+    public bool IsAtWork => stage is Training or Validating or Finishing;
+
     /// <summary>The channels of the workers that have a part in the run.</summary>
     public IEnumerable<object> Channels => members.All.Select(static member => member.Channel!);
 

@@ -72,6 +72,12 @@ public sealed partial class WorkerMachine
     /// <summary>The last generation that it was formed into.</summary>
     public long Generation => generation;
 
+    /// <summary>Its number in the run; null until it has been taken in.</summary>
+    public int? Slot { get; private set; }
+
+    /// <summary>Whether it has a part in a generation that works.</summary>
+    public bool IsAtWork => command.Kind is "train" or "validate" or "finish";
+
     /// <summary>Takes what happens, and says what is to be done about it.</summary>
     public IReadOnlyList<WorkerEffect> Handle(WorkerInput input, TimeSpan at)
     {
@@ -178,6 +184,7 @@ public sealed partial class WorkerMachine
     {
         if (accepted) return;
         accepted = true;
+        Slot = welcome.Slot;
         nextBeat = now;
         succession.Accept(welcome.Term);
         effects.Add(new WorkerEffect.Prepare(welcome.Slot, welcome.Job));

@@ -1,0 +1,33 @@
+using System.Globalization;
+using CnnCluster.Trainer.Coordination;
+using CnnCluster.Trainer.Metrics;
+using Microsoft.Extensions.Logging;
+
+namespace CnnCluster.Trainer.Observation;
+
+/// <summary>A run's events as a log has them.</summary>
+internal static class RunEventText
+{
+    /// <returns>Null for progress within an epoch, of which there is too much.</returns>
+    public static (LogLevel Level, string Message)? Of(IRunEvent happened) => happened switch
+    {
+        RunStarted started => (LogLevel.Information, $"the run starts with {Names(started.Workers)}"),
+        RunRegrouped regrouped => (
+            LogLevel.Warning,
+            Invariant($"{regrouped.Reason} Generation {regrouped.Generation} goes on from step {regrouped.Step} after {regrouped.Took.TotalSeconds:F3} s with {Names(regrouped.Workers)}")),
+        RunWaiting waiting => (LogLevel.Warning, $"{waiting.Reason} {waiting.Workers} of at least {waiting.MinWorkers} workers are left: the run waits for others"),
+        StragglerFound found => (
+            LogLevel.Warning,
+            Invariant($"{found.Worker.Worker} holds the others up: {found.Worker.StepSeconds:G3} s of its own work in a step, and the others {found.OthersSeconds:G3} s")),
+        EpochEnded { Metrics: var metrics } => (
+            LogLevel.Information, Invariant($"epoch {metrics.Epoch} ends at step {metrics.Step}: train_loss {metrics["train_loss"]:G6}, val_loss {metrics["val_loss"]:G6}")),
+        RunEnded { Outcome: var outcome } => (
+            outcome.Reason == StopReason.Failed ? LogLevel.Error : LogLevel.Information,
+            $"the run ends at step {outcome.Step} ({RunJson.NameOf(outcome.Reason)}){(outcome.Message.Length > 0 ? $": {outcome.Message}" : "")}"),
+        _ => null,
+    };
+
+    private static string Names(IReadOnlyList<RosterEntry> workers) => string.Join(", ", workers);
+
+    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}
