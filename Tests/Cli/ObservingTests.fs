@@ -74,6 +74,29 @@ let tests =
                           2
                           "of the second generation")
           }
+          test "a node says where its health is asked, and is ready when it has a part in the run" {
+              running endless [ "--listen"; "127.0.0.1:0" ] (fun run ->
+                  let join = string (run.Next("listen")["join"])
+                  run.Next "epoch" |> ignore
+
+                  use node =
+                      Cnn.start [ "node"; "--join"; join; "--health"; "0"; "--json" ] run.Folder
+
+                  try
+                      let said = Lines node.StandardOutput
+                      let health = JsonNode.Parse((said.Next patience).Value)
+                      Expect.equal (string health["event"]) "health" "the first thing that it says"
+                      run.Next "regroup" |> ignore
+                      run.Next "epoch" |> ignore
+                      let code, report = ask (string health["address"]) "/readyz"
+                      let worker = report["workers"].AsArray()[0]
+
+                      Expect.equal (code, string report["state"], int worker["worker"]) (200, "Working", 1) $"{report}"
+
+                      run.Interrupt() |> ignore
+                  finally
+                      if not node.HasExited then node.Kill true)
+          }
           test "a health port that is taken, and words that are none, are refused before the run begins" {
               use taken = new TcpListener(IPAddress.Loopback, 0)
               taken.Start()

@@ -6,6 +6,9 @@ public static class StragglerRule
     /// <summary>How much longer than the others' its own work in a step must take.</summary>
     public const double Factor = 1.25;
 
+    /// <summary>Steps that one epoch must have timed; with fewer, as on first ones caches and code are still warming up, two epochs in a row must agree.</summary>
+    public const long EnoughSteps = 100;
+
     /// <summary>Of an epoch's times, the workers whose own work in a step took more than 1.25 times the median of the others'.</summary>
     /// <returns>Each with that median, in seconds; none where fewer than two workers were timed.</returns>
     public static IReadOnlyList<(WorkerTimes Slow, double OthersSeconds)> Find(IReadOnlyList<WorkerTimes> times) =>

@@ -107,7 +107,7 @@ public sealed class ClusterNode : IAsyncDisposable
     {
         var builder = Host.CreateEmptyApplicationBuilder(null);
         // Quiet unless asked: what matters of a lost process is said by the coordinator, once and in words.
-        var level = observation.Log.Options.Level;
+        var level = observation.Log.LibraryLevel;
         builder.Logging.SetMinimumLevel(level).AddProvider(observation.Log);
         builder.Services.AddAkka(SystemName, akka => Secure(akka, network)
             .AddHocon(ConfigurationFactory.ParseString(Settings), HoconAddMode.Prepend)
@@ -150,7 +150,6 @@ public sealed class ClusterNode : IAsyncDisposable
         var name = level switch
         {
             LogLevel.None => "OFF",
-            LogLevel.Information => "INFO",
             _ => level.ToString().ToUpperInvariant(),
         };
         return $"akka.loglevel = {name}\nakka.stdout-loglevel = {name}";

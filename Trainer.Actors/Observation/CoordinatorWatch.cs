@@ -37,6 +37,7 @@ internal sealed class CoordinatorWatch(CoordinatorMachine machine, ProcessObserv
     {
         CoordinatorEffect.Publish { Event: var happened } => RunEventText.Of(happened),
         CoordinatorEffect.Send { Message: CoordinatorBeat } => null,
+        CoordinatorEffect.Send { Message: Expelled } when machine.HasEnded => null,
         CoordinatorEffect.Send { Message: Expelled expelled, Channel: var channel } => (LogLevel.Warning, $"gives up {channel}: it {expelled.Reason}"),
         CoordinatorEffect.Send { Message: WorkerRefused refused, Channel: var channel } => (LogLevel.Warning, $"refuses {channel}: {refused.Reason}"),
         CoordinatorEffect.Send send when observation.Log.IsEnabled(LogLevel.Debug) => (LogLevel.Debug, $"tells {send.Channel} {ProtocolText.Of(send.Message)}"),

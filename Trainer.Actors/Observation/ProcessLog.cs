@@ -17,6 +17,9 @@ public sealed class ProcessLog(LogOptions options, TextWriter writer, Func<LogSu
 
     public LogOptions Options => options;
 
+    /// <summary>Below this nothing of a library's is logged.</summary>
+    public LogLevel LibraryLevel => options.Level == LogLevel.Information ? LogLevel.Warning : options.Level;
+
     private LogSubject Subject => subject();
 
     public bool IsEnabled(LogLevel level) => options.Level != LogLevel.None && level != LogLevel.None && level >= options.Level;
@@ -74,16 +77,18 @@ public sealed class ProcessLog(LogOptions options, TextWriter writer, Func<LogSu
             : (LogLevel.Information, line.Trim());
     }
 
-    /// <summary>What a library says.</summary>
+    /// <summary>What a library says. What it tells in passing is for whoever looks for a mistake: its info is our debug.</summary>
     private sealed class Source(ProcessLog log, string name) : ILogger
     {
         public IDisposable? BeginScope<TState>(TState state)
             where TState : notnull => null;
 
-        public bool IsEnabled(LogLevel logLevel) => log.IsEnabled(logLevel);
+        public bool IsEnabled(LogLevel logLevel) => log.IsEnabled(LevelOf(logLevel));
 
         public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-            log.Write(logLevel, name, log.Subject, formatter(state, exception), exception);
+            log.Write(LevelOf(logLevel), name, log.Subject, formatter(state, exception), exception);
+
+        private static LogLevel LevelOf(LogLevel said) => said == LogLevel.Information ? LogLevel.Debug : said;
 
     }
 }

@@ -70,7 +70,6 @@ let tests =
               let said =
                   lines LogLevel.Warning LogFormat.Json (fun log ->
                       let logger = log.CreateLogger "Akka"
-                      logger.LogInformation "not this"
                       logger.LogError(InvalidOperationException "broken", "lost {What}", "it"))
 
               let line = List.exactlyOne said
@@ -82,6 +81,18 @@ let tests =
                   "subject"
 
               Expect.stringContains line "\"exception\":\"System.InvalidOperationException: broken" "exception"
+          }
+          test "what a library tells in passing is debugging" {
+              let said level =
+                  lines level LogFormat.Text (fun log ->
+                      let logger = log.CreateLogger "Akka"
+
+                      if logger.IsEnabled LogLevel.Information then
+                          logger.LogInformation "started"
+
+                      logger.LogWarning "strange")
+
+              Expect.equal [ (said LogLevel.Information).Length; (said LogLevel.Debug).Length ] [ 1; 2 ] "lines"
           }
           test "in text an exception's lines are indented" {
               let said =

@@ -32,6 +32,9 @@ public sealed partial class CoordinatorMachine
     /// <summary>Slots of those that were said to hold the others up.</summary>
     private readonly HashSet<int> stragglers = [];
 
+    /// <summary>Slots of those that did so in the epoch before.</summary>
+    private IReadOnlyCollection<int> slowBefore = [];
+
     private void EndTraining(IReadOnlyList<EpochTrained> answers)
     {
         // All have answered: every step of the epoch was applied by every member.
@@ -106,9 +109,14 @@ public sealed partial class CoordinatorMachine
     /// <summary>Each once: who is slow by its place is so in every epoch.</summary>
     private void NameStragglers(int epoch, IReadOnlyList<WorkerTimes> times)
     {
-        foreach (var (slow, others) in StragglerRule.Find(times).Where(found => stragglers.Add(found.Slow.Worker.Slot)))
+        var found = StragglerRule.Find(times);
+        foreach (var (slow, others) in found)
         {
-            Publish(new StragglerFound(slow, epoch, others));
+            var slot = slow.Worker.Slot;
+            var isSure = slow.Steps >= StragglerRule.EnoughSteps || slowBefore.Contains(slot);
+            if (isSure && stragglers.Add(slot)) Publish(new StragglerFound(slow, epoch, others));
         }
+
+        slowBefore = [.. found.Select(static entry => entry.Slow.Worker.Slot)];
     }
 }

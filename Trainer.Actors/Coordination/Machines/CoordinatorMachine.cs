@@ -104,6 +104,9 @@ public sealed partial class CoordinatorMachine
         _ => decided?.Epoch ?? 0,
     };
 
+    /// <summary>Whether the run has ended: its workers go then.</summary>
+    public bool HasEnded => stage is Ended;
+
     /// <summary>Whether a generation is formed and works.</summary>
     public bool IsAtWork => stage is Training or Validating or Finishing;
 
