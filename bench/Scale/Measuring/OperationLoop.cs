@@ -69,7 +69,7 @@ internal sealed class OperationLoop : IDisposable
             case MeasuredOperation.AllReduce:
                 return () => collective.AllReduceSum(whole);
             case MeasuredOperation.Rounded:
-                var feedback = new ErrorFeedback(WireFormat.BFloat16, elements, collective.Rank, collective.WorldSize);
+                var feedback = collective.NewFeedback(WireFormat.BFloat16, elements);
                 return () => collective.AllReduceRounded(whole, feedback);
             case MeasuredOperation.ReduceScatter:
                 return () => collective.ReduceScatterSum(whole, part);
