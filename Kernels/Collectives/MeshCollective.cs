@@ -50,6 +50,12 @@ internal sealed partial class MeshCollective : Collective
 
     public override bool SpansHosts { get; }
 
+    /// <summary>The longest buffer that every rank sends every other as a whole, where it is copied.</summary>
+    /// <param name="world">Ranks.</param>
+    /// <param name="spansHosts">Whether some share no memory.</param>
+    internal static long LongestWhole(int world, bool spansHosts) =>
+        world > 2 ? SmallBytes : spansHosts ? SmallBytesOfPair : long.MaxValue;
+
     internal override void Reduce<T>(LeafDeal leaves, Span<T> rows, Span<T> result, Reduction reduction)
     {
         var operation = new Operation(OperationKind.Reduction, Size<T>(result.Length));
@@ -207,8 +213,7 @@ internal sealed partial class MeshCollective : Collective
 
     /// <summary>The longest buffer that every rank sends every other as a whole: the same on every rank.</summary>
     private long SmallFor<T>(Span<T> memory)
-        where T : unmanaged =>
-        WorldSize.Value > 2 || IsHome(memory) ? SmallBytes : SpansHosts ? SmallBytesOfPair : long.MaxValue;
+        where T : unmanaged => IsHome(memory) ? SmallBytes : LongestWhole(WorldSize.Value, SpansHosts);
 
     /// <summary>Whether all ranks read this memory of each other's in place: the same on every rank.</summary>
     private bool IsHome<T>(Span<T> memory)

@@ -35,8 +35,12 @@ internal sealed record Algorithm(string Name, bool IsHere, Func<int, double, Wor
     public static IReadOnlyList<Algorithm> All { get; } = [Whole, Chunks, Doubling, Halving, Ring];
 
     /// <summary>What runs do today.</summary>
-    public static Algorithm OfRuns(int ranks, double bytes, bool rounded) =>
-        !rounded && (bytes <= MeshCollective.SmallBytes || ranks == 2) ? Whole : Chunks;
+    /// <param name="ranks">How many.</param>
+    /// <param name="bytes">Of the buffer, as float32.</param>
+    /// <param name="rounded">Whether 16 bits of each number travel.</param>
+    /// <param name="network">Whether the ranks share no memory.</param>
+    public static Algorithm OfRuns(int ranks, double bytes, bool rounded, bool network) =>
+        !rounded && bytes <= MeshCollective.LongestWhole(ranks, network) ? Whole : Chunks;
 
     /// <param name="ranks">At least 1; one rank has nothing to do.</param>
     /// <param name="bytes">Of the buffer, as float32.</param>

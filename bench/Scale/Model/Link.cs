@@ -19,6 +19,9 @@ internal sealed record Link(string Name, LinkCost Cost, double BytesPerSecond = 
     /// </summary>
     public const double Payload = (1500.0 - 52) / (1500 + 38);
 
+    /// <summary>Whether there is a network between the ranks.</summary>
+    public bool IsNetwork => !double.IsPositiveInfinity(BytesPerSecond);
+
     public static Link Network(string name, LinkCost cost, double gigabitsPerSecond, double latency) =>
         new(name, cost, Payload * gigabitsPerSecond * 1e9 / 8, latency);
 

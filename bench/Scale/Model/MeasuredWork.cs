@@ -30,7 +30,7 @@ internal static class MeasuredWork
         var chunks = Algorithm.Chunks.Of(world, bytes);
         return point.Operation switch
         {
-            MeasuredOperation.AllReduce => Algorithm.OfRuns(world, bytes, rounded: false).Of(world, bytes),
+            MeasuredOperation.AllReduce => Algorithm.OfRuns(world, bytes, rounded: false, point.Link != LinkKind.SharedMemory).Of(world, bytes),
             MeasuredOperation.Rounded => Algorithm.Chunks.Of(world, bytes, rounded: true),
             MeasuredOperation.ReduceScatter => chunks with { Rounds = 1, Messages = chunks.Messages / 2, Sent = chunks.Sent / 2 },
             MeasuredOperation.AllGather => chunks with { Rounds = 1, Messages = chunks.Messages / 2, Sent = chunks.Sent / 2, Summed = 0 },

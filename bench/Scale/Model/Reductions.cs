@@ -5,7 +5,7 @@ internal static class Reductions
 {
     /// <summary>As runs do it today, with one worker on each host.</summary>
     public static LinkTime OfRuns(Link link, int ranks, double bytes, bool rounded) =>
-        link.Time(Algorithm.OfRuns(ranks, bytes, rounded).Of(ranks, bytes, rounded));
+        link.Time(Algorithm.OfRuns(ranks, bytes, rounded, link.IsNetwork).Of(ranks, bytes, rounded));
 
     /// <summary>By the fastest algorithm; of equals, the first of <see cref="Algorithm.All"/>.</summary>
     public static (Algorithm Algorithm, LinkTime Time) Best(Link link, int ranks, double bytes, bool rounded = false) => Algorithm.All
@@ -17,7 +17,7 @@ internal static class Reductions
     {
         var ranks = hosts * workers;
         var toOtherHosts = ranks == 1 ? 0 : (double)(ranks - workers) / (ranks - 1);
-        return between.Time(Algorithm.OfRuns(ranks, bytes, rounded).Of(ranks, bytes, rounded), workers * toOtherHosts);
+        return between.Time(Algorithm.OfRuns(ranks, bytes, rounded, between.IsNetwork).Of(ranks, bytes, rounded), workers * toOtherHosts);
     }
 
     /// <summary>Within each host, then between the hosts' first workers, then within each host again.</summary>
