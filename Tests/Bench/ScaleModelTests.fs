@@ -204,7 +204,7 @@ let private steps =
               isNear (ComputingTime.OfRate(100.0).Of 32.0) 0.32 "a stated rate"
           }
           test "a step is the share, the wait for the slowest, and every reduction" {
-              let shape = NetworkShape("n", 1_000_000L, [| 64L; 128L |])
+              let shape = NetworkShape("n", 4_194_304L, [| 64L; 128L |])
               let model = StepModel(shape, ComputingTime.OfRate 100.0, Jitter 0.1)
               // A second a byte, half of it the processor's.
               let reduce = ReductionTime(fun bytes _ -> LinkTime(bytes * 1e-9, bytes * 0.5e-9))
@@ -212,9 +212,9 @@ let private steps =
               isNear step.Computing 0.32 "computing"
               isNear step.Waiting (0.32 * 0.1 * (1.0 / 2.0 + 1.0 / 3.0 + 1.0 / 4.0)) "waiting"
               let statistics = 2.0 * 16.0 * (64.0 + 128.0)
-              isNear step.Communication.Seconds ((4e6 + statistics) * 1e-9) "gradients once, statistics twice"
-              // Of four buckets of a mebibyte, one is left over.
-              isNear step.Hidden (4e6 * 0.5e-9 * 0.75) "what the processor does not do"
+              isNear step.Communication.Seconds ((16777216.0 + statistics) * 1e-9) "gradients once, statistics twice"
+              // Of four buckets of 4 MiB, one is left over.
+              isNear step.Hidden (16777216.0 * 0.5e-9 * 0.75) "what the processor does not do"
               isNear step.Overlapped (step.Total - step.Hidden) "overlapped"
           }
           test "no more is hidden than the backward pass is long" {

@@ -55,8 +55,9 @@ let figures () =
            shape "vgg" 800_000L [||]
            shape "resnet18" 11_000_000L [| 64L; 128L |]
            shape "resnet50" 25_557_032L [| 64L |] |],
-        [| for link in Enum.GetValues<LinkKind>() do
-               yield! measured cost link |],
+        [| for link in [ LinkKind.Threads; LinkKind.SharedMemory; LinkKind.Tcp; LinkKind.Tls ] do
+               yield! measured cost link
+           LinkPoint(LinkKind.Hosts, 4, MeasuredOperation.AllReduce, 1L <<< 20, 5e-3, 5e-3, 5e-3) |],
         [| for struct (network, most) in Schedule.Networks do
                yield! computing network most |],
         [| PairPoint("lenet5", LinkKind.Tcp, 64, 5e-3) |]

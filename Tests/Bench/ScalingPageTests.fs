@@ -100,6 +100,19 @@ let tests =
               Expect.isTrue brief.Quick "read"
               Expect.stringContains (ScalingPage.With(page, brief)) "no measurement" "said"
           }
+          test "sums by hosts are predicted from the links that they go over" {
+              let point = ScaleModel(figures ()).ByHosts() |> Seq.exactlyOne
+              let bytes = float point.Point.Bytes
+              // Between two, everything goes to the other: within the hosts, between them, and within them again.
+              let messages = ceil (bytes / float (512 <<< 10))
+              let link work = cost.Seconds work + turn
+              let sum = link (Work(1.0, messages, bytes, bytes))
+
+              isNear
+                  point.Predicted
+                  (2.0 * (2.0 * sum + link (Work(1.0, messages, bytes, 0.0))))
+                  "four ranks on two cores"
+          }
           test "what a network reduces is read off its plan" {
               let shape = ScaleMeasuring.Shape("resnet50", Networks.ResNet50())
               Expect.equal shape.Parameters 25_557_032L "parameters"

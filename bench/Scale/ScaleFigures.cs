@@ -14,6 +14,9 @@ public enum LinkKind
 
     /// <summary>TCP with mutual TLS, as between hosts.</summary>
     Tls,
+
+    /// <summary>Two hosts of as many ranks each: shared memory within them, TLS between them. Both are this machine.</summary>
+    Hosts,
 }
 
 /// <summary>What ranks do together, on float32.</summary>

@@ -8,6 +8,9 @@ internal static class Schedule
 
     public const int HeldOutWorld = 6;
 
+    /// <summary>Ranks of two hosts together.</summary>
+    public const int RanksOfHosts = 4;
+
     /// <summary>Bytes of a buffer, fitted: 1 KiB to 64 MiB.</summary>
     private static readonly IReadOnlyList<long> Sizes = [.. Enumerable.Range(0, 9).Select(static i => 1L << (10 + (2 * i)))];
 
@@ -23,6 +26,14 @@ internal static class Schedule
     public static bool IsHeldOut(LinkPoint point) => point.World == HeldOutWorld || HeldOutSizes.Contains(point.Bytes);
 
     public static bool IsHeldOut(ComputingPoint point) => HeldOutSamples.Contains(point.Samples);
+
+    /// <summary>The worlds of a kind of link.</summary>
+    public static IEnumerable<int> WorldsOf(LinkKind link, bool quick) =>
+        link == LinkKind.Hosts ? [RanksOfHosts] : quick ? Worlds.Where(static world => world != 4) : Worlds;
+
+    /// <summary>What ranks of a kind of link do; hosts are held against sums alone.</summary>
+    public static IEnumerable<(MeasuredOperation Operation, long Bytes)> OperationsOf(LinkKind link, bool quick) =>
+        Operations(quick).Where(point => link != LinkKind.Hosts || point.Operation == MeasuredOperation.AllReduce);
 
     /// <param name="quick">A few, to see that all runs.</param>
     public static IEnumerable<(MeasuredOperation Operation, long Bytes)> Operations(bool quick)

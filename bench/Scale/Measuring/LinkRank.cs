@@ -27,17 +27,21 @@ internal static class LinkRank
             return;
         }
 
-        using var identity = link == LinkKind.Tls ? ClusterIdentity.Read(certificates, DateTimeOffset.UtcNow) : null;
-        using var mesh = TcpMesh.Listen(IPAddress.Loopback, identity is null ? null : new MutualTls(identity));
+        using var identity = link is LinkKind.Tls or LinkKind.Hosts ? ClusterIdentity.Read(certificates, DateTimeOffset.UtcNow) : null;
+        using var mesh = TcpMesh.Listen(IPAddress.Loopback, identity is null ? null : new MutualTls(identity), refused: null, HostOf(link, rank));
         Console.WriteLine(mesh.Port.ToString(CultureInfo.InvariantCulture));
         var words = Console.ReadLine()!.Split(' ');
         var address = IPAddress.Loopback.ToString();
         var ports = words[1..].Select(port => (address, int.Parse(port, CultureInfo.InvariantCulture))).ToList();
         using var collective = mesh.Connect(
-            new Rank(rank), ports, 1, Convert.FromHexString(words[0]), Patience, Patience, shared: link == LinkKind.SharedMemory);
+            new Rank(rank), ports, 1, Convert.FromHexString(words[0]), Patience, Patience, shared: link is LinkKind.SharedMemory or LinkKind.Hosts);
         var points = Measure(collective, link, quick);
         if (rank == 0) Print(points);
     }
+
+    /// <summary>The host that a rank says it is on: this machine, or a half of it.</summary>
+    private static byte[] HostOf(LinkKind link, int rank) =>
+        link == LinkKind.Hosts ? [.. Enumerable.Repeat((byte)(2 * rank / Schedule.RanksOfHosts), RunningKernel.Identity.Length)] : RunningKernel.Identity;
 
     private static List<LinkPoint> OfThreads(int world, bool quick)
     {
@@ -57,7 +61,7 @@ internal static class LinkRank
     private static List<LinkPoint> Measure(ICollective collective, LinkKind link, bool quick)
     {
         var points = new List<LinkPoint>();
-        foreach (var (operation, bytes) in Schedule.Operations(quick))
+        foreach (var (operation, bytes) in Schedule.OperationsOf(link, quick))
         {
             using var loop = new OperationLoop(collective, operation, (int)(bytes / sizeof(float)));
             points.Add(loop.Measure(link, quick));

@@ -44,7 +44,7 @@ internal sealed class ScaleMeasuring(bool quick, Action<string> say)
         CertificateFolders.Create(authority, [names], DateTimeOffset.UtcNow, days: 1);
         return
             from link in Enum.GetValues<LinkKind>()
-            from world in quick ? Schedule.Worlds.Where(static world => world != 4) : Schedule.Worlds
+            from world in Schedule.WorldsOf(link, quick)
             from point in Said($"{link}, {world} ranks", () => LinkMeasuring.Measure(link, world, quick, CertificateFolders.OfNode(authority, names)))
             select point;
     }

@@ -30,6 +30,9 @@ internal sealed record LinkFit(LinkKind Link, LinkCost Cost, double Turn, IReadO
             [.. points.Select(point => new FittedPoint(point, LeastSquares.Dot(Terms(point, cores), terms), isHeldOut(point)))]);
     }
 
+    /// <summary>The cost where so many ranks share the cores of a machine, apart from the turns that they take.</summary>
+    public LinkCost CostOf(int ranks, int cores) => ranks > cores ? Cost with { Round = Cost.Round + Turn } : Cost;
+
     public IEnumerable<double> Factors(bool heldOut) => Points.Where(point => point.HeldOut == heldOut).Select(static point => point.Factor);
 
     /// <summary>The factors of a cost's terms, and of the turn.</summary>

@@ -34,7 +34,7 @@ internal sealed class ScaleModel
     public ScaleModel(ScaleFigures figures)
     {
         this.figures = figures;
-        Fits = [.. figures.Links.GroupBy(static point => point.Link).Select(points => LinkFit.Of([.. points], figures.Machine.Cores, Schedule.IsHeldOut))];
+        Fits = [.. figures.Links.Where(static point => point.Link != LinkKind.Hosts).GroupBy(static point => point.Link).Select(points => LinkFit.Of([.. points], figures.Machine.Cores, Schedule.IsHeldOut))];
         Networks = [.. Measured(), .. Large()];
         (Between, Plain) = (Over(CostOf(LinkKind.Tls)), Over(CostOf(LinkKind.Tcp)));
     }
@@ -51,7 +51,12 @@ internal sealed class ScaleModel
 
     public Link Within => new("one host", CostOf(LinkKind.SharedMemory));
 
-    public LinkCost CostOf(LinkKind kind) => Fits.Single(fit => fit.Link == kind).Cost;
+    public LinkCost CostOf(LinkKind kind) => FitOf(kind).Cost;
+
+    /// <summary>Sums by hosts on this machine, of which no cost is fitted.</summary>
+    public IReadOnlyList<FittedPoint> ByHosts() => [.. figures.Links
+        .Where(static point => point.Link == LinkKind.Hosts)
+        .Select(point => new FittedPoint(point, SecondsByHosts(point), HeldOut: true))];
 
     /// <summary>What two workers on this machine should take for a step.</summary>
     public StepTime Pair(PairPoint pair)
@@ -78,6 +83,16 @@ internal sealed class ScaleModel
     public Jitter JitterOf(string network) => new(Median.Of([.. PointsOf(network)
         .Where(static point => point.Slowest.Count > 0)
         .Select(static point => Jitter.Of(point.Slowest.Select(slowest => (slowest.Steps, (slowest.Seconds / point.Seconds) - 1))).Scale)]));
+
+    private LinkFit FitOf(LinkKind kind) => Fits.Single(fit => fit.Link == kind);
+
+    private double SecondsByHosts(LinkPoint point)
+    {
+        var cores = figures.Machine.Cores;
+        var within = new Link("host", FitOf(LinkKind.SharedMemory).CostOf(point.World, cores));
+        var between = new Link("loopback", FitOf(LinkKind.Tls).CostOf(point.World, cores));
+        return LinkCost.Sharing(point.World, cores) * Reductions.ByHosts(within, between, 2, point.World / 2, point.Bytes, rounded: false).Seconds;
+    }
 
     private static IReadOnlyList<Link> Over(LinkCost cost) =>
         [.. Given.Select(given => Link.Network($"{given.Gigabits:0} Gbit/s", cost, given.Gigabits, given.Microseconds * 1e-6))];

@@ -26,8 +26,8 @@ internal sealed record StepModel(NetworkShape Shape, ComputingTime Computing, Ji
     /// <summary>A backward pass has two products where the forward pass has one.</summary>
     private const double BackwardShare = 2.0 / 3;
 
-    /// <summary>What the last reduction must wait for, which no backward pass is left to hide.</summary>
-    public const double BucketBytes = 1 << 20;
+    /// <summary>Of a bucket, at least, as runs have it between hosts (ADR 21).</summary>
+    private const double BucketBytes = 4 << 20;
 
     /// <summary>Two sums of two doubles a channel.</summary>
     private const int StatisticsBytes = 2 * sizeof(double);
@@ -57,7 +57,7 @@ internal sealed record StepModel(NetworkShape Shape, ComputingTime Computing, Ji
     /// </summary>
     private double Hidden(LinkTime gradients, double computing)
     {
-        var buckets = Math.Max(1, Math.Ceiling(GradientBytes / BucketBytes));
+        var buckets = Math.Max(1, Math.Floor(GradientBytes / BucketBytes));
         var free = gradients.Seconds - (IsAccelerated ? 0 : gradients.Processor);
         return Math.Min(free * (1 - (1 / buckets)), BackwardShare * computing);
     }

@@ -19,6 +19,9 @@ internal static class MeasuredPart
             {Errors(model)}
             An all-reduce of {Schedule.HeldOutWorld} ranks, of which the fit has seen nothing: measured, predicted.
             {HeldOutWorld(model)}
+            An all-reduce of {Schedule.RanksOfHosts} ranks that take themselves for two hosts, shared memory within them and TLS between them, of which
+            nothing is fitted:
+            {ByHosts(model)}
             One worker's step, and what the slowest of 16 steps takes beyond the mean:
             {Computing(figures, model)}
             Steps of two workers, as training takes them, beside what the model adds up (nothing overlapped):
@@ -54,6 +57,13 @@ internal static class MeasuredPart
         group point by point.Point.Bytes into size
         orderby size.Key
         select (IReadOnlyList<string>)[Bytes(size.Key), .. size.Select(static point => $"{Time(point.Point.Seconds)}, {Time(point.Predicted)}")]);
+
+    private static string ByHosts(ScaleModel model) => Table(
+        ["bytes", "measured", "predicted", "predicted/measured"],
+        model.ByHosts().OrderBy(static point => point.Point.Bytes).Select(static point => (IReadOnlyList<string>)
+        [
+            Bytes(point.Point.Bytes), Time(point.Point.Seconds), Time(point.Predicted), Factor(point.Predicted / point.Point.Seconds),
+        ]));
 
     private static string Computing(ScaleFigures figures, ScaleModel model) => Table(
         ["network", "1 sample", "16 samples", "images/s at the most", "points held out, factor", "θ", "slowest of 16, measured", "by θ"],

@@ -44,7 +44,8 @@ internal static class ScaleText
         LinkKind.Threads => "threads",
         LinkKind.SharedMemory => "shared memory",
         LinkKind.Tcp => "TCP",
-        _ => "TCP with TLS",
+        LinkKind.Tls => "TCP with TLS",
+        _ => "two hosts",
     };
 
     /// <summary>A table, numbers to the right but for the first column.</summary>
