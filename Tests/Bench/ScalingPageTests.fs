@@ -93,12 +93,15 @@ let tests =
               Expect.stringContains text "1.00, 1.00" "no error"
               Expect.isFalse (text.Contains "NaN") "every number is one"
           }
-          test "a brief measurement says above its figures that it is none" {
+          test "a brief measurement says above its figures that it is none, and predicts nothing" {
               let brief =
                   ScaleFigures.FromJson(figures().ToJson().Replace("\"taken\"", "\"quick\": true,\n  \"taken\""))
 
               Expect.isTrue brief.Quick "read"
-              Expect.stringContains (ScalingPage.With(page, brief)) "no measurement" "said"
+              let text = ScalingPage.With(page, brief)
+              Expect.stringContains text "no measurement" "said"
+              Expect.stringContains text "Nothing is predicted" "said where predictions are"
+              Expect.isFalse (text.Contains "Efficiency") "no prediction"
           }
           test "sums by hosts are predicted from the links that they go over" {
               let point = ScaleModel(figures ()).ByHosts() |> Seq.exactlyOne

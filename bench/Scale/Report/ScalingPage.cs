@@ -22,8 +22,8 @@ internal static class ScalingPage
         ];
     }
 
-    /// <summary>The page with all parts made of these figures.</summary>
-    /// <exception cref="FormatException">The page has no place for one.</exception>
-    public static string With(string page, ScaleFigures figures) =>
-        Parts(figures).Aggregate(page, static (text, part) => MarkedPart.Replace(text, part.Name, part.Markdown));
+    /// <summary>The page with all parts made of these figures. Brief ones show what was measured, and predict nothing.</summary>
+    /// <exception cref="FormatException">The page has no place for a part.</exception>
+    public static string With(string page, ScaleFigures figures) => Parts(figures).Index().Aggregate(page, (text, part) => MarkedPart.Replace(
+        text, part.Item.Name, figures.Quick && part.Index > 0 ? "\nNothing is predicted from a brief measurement.\n\n" : part.Item.Markdown));
 }
