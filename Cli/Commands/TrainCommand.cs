@@ -88,17 +88,20 @@ internal sealed class TrainCommand
         folder.WriteScript(request.Training.Canonical);
         folder.WriteSettings(description);
         var outcome = await RunAsync(parse, request, samples, folder, observed, cache, stop);
-        if (resumed is null && outcome is { Reason: StopReason.Interrupted, Step: 0, Checkpoint: null })
-        {
-            folder.Discard();
-            return Guard.Say("interrupted before the first step: there is no run to go on with", ExitCode.Interrupted);
-        }
-
+        if (outcome is { Reason: StopReason.Interrupted, Step: 0, Checkpoint: null }) return EndUnbegun(folder, resumed is not null);
         var code = OutcomeOutput.Conclude(outcome, folder, parse.GetValue(json));
 
         // What the tracks still hold is written now.
         trace?.Dispose();
         return trace?.Failure is { } why ? Guard.Say(why, code == ExitCode.Success ? ExitCode.Failed : code) : code;
+    }
+
+    /// <summary>The run was interrupted before its workers had come together.</summary>
+    private static int EndUnbegun(RunFolder folder, bool isResumed)
+    {
+        if (isResumed) return Guard.Say($"interrupted before the run went on; cnn train --resume {folder.Location} goes on from where it was", ExitCode.Interrupted);
+        folder.Discard();
+        return Guard.Say("interrupted before the first step: there is no run to go on with", ExitCode.Interrupted);
     }
 
     private async Task<RunOutcome> RunAsync(

@@ -48,6 +48,7 @@ internal sealed class ComparisonProgress : IComparisonOutput
     {
         // The live part of the screen goes before the table is written below it.
         bar?.Dispose();
+        if (summary.Cells.Count == 0) return;
         results.Write(Table(summary));
         results.WriteLine("Losses are of the samples alone, without what regularization adds to them.");
         results.WriteLine($"comparison: {folder.Location}");

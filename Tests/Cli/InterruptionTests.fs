@@ -63,6 +63,32 @@ let private isThere (words: string list) =
         | :? IOException
         | :? UnauthorizedAccessException -> false)
 
+let private small = [ "--set"; "data=digits train=64 test=32" ]
+
+/// Interrupts a run whose worker is there or is coming, and that waits for another one; no process stays.
+let private interruptedWaiting folder arguments line =
+    use cnn =
+        Cnn.startInterruptible
+            ([ "train"; "--json"; "--processes"; "1"; "--min-workers"; "2"; "--listen"; "127.0.0.1:0" ]
+             @ arguments)
+            folder
+
+    let rec address () =
+        match cnn.StandardOutput.ReadLine() with
+        | null -> failtest (cnn.StandardError.ReadToEnd())
+        | line when string (JsonNode.Parse line).["event"] = "listen" -> string (JsonNode.Parse line).["address"]
+        | _ -> address ()
+
+    let words = [ "node"; address () ]
+    let result = interrupt cnn
+    Expect.equal (result.ExitCode, result.Error.Trim()) (130, line) "a line"
+    let clock = Stopwatch.StartNew()
+
+    while isThere words && clock.Elapsed < patience do
+        Threading.Thread.Yield() |> ignore
+
+    Expect.isFalse (isThere words) "no worker process"
+
 [<Tests>]
 let tests =
     testList
@@ -92,44 +118,31 @@ let tests =
 
               test "train: Ctrl-C while workers start ends it with 130, a line, no folder and no process" {
                   Cnn.inFolder (fun folder ->
-                      use cnn =
-                          Cnn.startInterruptible
-                              [ "train"
-                                lenet
-                                "--set"
-                                "data=digits train=64 test=32"
-                                "--json"
-                                "--out"
-                                "run"
-                                "--processes"
-                                "2"
-                                "--listen"
-                                "127.0.0.1:0"
-                                "--min-workers"
-                                "3" ]
-                              folder
-
-                      let rec next name =
-                          match cnn.StandardOutput.ReadLine() with
-                          | null -> failtest (cnn.StandardError.ReadToEnd())
-                          | line ->
-                              let event = JsonNode.Parse line
-                              if string event["event"] = name then event else next name
-
-                      let address = string (next "listen").["address"]
-                      let result = interrupt cnn
-                      Expect.equal result.ExitCode 130 result.Error
-
-                      Expect.equal
-                          (result.Error.Trim())
+                      interruptedWaiting
+                          folder
+                          ([ lenet; "--out"; "run" ] @ small)
                           "cnn: interrupted before the first step: there is no run to go on with"
-                          "a line"
 
-                      Expect.isEmpty (Directory.GetFileSystemEntries folder) "no folder"
-                      let clock = Stopwatch.StartNew()
+                      Expect.isEmpty (Directory.GetFileSystemEntries folder) "no folder")
+              }
 
-                      while isThere [ "node"; address ] && clock.Elapsed < patience do
-                          Threading.Thread.Yield() |> ignore
+              test "train --resume: Ctrl-C while workers start leaves the run as it was" {
+                  Cnn.inFolder (fun folder ->
+                      let begun =
+                          Cnn.run folder ([ "train"; lenet; "--out"; "run"; "--steps"; "1" ] @ small)
 
-                      Expect.isFalse (isThere [ "node"; address ]) "no worker process")
+                      Expect.equal begun.ExitCode 0 begun.Error
+                      let run = Path.Combine(folder, "run")
+
+                      let states () =
+                          Directory.GetFiles(run, "*.safetensors", SearchOption.AllDirectories)
+
+                      let before = states ()
+
+                      interruptedWaiting
+                          folder
+                          [ "--resume"; "run"; "--epochs"; "100" ]
+                          $"cnn: interrupted before the run went on; cnn train --resume {run} goes on from where it was"
+
+                      Expect.equal (states ()) before "its states")
               } ]
