@@ -29,7 +29,7 @@ internal sealed class OperationLoop : IDisposable
         var lengths = collective.WorldSize.Ranks.Select(rank => Chunks.Of(rank.Value, collective.WorldSize.Value, elements).Length).ToArray();
 
         // Written, so that the pages are real ones; zeros stay zeros however often they are summed.
-        (whole, part) = (full([elements], 0f), full([lengths[collective.Rank.Value]], 0f));
+        (whole, part) = (zeros(elements).zero_(), zeros(lengths[collective.Rank.Value]).zero_());
         run = Operation(lengths);
     }
 
