@@ -109,8 +109,11 @@ public sealed class WorkerSession : IDisposable
             Position.Sums = new EpochSums();
         }
 
-        if (Position.StepInEpoch == 0) replica.BeginEpoch();
         Times = new StepTimes();
+
+        // Where a generation ended at the run's last step, the next one has none to take.
+        if (IsAtLimit) return StopCause.StepLimit;
+        if (Position.StepInEpoch == 0) replica.BeginEpoch();
         var (started, waited) = (Stopwatch.GetTimestamp(), replica.WaitSeconds);
         Trace.At(epoch, replica.Step + 1);
         foreach (var batches in training.TrainEpoch(epoch, (int)Position.StepInEpoch * plan.Accumulate).Chunk(plan.Accumulate * training.Parts))
@@ -129,11 +132,13 @@ public sealed class WorkerSession : IDisposable
             Trace.At(epoch, replica.Step + 1);
             onStep(result);
             if (result.StopRequested) return StopCause.StopRequested;
-            if (job.StepLimit > 0 && replica.Step >= job.StepLimit) return StopCause.StepLimit;
+            if (IsAtLimit) return StopCause.StepLimit;
         }
 
         return StopCause.NotStopped;
     }
+
+    private bool IsAtLimit => job.StepLimit > 0 && replica.Step >= job.StepLimit;
 
     /// <summary>This rank's sums over its part of the validation samples.</summary>
     public EpochSums Validate(Action onBatch)

@@ -254,6 +254,12 @@ let tests =
               stage.Halt([ 5 ], 0L)
               Expect.stringContains (ended stage).Message "No worker is left" "its step 0 is not saved"
           }
+          test "a run that fails, and whose workers are gone before their state is saved, says so" {
+              let stage = begun 1
+              stage.Say(0, WorkerFailed(Generation = 1L, Kind = FailureKind.Run, Reason = "the loss diverged"))
+              stage.Handle(CoordinatorInput.ChannelLost(box 0))
+              Expect.stringContains (ended stage).Message "the loss diverged No worker is left" "nothing is saved"
+          }
           test "an interrupt whose message was lost is said again" {
               let stage = begun 1
               stage.Handle(CoordinatorInput.Interrupt())

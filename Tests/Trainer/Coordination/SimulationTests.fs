@@ -5,6 +5,7 @@ open System
 open Expecto
 open CnnCluster.Tests.Trainer.Coordination.Simulation
 open CnnCluster.Tests.Trainer.Coordination.Simulation.Schedules
+open CnnCluster.Tests.Trainer.Coordination.Simulation.Drawing
 
 let private attempt sabotage schedule =
     let world = World(schedule, sabotage)
@@ -49,9 +50,8 @@ let private holdsFor draw seed =
 
 let private holds = holdsFor drawn
 
-let private finds sabotage =
-    seq { 1..400 }
-    |> Seq.exists (fun seed -> (attempt sabotage (drawn seed)).IsSome)
+let private finds sabotage draw =
+    seq { 1..400 } |> Seq.exists (fun seed -> (attempt sabotage (draw seed)).IsSome)
 
 [<Tests>]
 let tests =
@@ -73,22 +73,36 @@ let tests =
               for seed in firstSeed .. firstSeed + count 5_000 - 1 do
                   holdsFor drawnRemote seed
           }
-          test "256 workers, some of which are lost" {
+          test "runs that end in other ways, under faults of the network's and of workers' own, do the same" {
+              for seed in firstSeed .. firstSeed + count 5_000 - 1 do
+                  holdsFor drawnWide seed
+          }
+          test "256 workers, some of which are lost, stopped or cut off, while others come" {
+              let faults =
+                  List.concat
+                      [ [ for i in 1..20 -> 1.5 + float i * 0.1, Crash(i * 7, i % 2 = 0) ]
+                        [ for i in 1..5 -> 2.0 + float i * 0.3, Pause(i * 11 + 1, 7.0) ]
+                        [ for i in 1..5 -> 2.2 + float i * 0.3, Flicker(i * 13 + 2, Home, 3.0) ]
+                        [ for i in 1..3 -> 3.0 + float i, Join ]
+                        [ 3.0, Partition([ 200..240 ], false, 8.0); 4.0, Throw 250 ] ]
+
               let schedule =
-                  { Seed = 5
-                    Workers = 256
-                    MinWorkers = 1
-                    Epochs = 2
-                    StepsPerEpoch = 5L
-                    AreRemote = false
-                    Faults = [ for i in 1..20 -> 1.5 + float i * 0.1, Crash(i * 7, true) ] }
+                  { drawn 5 with
+                      Workers = 256
+                      MinWorkers = 1
+                      Epochs = 3
+                      StepsPerEpoch = 10L
+                      Faults = List.sortBy fst faults }
 
               match attempt Sabotage.Nothing schedule with
               | Some(message, trace) -> failtest $"{message}\n{trace}"
               | None -> ()
           }
-          for sabotage in [ Sabotage.NoCopy; Sabotage.EarlyReduction; Sabotage.Rollback; Sabotage.OtherSum ] do
-              test $"what is wrong is found: {sabotage}" { Expect.isTrue (finds sabotage) $"{sabotage}" } ]
+          for draw, sabotages in
+              [ drawn, [ Sabotage.NoCopy; Sabotage.EarlyReduction; Sabotage.Rollback; Sabotage.OtherSum ]
+                drawnWide, [ Sabotage.LateLimit; Sabotage.OldRate ] ] do
+              for sabotage in sabotages do
+                  test $"what is wrong is found: {sabotage}" { Expect.isTrue (finds sabotage draw) $"{sabotage}" } ]
 
 [<Tests>]
 let longTests =
@@ -97,6 +111,10 @@ let longTests =
         [ test "100,000 runs under faults lose no committed step, keep one state, and end" {
               for seed in 100_000 .. 100_000 + count 100_000 - 1 do
                   holds seed
+          }
+          test "50,000 runs that end in other ways do the same" {
+              for seed in 100_000 .. 100_000 + count 50_000 - 1 do
+                  holdsFor drawnWide seed
           }
           test "50,000 runs on several hosts do the same" {
               for seed in 100_000 .. 100_000 + count 50_000 - 1 do

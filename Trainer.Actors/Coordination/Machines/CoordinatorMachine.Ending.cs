@@ -82,7 +82,7 @@ public sealed partial class CoordinatorMachine
         var standing = halted.Where(members.Has).Where(static member => member.Position is not null).ToList();
         if (standing.Count == 0)
         {
-            End(Failed(message));
+            End(Failed($"{message} No worker is left whose state could be saved.".TrimStart()));
             return;
         }
 

@@ -9,7 +9,7 @@ open CnnCluster.Trainer.Coordination.Machines
 open CnnCluster.Trainer.Protocol
 
 /// Hosts the state machines, as the production's actors do: brings them what happens, and does what they want done.
-type Actors(run: Run, settings: RunSettings) =
+type Actors(run: Run, settingsOf: bool -> RunSettings) =
     let time, network, schedule = run.Time, run.Network, run.Schedule
     let threads = List<WorkerThread>()
     let leads = List<Lead>()
@@ -17,14 +17,15 @@ type Actors(run: Run, settings: RunSettings) =
     let homeDeferred = Queue<Lead * CoordinatorInput>()
     let mutable isHomePaused = false
     let mutable tokens = 0
+    let settings = settingsOf true
 
     let token () =
         tokens <- tokens + 1
         ByteString.CopyFrom(BitConverter.GetBytes(int64 tokens))
 
-    do leads.Add(Lead(0, Places.Home, CoordinatorMachine(settings, Func<ByteString> token, TimeSpan.Zero)))
+    do leads.Add(Lead(0, Home, CoordinatorMachine(settings, Func<ByteString> token, TimeSpan.Zero)))
 
-    let isOfHome (lead: Lead) = lead.Host = Places.Home
+    let isOfHome (lead: Lead) = lead.Host = Home
 
     /// The workers' hosts live on without the home, whose processes end with it.
     let isAlive (lead: Lead) =
@@ -144,10 +145,14 @@ type Actors(run: Run, settings: RunSettings) =
     and leave (node: Node) (reason: string) =
         time.Say $"worker {node.Number} ends: {reason}"
 
-        if reason.Contains "given this worker up" then
+        if reason.Contains "given this worker up" && not node.HasThrown then
             fail $"worker {node.Number} ends, and nothing was wrong with it: {reason}"
 
         node.IsAlive <- false
+
+        if node.HasThrown && not schedule.AreRemote then
+            let input = CoordinatorInput.ProcessLost(Actors.ProcessOf node.Number, 1)
+            time.Later(time.Between(0.01, 0.1), (fun () -> toCoordinator leads[0] input))
 
     and takeOver (node: Node) (mandate: Mandate) =
         time.Say $"worker {node.Number} is to lead in term {mandate.Term}"
@@ -157,7 +162,7 @@ type Actors(run: Run, settings: RunSettings) =
             time.Between(0.02, 0.3),
             (fun () ->
                 let machine =
-                    CoordinatorMachine(settings, Func<ByteString> token, time.Span, mandate)
+                    CoordinatorMachine(settingsOf false, Func<ByteString> token, time.Span, mandate)
 
                 for other in leads do
                     if other.Host = node.Number then other.IsAlive <- false

@@ -20,6 +20,9 @@ type Collectives(time: VirtualTime, network: Network, nodes: IReadOnlyList<Node>
             groups[form.Token] <- group
             group
 
+    let isConnecting (node: Node) =
+        node.Waiting |> Option.exists _.Step.IsNone
+
     let reaches (a: Node) (b: Node) =
         a.IsAlive && b.IsAlive && not (network.IsApart(a.Number, b.Number))
 
@@ -79,7 +82,7 @@ type Collectives(time: VirtualTime, network: Network, nodes: IReadOnlyList<Node>
         |> Option.defaultValue -1
 
     let giveUp (node: Node) mine group =
-        if node.Work = mine && node.Waiting.IsSome && node.Group = group then
+        if node.Work = mine && isConnecting node && node.Group = group then
             release node (Some("not connected", missing group))
 
     let enteredOf (group: Group) step =
@@ -115,6 +118,9 @@ type Collectives(time: VirtualTime, network: Network, nodes: IReadOnlyList<Node>
                   Succeed = succeed
                   Fail = failed }
 
+        if node.StopRequested && group.StopsBehind.IsNone then
+            group.StopsBehind <- Some step
+
         let entered = enteredOf group step
         entered.Add node.Number |> ignore
         let members = group.Form.Members.Count
@@ -147,8 +153,6 @@ type Collectives(time: VirtualTime, network: Network, nodes: IReadOnlyList<Node>
 
     /// The network has changed: some may reach each other now.
     member _.MeetAll() =
-        let isConnecting number =
-            nodes[number].Waiting |> Option.exists _.Step.IsNone
-
         for group in List.ofSeq groups.Values do
-            if Seq.exists isConnecting group.Arrived then meet group
+            if Seq.exists (fun number -> isConnecting nodes[number]) group.Arrived then
+                meet group

@@ -4,15 +4,16 @@ open CnnCluster.Tests.Trainer.Coordination.Simulation.Schedules
 open CnnCluster.Trainer.Coordination
 
 /// How a run may end, and with what.
-type Ending(run: Run, actors: Actors) =
+type Ending(run: Run, course: Undisturbed.Course, actors: Actors) =
     let schedule, ledger = run.Schedule, run.Ledger
     let lastFault = endOfFaults schedule
-    let expected = Undisturbed.hash (Undisturbed.final schedule)
+    let expected = Undisturbed.hash course.Final
 
     let outcomes () =
         actors.Leads |> Seq.choose (fun lead -> Option.ofObj lead.Outcome) |> List.ofSeq
 
-    let isDone (outcome: RunOutcome) = outcome.Reason = StopReason.Epochs
+    let isDone (outcome: RunOutcome) =
+        outcome.Reason <> StopReason.Failed && outcome.Reason <> StopReason.Interrupted
 
     /// Workers that could take part.
     let present () =
@@ -28,6 +29,8 @@ type Ending(run: Run, actors: Actors) =
         || message.Contains "were ready within" && present () < schedule.Workers
         || message.Contains "was lost" && ledger.Published = 0L
         || message.Contains "at step 0"
+        || message.Contains "it has thrown" && ledger.Started.IsNone
+        || message.Contains "the loss diverged"
 
     let endOf outcome =
         actors.Leads
@@ -45,15 +48,43 @@ type Ending(run: Run, actors: Actors) =
         | _ when outcome.Step = 0L -> ()
         | name -> fail $"the run ends at step {outcome.Step} with {name}: {outcome.Message}"
 
-    /// The run outlives its home where a majority of the workers is there.
-    let mustOutliveHome () =
+    /// The workers that a fault may take the run from; those that came later aside.
+    let touched fault =
+        match fault with
+        | Partition(workers, true, _) -> List.except workers [ 0 .. schedule.Workers - 1 ]
+        | fault -> List.filter ((<>) Home) (named fault)
+
+    let isEnd fault =
+        fault = Interrupt || fault = Diverge || isOfHome fault
+
+    /// The home stays, and most of the workers were left alone from the run's beginning on.
+    let isMajorityLeft started =
+        let touched =
+            schedule.Faults
+            |> List.collect (fun (_, fault) -> touched fault)
+            |> List.distinct
+
+        2 * touched.Length < schedule.Workers
+        && schedule.Faults
+           |> List.forall (fun (time, fault) -> time > started && not (isEnd fault))
+
+    /// The home is lost, and nothing else happens.
+    let isHomeAlone () =
         schedule.AreRemote
-        && ledger.IsStarted
-        && schedule.MinWorkers = 1
         && schedule.Faults
            |> List.forall (fun (_, fault) -> isOfHome fault || fault = Join)
 
+    /// A majority of the workers is there throughout.
+    let mustGoOn () =
+        schedule.MinWorkers = 1
+        && match ledger.Started with
+           | None -> false
+           | Some started -> isHomeAlone () || isMajorityLeft started
+
     let checkDone (outcome: RunOutcome) =
+        if outcome.Reason <> course.Reason then
+            fail $"the run ends with {outcome.Reason}, and undisturbed with {course.Reason}"
+
         if outcome.WeightsHash <> expected then
             fail $"the run ends with {outcome.WeightsHash}, and undisturbed with {expected}"
 
@@ -73,6 +104,7 @@ type Ending(run: Run, actors: Actors) =
         if
             outcome.Message.Contains "workers are left on this side"
             || outcome.Message.Contains "there within"
+            || outcome.Message.Contains "the loss diverged"
         then
             checkSaved outcome
 
@@ -92,6 +124,6 @@ type Ending(run: Run, actors: Actors) =
 
     member _.Check() =
         match List.filter isDone (outcomes ()) with
-        | [] when mustOutliveHome () -> fail "the run has not outlived its home"
+        | [] when mustGoOn () -> fail "a majority was there throughout, and the run has not gone on"
         | [] -> List.iter checkEarlyEnd (outcomes ())
         | ends -> List.iter checkDone ends

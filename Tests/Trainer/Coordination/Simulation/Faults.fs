@@ -1,5 +1,6 @@
 namespace CnnCluster.Tests.Trainer.Coordination.Simulation
 
+open System.Collections.Generic
 open CnnCluster.Tests.Trainer.Coordination.Simulation.Schedules
 open CnnCluster.Trainer.Coordination.Machines
 
@@ -65,13 +66,13 @@ type Faults(run: Run, actors: Actors) =
                 node.IsAlive <- false
 
     let cutHome seconds =
-        network.Cut Places.Home
+        network.Cut Home
 
         time.Later(
             seconds,
             (fun () ->
                 time.Say "the home is back"
-                network.Mend Places.Home)
+                network.Mend Home)
         )
 
     let pauseHome seconds =
@@ -83,6 +84,43 @@ type Faults(run: Run, actors: Actors) =
                 time.Say "the home goes on"
                 actors.ContinueHome())
         )
+
+    let part workers hasHome seconds =
+        let side = HashSet<int>(workers: int list)
+        if hasHome then side.Add Home |> ignore
+        network.Part side
+
+        for node in List.ofSeq nodes do
+            run.Collectives.Break(node, (fun other -> network.IsApart(node.Number, other.Number)))
+
+        time.Later(
+            seconds,
+            (fun () ->
+                time.Say "the network is whole"
+                network.Reunite side
+                run.Collectives.MeetAll())
+        )
+
+    /// Breaks a connection of the control plane, which comes back a little later, and breaks again.
+    let rec flicker a b until =
+        network.Silence(a, b)
+
+        time.Later(
+            time.Between(0.1, 1.5),
+            (fun () ->
+                network.Reconnect(a, b)
+                let next = time.Between(0.1, 2.0)
+
+                if time.Now + next < until then
+                    time.Later(next, (fun () -> flicker a b until)))
+        )
+
+    /// The step behind the next one of the most advanced is the first that nobody can take.
+    let diverge () =
+        if run.Ledger.Divergence = System.Int64.MaxValue then
+            run.Ledger.Divergence <-
+                2L
+                + Seq.max (Seq.append [ 0L ] (Seq.map (fun (node: Node) -> node.Position.Step) nodes))
 
     let strike fault =
         time.Say $"{fault}"
@@ -97,6 +135,11 @@ type Faults(run: Run, actors: Actors) =
         | HomeCrash -> crashHome ()
         | HomeCut seconds -> cutHome seconds
         | HomePause seconds when not actors.IsHomePaused -> pauseHome seconds
+        | Throw worker when nodes[worker].IsAlive -> nodes[worker].IsToThrow <- true
+        | Diverge -> diverge ()
+        | Partition(workers, hasHome, seconds) -> part workers hasHome seconds
+        | Flicker(worker, other, seconds) when worker <> other -> flicker worker other (time.Now + seconds)
+        | Delay(worker, other, seconds) when worker <> other -> network.Slow(worker, other, time.Now + seconds)
         | _ -> ()
 
     /// Has each fault come in its time, to workers that are there by then.

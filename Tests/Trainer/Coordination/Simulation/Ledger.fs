@@ -1,23 +1,47 @@
 namespace CnnCluster.Tests.Trainer.Coordination.Simulation
 
+open System
 open System.Collections.Generic
 open Google.Protobuf
-open CnnCluster.Tests.Trainer.Coordination.Simulation.Schedules
 open CnnCluster.Trainer.Coordination
 open CnnCluster.Trainer.Protocol
 
 /// What was committed, and what has left the cluster; each entry is checked as it is made.
-type Ledger(schedule: Schedule, time: VirtualTime) =
+type Ledger(course: Undisturbed.Course, time: VirtualTime) =
     /// Who has applied a step within a generation, and the generation that all of whose members have.
     let appliers = Dictionary<struct (ByteString * int64), HashSet<int>>()
     let committedBy = Dictionary<int64, ByteString>()
     let checkpoints = Dictionary<string, int64>()
 
-    member val IsStarted = false with get, set
+    /// When all that the run was to begin with were there.
+    member val Started: float option = None with get, set
     /// The last step that figures were told of.
     member val Published = 0L with get, set
     /// The weights that the run has ended with.
     member val Final: uint64 option = None with get, set
+
+    /// The first step that nobody can take, as its loss would be no number.
+    member val Divergence = Int64.MaxValue with get, set
+
+    /// The state behind a step that may be taken.
+    member _.StateAt step =
+        if step >= int64 course.States.Length then
+            fail $"step {step} is behind the run's end"
+
+        course.States[int step]
+
+    /// The last step of an epoch.
+    member _.EndOf epoch = course.Decisions[epoch - 1].Step
+
+    /// A worker takes a decision: the one that a run takes which is left alone, behind the same step.
+    member _.Decide(node: Node, decision: EpochDecided) =
+        if decision.Epoch > course.Decisions.Length then
+            fail $"worker {node.Number} decides on epoch {decision.Epoch}, behind the run's end"
+
+        let expected = course.Decisions[decision.Epoch - 1]
+
+        if decision <> expected then
+            fail $"worker {node.Number} has the decision {decision}, and it should be {expected}"
 
     /// The step of a checkpoint that has come.
     member _.StepOf name = checkpoints[name]
@@ -42,12 +66,10 @@ type Ledger(schedule: Schedule, time: VirtualTime) =
 
     /// A state has come to the home.
     member ledger.Keep(request: DeliverState, step, state) =
-        let isOfStep = Undisturbed.stateAt step = state
-
         if
             request.Content = StateContent.Checkpoint
             && request.Name <> StateNames.Final
-            && not isOfStep
+            && ledger.StateAt step <> state
         then
             fail $"checkpoint {request.Name} has the state of other steps"
 
@@ -67,12 +89,12 @@ type Ledger(schedule: Schedule, time: VirtualTime) =
         | :? EpochEnded as ended ->
             time.Say $"epoch {ended.Metrics.Epoch} ends at step {ended.Metrics.Step}"
 
-            if ended.Metrics.Step <> int64 ended.Metrics.Epoch * schedule.StepsPerEpoch then
+            if ended.Metrics.Step <> ledger.EndOf ended.Metrics.Epoch then
                 fail $"epoch {ended.Metrics.Epoch} ends at step {ended.Metrics.Step}"
 
             ledger.Published <- max ledger.Published ended.Metrics.Step
         | :? RunStarted ->
-            ledger.IsStarted <- true
+            ledger.Started <- Some time.Now
             time.Say "starts"
         | :? RunWaiting as waiting -> time.Say $"waits: {waiting.Reason}"
         | _ -> ()

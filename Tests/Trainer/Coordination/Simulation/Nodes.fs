@@ -14,6 +14,8 @@ type Group(form: FormGeneration) =
     member val Failure: (string * int) option = None with get, set
     /// Who has entered the reduction of a step.
     member val Entered = Dictionary<int64, HashSet<int>>()
+    /// The step behind which one of them wants to stop, and so all do.
+    member val StopsBehind: int64 option = None with get, set
 
 /// What a thread waits for in a collective.
 type Wait =
@@ -51,6 +53,9 @@ type Node(number: int, slot: int, machine: WorkerMachine) =
     member val Work = 0 with get, set
     member val Group: Group | null = null with get, set
     member val StopRequested = false with get, set
+    /// What its thread does next throws; it has thrown.
+    member val IsToThrow = false with get, set
+    member val HasThrown = false with get, set
     member val Activity = Activity.Standing with get, set
     member val Waiting: Wait option = None with get, set
     /// The coordinator that it registers with, the one that took it in, and those that led before.

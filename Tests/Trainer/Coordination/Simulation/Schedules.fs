@@ -1,7 +1,9 @@
 /// What happens in a simulated run, drawn from a seed.
 module CnnCluster.Tests.Trainer.Coordination.Simulation.Schedules
 
-open System
+/// The home's place among the workers' numbers.
+[<Literal>]
+let Home = -1
 
 /// What goes wrong, to which worker (by its number), and for how long (seconds).
 type Fault =
@@ -23,6 +25,16 @@ type Fault =
     | Interrupt
     /// Another worker comes.
     | Join
+    /// What the worker's thread does next throws.
+    | Throw of worker: int
+    /// The loss diverges, for all workers at the same step.
+    | Diverge
+    /// These workers, with the home or without it, and all others do not reach each other.
+    | Partition of workers: int list * hasHome: bool * seconds: float
+    /// The control plane's connection between two breaks, again and again; what is under way then is lost.
+    | Flicker of worker: int * other: int * seconds: float
+    /// What is said between two comes late, in order.
+    | Delay of worker: int * other: int * seconds: float
 
 type Schedule =
     {
@@ -31,6 +43,15 @@ type Schedule =
         MinWorkers: int
         Epochs: int
         StepsPerEpoch: int64
+        /// Steps behind which the run ends; 0: none.
+        StepLimit: int64
+        /// Epochs without improvement behind which the run ends.
+        Patience: int
+        /// Epochs without improvement behind which the learning rate is reduced, where it is.
+        PlateauPatience: int option
+        RestoresBest: bool
+        /// How many times as long validation and the writing of states take.
+        Slowness: float
         /// Workers live on hosts of their own, without the home, and may lead the run; else they are the home's processes.
         AreRemote: bool
         Faults: (float * Fault) list
@@ -47,6 +68,10 @@ type Sabotage =
     | Rollback = 3
     /// Among a step's workers one is given other weights.
     | OtherSum = 4
+    /// A worker looks for the run's last step only behind a step.
+    | LateLimit = 5
+    /// A worker keeps the learning rate that it began with.
+    | OldRate = 6
 
 let isOfHome fault =
     match fault with
@@ -55,13 +80,17 @@ let isOfHome fault =
     | HomePause _ -> true
     | _ -> false
 
-/// The workers that a fault names.
+/// The workers that a fault names; the home, of two that it is between, is none.
 let named fault =
     match fault with
     | Crash(worker, _)
     | Pause(worker, _)
-    | Cut(worker, _) -> [ worker ]
-    | Split(worker, other, _) -> [ worker; other ]
+    | Cut(worker, _)
+    | Throw worker -> [ worker ]
+    | Split(worker, other, _)
+    | Flicker(worker, other, _)
+    | Delay(worker, other, _) -> [ worker; other ]
+    | Partition(workers, _, _) -> workers
     | _ -> []
 
 /// How long a fault lasts.
@@ -71,7 +100,10 @@ let lasting fault =
     | HomePause seconds
     | HomeCut seconds
     | Cut(_, seconds)
-    | Split(_, _, seconds) -> seconds
+    | Split(_, _, seconds)
+    | Partition(_, _, seconds)
+    | Flicker(_, _, seconds)
+    | Delay(_, _, seconds) -> seconds
     | _ -> 0.0
 
 /// When the last fault is over.
@@ -79,59 +111,3 @@ let endOfFaults schedule =
     schedule.Faults
     |> List.map (fun (time, fault) -> time + lasting fault)
     |> List.fold max 0.0
-
-/// A schedule of faults among the home's processes.
-let drawn seed =
-    let random = Random(seed: int)
-    let workers = random.Next(1, 9)
-
-    let fault () =
-        let worker = random.Next(workers + 2)
-        let seconds = Math.Pow(10.0, random.NextDouble() * 2.2 - 0.7)
-
-        match random.Next 12 with
-        | 0
-        | 1
-        | 2 -> Crash(worker, random.Next 3 > 0)
-        | 3
-        | 4 -> Pause(worker, seconds)
-        | 5
-        | 6 -> Cut(worker, seconds)
-        | 7 -> Split(worker, random.Next(workers + 2), seconds)
-        | 8 -> HomePause seconds
-        | 9 when random.Next 3 = 0 -> Interrupt
-        | _ -> Join
-
-    { Seed = seed
-      Workers = workers
-      MinWorkers = if random.Next 5 = 0 then min workers 2 else 1
-      Epochs = random.Next(1, 5)
-      StepsPerEpoch = int64 (random.Next(1, 40))
-      AreRemote = false
-      Faults =
-        [ for _ in 1 .. random.Next(0, 7) -> random.NextDouble() * 12.0, fault () ]
-        |> List.sortBy fst }
-
-/// The same on hosts that live on without the home, to which things happen too.
-let drawnRemote seed =
-    let schedule = drawn seed
-    let random = Random(seed: int)
-
-    let disturb (time, fault) =
-        match random.Next 5 with
-        | 0 -> time, HomeCrash
-        | 1 -> time, HomeCut(Math.Pow(10.0, random.NextDouble() * 2.2 - 0.7))
-        | 2 when random.Next 2 = 0 -> time, HomePause(Math.Pow(10.0, random.NextDouble() * 2.2 - 0.7))
-        | _ -> time, fault
-
-    let isOfHomeAlone = random.Next 3 = 0
-
-    let faults =
-        [ for fault in schedule.Faults do
-              match disturb fault with
-              | disturbed when isOfHome (snd disturbed) || not isOfHomeAlone -> disturbed
-              | _ -> () ]
-
-    { schedule with
-        AreRemote = true
-        Faults = faults }

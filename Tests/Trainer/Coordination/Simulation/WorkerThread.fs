@@ -49,15 +49,19 @@ type WorkerThread(run: Run, node: Node) =
         report message
         finish ()
 
-    let failed (reason, peer) =
-        answer (
-            WorkerFailed(
-                Generation = node.Machine.Generation,
-                Kind = FailureKind.Peer,
-                Reason = reason,
-                LostPeer = peer
-            )
-        )
+    let fails kind (reason, peer) =
+        answer (WorkerFailed(Generation = node.Machine.Generation, Kind = kind, Reason = reason, LostPeer = peer))
+
+    let failed = fails FailureKind.Peer
+
+    /// Does something, unless it throws.
+    let attempt action =
+        if node.IsToThrow then
+            node.IsToThrow <- false
+            node.HasThrown <- true
+            fails FailureKind.Worker ("it has thrown", -1)
+        else
+            action ()
 
     let sums epoch =
         EpochSums(Samples = 1L, Loss = Undisturbed.lossOf schedule.Seed epoch)
@@ -65,13 +69,14 @@ type WorkerThread(run: Run, node: Node) =
     // ---- Decisions ----
 
     let take (decision: EpochDecided) =
-        if node.Position.StepInEpoch <> schedule.StepsPerEpoch then
-            fail $"worker {node.Number} decides on epoch {decision.Epoch} within it"
-
+        run.Ledger.Decide(node, decision)
         time.Say $"worker {node.Number} has the decision on epoch {decision.Epoch}"
         node.Position.DecidedEpoch <- decision.Epoch
         node.Position.EarlyStopping <- decision.EarlyStopping
-        if decision.KeepAsBest then node.Best <- Some node.State
+        node.Position.Plateau <- decision.Plateau
+
+        if decision.KeepAsBest && schedule.RestoresBest then
+            node.Best <- Some node.State
 
     let decide (decision: EpochDecided | null) =
         match decision with
@@ -150,21 +155,29 @@ type WorkerThread(run: Run, node: Node) =
 
         let taken = if sabotage = Sabotage.OtherSum && node.Number = 1 then -step else step
 
-        node.State <- Undisturbed.next node.State taken
+        let reductions =
+            if sabotage = Sabotage.OldRate then 0 else node.Position.Plateau.Reductions
 
-        if node.State <> Undisturbed.stateAt step then
+        node.State <- Undisturbed.next node.State taken reductions
+
+        if node.State <> run.Ledger.StateAt step then
             fail $"worker {node.Number} has the state of other steps at step {step}"
+
+    let hasReachedLimit () =
+        schedule.StepLimit > 0L && node.Position.Step >= schedule.StepLimit
 
     let rec trainStep epoch =
         if node.Position.Epoch <> epoch then
             node.Position.Epoch <- epoch
             node.Position.StepInEpoch <- 0L
 
-        if node.Position.StepInEpoch >= schedule.StepsPerEpoch then
+        if hasReachedLimit () && sabotage <> Sabotage.LateLimit then
+            trained epoch StopCause.StepLimit
+        elif node.Position.StepInEpoch >= schedule.StepsPerEpoch then
             trained epoch StopCause.NotStopped
         else
             node.Activity <- Activity.Computing
-            after (0.005, 0.03) (unlessGivenUp (fun () -> reduce epoch))
+            after (0.005, 0.03) (unlessGivenUp (fun () -> attempt (fun () -> reduce epoch)))
 
     and reduce epoch =
         let group = nonNull node.Group
@@ -177,24 +190,31 @@ type WorkerThread(run: Run, node: Node) =
             run.Collectives.Reduce(node, group, step, (fun () -> apply group epoch step), failed)
 
     and apply group epoch step =
-        checkStep group step
-        time.Say $"worker {node.Number} applies step {step}"
-        run.Ledger.Commit(node, group, step)
-        update step
-        trainStep epoch
+        if step >= run.Ledger.Divergence then
+            fails FailureKind.Run ("the loss diverged", -1)
+        else
+            checkStep group step
+            time.Say $"worker {node.Number} applies step {step}"
+            run.Ledger.Commit(node, group, step)
+            update step
+
+            if group.StopsBehind = Some step then trained epoch StopCause.StopRequested
+            elif hasReachedLimit () then trained epoch StopCause.StepLimit
+            else trainStep epoch
 
     // ---- Commands ----
 
     let validate (command: Validate) =
-        after (0.02, 0.2) (fun () ->
-            report (Validated(Generation = command.Generation, Epoch = command.Epoch, Sums = sums command.Epoch))
-            finish ())
+        let answered () =
+            answer (Validated(Generation = command.Generation, Epoch = command.Epoch, Sums = sums command.Epoch))
+
+        after (0.02, 0.2 * schedule.Slowness) (fun () -> attempt answered)
 
     let deliver (request: DeliverState) =
         decide request.Decided
         let step, state = node.Position.Step, defaultArg node.Restored node.State
 
-        after (0.01, 0.6) (fun () ->
+        after (0.01, 0.6 * schedule.Slowness) (fun () ->
             run.Ledger.Keep(request, step, state)
             report (StateDelivered(Name = request.Name)))
 
@@ -211,7 +231,7 @@ type WorkerThread(run: Run, node: Node) =
 
     let rollBack () =
         node.Position.Step <- node.Position.Step - 1L
-        node.State <- Undisturbed.stateAt node.Position.Step
+        node.State <- run.Ledger.StateAt node.Position.Step
 
     let stand (command: Halt) =
         node.Restored <- None
@@ -245,11 +265,15 @@ type WorkerThread(run: Run, node: Node) =
                 time,
                 pause,
                 (fun () ->
-                    node.IsPrepared <- true
+                    attempt (fun () ->
+                        node.IsPrepared <- true
 
-                    answer (
-                        WorkerPrepared(DataPlane = Endpoint(Host = "h", Port = 1), Position = node.Position.Clone())
-                    ))
+                        answer (
+                            WorkerPrepared(
+                                DataPlane = Endpoint(Host = "h", Port = 1),
+                                Position = node.Position.Clone()
+                            )
+                        )))
             ))
 
     /// Fails what is under way in a collective, and answers from the thread.

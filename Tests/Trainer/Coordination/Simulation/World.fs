@@ -16,34 +16,30 @@ type World(schedule: Schedule, sabotage: Sabotage) =
     let nodes = Collections.Generic.List<Node>()
     let network = Network time
 
+    let course = Undisturbed.courseOf schedule
+
     let run =
         { Schedule = schedule
           Sabotage = sabotage
           Time = time
           Network = network
           Nodes = nodes
-          Ledger = Ledger(schedule, time)
+          Ledger = Ledger(course, time)
           Collectives = Collectives(time, network, nodes, sabotage) }
 
-    let early =
-        EarlyStoppingSettings(
-            Higher = false,
-            Patience = Nullable 1000,
-            MinDelta = 0.0,
-            Baseline = Nullable(),
-            StartFromEpoch = 0
-        )
-
-    let settings =
+    /// As the home's coordinator has them, or one that takes over.
+    let settings hasHome =
         RunSettings(
             World = schedule.Workers,
             MinWorkers = schedule.MinWorkers,
-            Job = Job(),
+            HasHome = hasHome,
+            Job = Job(StepLimit = schedule.StepLimit),
             JoinToken = Array.zeroCreate 16,
             Epochs = schedule.Epochs,
             Monitor = "val_loss",
-            EarlyStopping = early,
-            RestoreBest = true,
+            EarlyStopping = Undisturbed.earlyOf schedule,
+            Plateau = Undisturbed.plateauOf schedule,
+            RestoreBest = schedule.RestoresBest,
             FigureNames = [||],
             RegularizedNames = [||],
             Parameters = 1L,
@@ -54,7 +50,7 @@ type World(schedule: Schedule, sabotage: Sabotage) =
         )
 
     let actors = Actors(run, settings)
-    let ending = Ending(run, actors)
+    let ending = Ending(run, course, actors)
     let bound = endOfFaults schedule + patience
 
     let tooLong () =
