@@ -5,12 +5,12 @@ namespace CnnCluster.Trainer.Coordination.Machines;
 /// <content>How workers come, and which of them are turned away.</content>
 public sealed partial class CoordinatorMachine
 {
-    /// <summary>One that says what cannot be is of another version, or worse.</summary>
+    /// <summary>One that says what cannot be is of another version, or worse. It is not gone: it may have given its vote elsewhere.</summary>
     private void Refuse(object channel, string flaw)
     {
         if (members.Of(channel) is { } member)
         {
-            Lose(member, new Loss($"sent {flaw}", IsConfirmed: true));
+            Lose(member, new Loss($"sent {flaw}", IsConfirmed: false));
         }
         else
         {

@@ -59,6 +59,7 @@ internal sealed class Succession(WorkerIdentity identity, List<WorkerEffect> eff
     private FormGeneration? form;
     private bool begun;
     private bool declines;
+    private bool abstains;
     private long told;
     private string votedFor = "";
 
@@ -119,6 +120,12 @@ internal sealed class Succession(WorkerIdentity identity, List<WorkerEffect> eff
 
     public void LoseHome() => isHomeGone = true;
 
+    /// <summary>
+    /// Its coordinator is told that it has failed, and counts it as gone, and so as agreeing: another one's majority must not
+    /// have it too.
+    /// </summary>
+    public void Abstain() => (abstains, candidacy) = (true, null);
+
     public void Accept(long term) => Term = Math.Max(Term, term);
 
     // ---- Standing ----
@@ -132,7 +139,7 @@ internal sealed class Succession(WorkerIdentity identity, List<WorkerEffect> eff
         {
             if (now - said > Repeat) Ask();
         }
-        else if (!declines && !IsWaiting && IsOrphan(Silence + Lead()) && now >= nextTry)
+        else if (!declines && !abstains && !IsWaiting && IsOrphan(Silence + Lead()) && now >= nextTry)
         {
             Stand(isProbe: true);
         }
@@ -242,7 +249,7 @@ internal sealed class Succession(WorkerIdentity identity, List<WorkerEffect> eff
     private void Answer(RequestVote request)
     {
         var again = request.Term == Voted && request.Candidate == votedFor;
-        var isGranted = Waits && (again || (request.Term > Voted && request.Term > Term && !IsWaiting && (IsFenced || IsOrphan(Doubt))));
+        var isGranted = Waits && !abstains && (again || (request.Term > Voted && request.Term > Term && !IsWaiting && (IsFenced || IsOrphan(Doubt))));
         if (isGranted && !request.Probe && !again) Grant(request.Term, request.Candidate);
         effects.Add(new WorkerEffect.Tell(request.Candidate, OwnVote(request.Term, request.Probe, isGranted)));
     }

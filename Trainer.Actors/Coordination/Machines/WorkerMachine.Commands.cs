@@ -93,7 +93,10 @@ public sealed partial class WorkerMachine
             // What a collective says when it is stopped is no news, nor what that of a generation says which has gone on without this worker.
             case WorkerFailed { Kind: FailureKind.Peer } when command == default || command.Kind == "halt": return;
             case IOfGeneration { Generation: var of } when of != generation: return;
-            case WorkerFailed { Kind: not FailureKind.Peer }: hasFailed = true; break;
+
+            // Who has promised itself to another coordinator cannot agree to what this one does, as one that has failed does.
+            case WorkerFailed { Kind: FailureKind.Worker } when succession.IsFenced: return;
+            case WorkerFailed { Kind: not FailureKind.Peer } failure: NoteFailure(failure); break;
             case WorkerPrepared: prepared = message; break;
             case StateDelivered delivered: deliveries[delivered.Name] = true; break;
             default: break;
@@ -102,5 +105,11 @@ public sealed partial class WorkerMachine
         // A failure is an answer too: where it was lost, the command comes again.
         if (message is WorkerHalted or WorkerReady or EpochTrained or Validated or WorkerFinished or WorkerFailed) answer = message;
         effects.Add(new WorkerEffect.Send(message));
+    }
+
+    private void NoteFailure(WorkerFailed failure)
+    {
+        hasFailed = true;
+        if (failure.Kind == FailureKind.Worker) succession.Abstain();
     }
 }

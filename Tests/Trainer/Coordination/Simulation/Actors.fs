@@ -38,10 +38,19 @@ type Actors(run: Run, settingsOf: bool -> RunSettings) =
 
     // ---- A coordinator ----
 
+    /// Whether a worker ends with the home.
+    let endsWithHome number =
+        not schedule.AreRemote || number < schedule.AtHome
+
+    let endHome () =
+        for node in run.Nodes do
+            if endsWithHome node.Number then node.IsAlive <- false
+
     let conclude (lead: Lead) (outcome: RunOutcome) =
         time.Say $"coordinator {lead.Number} concludes: {outcome.Reason} {outcome.Message}"
         lead.Outcome <- outcome
         lead.Ended <- time.Now
+        if isOfHome lead then time.Later(1.0, endHome)
 
     let rec toCoordinator (lead: Lead) (input: CoordinatorInput) =
         if isAlive lead then
@@ -72,7 +81,7 @@ type Actors(run: Run, settingsOf: bool -> RunSettings) =
         if lead.Number = leads.Count - 1 then run.Ledger.Check message
 
         let lane = struct (-1 - lead.Number, node.Number)
-        network.Deliver(lane, lead.Host, node.Number, (fun () -> node.Do(fun () -> hear node lead message)))
+        network.Deliver(lane, lead.Host, node.Place, (fun () -> node.Do(fun () -> hear node lead message)))
 
     // ---- A worker ----
 
@@ -115,7 +124,7 @@ type Actors(run: Run, settingsOf: bool -> RunSettings) =
 
         network.Deliver(
             lane,
-            node.Number,
+            node.Place,
             lead.Host,
             (fun () -> toCoordinator lead (CoordinatorInput.Received(box node.Number, message)))
         )
@@ -123,7 +132,7 @@ type Actors(run: Run, settingsOf: bool -> RunSettings) =
     and toPeer (node: Node) (path: string) (message: IMessage) =
         let peer = run.Nodes[int path]
         let lane = struct (node.Number, peer.Number)
-        network.Deliver(lane, node.Number, peer.Number, (fun () -> peer.Do(fun () -> fromPeer node peer message)))
+        network.Deliver(lane, node.Place, peer.Place, (fun () -> peer.Do(fun () -> fromPeer node peer message)))
 
     and fromPeer (node: Node) (peer: Node) message =
         match message, peer.Coordinator with
@@ -145,12 +154,12 @@ type Actors(run: Run, settingsOf: bool -> RunSettings) =
     and leave (node: Node) (reason: string) =
         time.Say $"worker {node.Number} ends: {reason}"
 
-        if reason.Contains "given this worker up" && not node.HasThrown then
+        if reason.Contains "given this worker up" && not node.HasFailed then
             fail $"worker {node.Number} ends, and nothing was wrong with it: {reason}"
 
         node.IsAlive <- false
 
-        if node.HasThrown && not schedule.AreRemote then
+        if node.HasFailed && endsWithHome node.Number then
             let input = CoordinatorInput.ProcessLost(Actors.ProcessOf node.Number, 1)
             time.Later(time.Between(0.01, 0.1), (fun () -> toCoordinator leads[0] input))
 
@@ -188,7 +197,7 @@ type Actors(run: Run, settingsOf: bool -> RunSettings) =
 
     let identityOf number slot =
         let host, ownSlot =
-            if schedule.AreRemote then $"host {number}", -1 else "home", slot
+            if endsWithHome number then "home", slot else $"host {number}", -1
 
         WorkerIdentity(
             Array.zeroCreate 16,
@@ -198,7 +207,7 @@ type Actors(run: Run, settingsOf: bool -> RunSettings) =
             "cpu",
             1,
             string number,
-            schedule.AreRemote
+            not (endsWithHome number)
         )
 
     /// The process of a worker.
@@ -213,8 +222,15 @@ type Actors(run: Run, settingsOf: bool -> RunSettings) =
     member _.Start slot =
         let number = run.Nodes.Count
 
+        let isAtHome = schedule.AreRemote && endsWithHome number
+
         let node =
-            Node(number, slot, WorkerMachine(identityOf number slot, Func<ByteString> token, time.Span))
+            Node(
+                number,
+                (if isAtHome then Home else number),
+                slot,
+                WorkerMachine(identityOf number slot, Func<ByteString> token, time.Span)
+            )
 
         node.Report <- fun message -> toWorker node (WorkerInput.Reported message)
         run.Nodes.Add node
@@ -226,6 +242,7 @@ type Actors(run: Run, settingsOf: bool -> RunSettings) =
 
     member _.Tell(lead, input) = toCoordinator lead input
 
+    member _.EndsWithHome(node: Node) = endsWithHome node.Number
     member _.PauseHome() = isHomePaused <- true
     member _.IsHomePaused = isHomePaused
 

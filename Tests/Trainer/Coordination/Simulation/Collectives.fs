@@ -24,7 +24,7 @@ type Collectives(time: VirtualTime, network: Network, nodes: IReadOnlyList<Node>
         node.Waiting |> Option.exists _.Step.IsNone
 
     let reaches (a: Node) (b: Node) =
-        a.IsAlive && b.IsAlive && not (network.IsApart(a.Number, b.Number))
+        a.IsAlive && b.IsAlive && not (network.IsApart(a.Place, b.Place))
 
     /// A thread that waits wakes at once; on a busy machine, after a while.
     let waking () =

@@ -41,6 +41,7 @@ let drawn seed =
       RestoresBest = true
       Slowness = 1.0
       AreRemote = false
+      AtHome = 0
       Faults =
         [ for _ in 1 .. random.Next(0, 7) -> random.NextDouble() * 12.0, fault () ]
         |> List.sortBy fst }
@@ -108,4 +109,5 @@ let drawnWide seed =
         PlateauPatience = if random.Next 2 = 0 then Some 1 else None
         RestoresBest = random.Next 3 > 0
         Slowness = if random.Next 3 = 0 then 8.0 else 1.0
+        AtHome = if random.Next 2 = 0 then random.Next(schedule.Workers + 1) else 0
         Faults = [ for time, fault in schedule.Faults -> time, fallen random schedule.Workers fault ] }

@@ -18,7 +18,7 @@ type Ending(run: Run, course: Undisturbed.Course, actors: Actors) =
     /// Workers that could take part.
     let present () =
         run.Nodes
-        |> Seq.filter (fun node -> node.IsAlive && not node.IsPaused && not (run.Network.IsCut node.Number))
+        |> Seq.filter (fun node -> node.IsAlive && not node.IsPaused && not (run.Network.IsCut node.Place))
         |> Seq.length
 
     /// Reasons for which a run may end before its epochs are done.
@@ -68,9 +68,10 @@ type Ending(run: Run, course: Undisturbed.Course, actors: Actors) =
         && schedule.Faults
            |> List.forall (fun (time, fault) -> time > started && not (isEnd fault))
 
-    /// The home is lost, and nothing else happens.
+    /// The home is lost, and nothing else happens to the others, which are a majority.
     let isHomeAlone () =
         schedule.AreRemote
+        && 2 * schedule.AtHome < schedule.Workers
         && schedule.Faults
            |> List.forall (fun (_, fault) -> isOfHome fault || fault = Join)
 

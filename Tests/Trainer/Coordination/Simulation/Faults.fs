@@ -20,7 +20,7 @@ type Faults(run: Run, actors: Actors) =
             for lead in actors.Leads do
                 tellLater lead (CoordinatorInput.ChannelLost(box node.Number))
 
-            if not run.Schedule.AreRemote then
+            if actors.EndsWithHome node then
                 tellLater actors.Leads[0] (CoordinatorInput.ProcessLost(Actors.ProcessOf node.Number, 137))
 
     let goOn (node: Node) =
@@ -35,21 +35,29 @@ type Faults(run: Run, actors: Actors) =
         node.IsPaused <- true
         time.Later(seconds, (fun () -> goOn node))
 
+    let placeOf worker =
+        if worker = Home then Home else nodes[worker].Place
+
+    /// Breaks the connections of those that do not reach each other any more.
+    let breakApart () =
+        for node in List.ofSeq nodes do
+            run.Collectives.Break(node, (fun other -> network.IsApart(node.Place, other.Place)))
+
     let cut (node: Node) seconds =
-        network.Cut node.Number
+        network.Cut node.Place
         run.Collectives.Break(node, (fun _ -> true))
 
         time.Later(
             seconds,
             (fun () ->
                 time.Say $"worker {node.Number} is back"
-                network.Mend node.Number
+                network.Mend node.Place
                 run.Collectives.MeetAll())
         )
 
     let split worker other seconds =
         network.Split(worker, other)
-        run.Collectives.Break(nodes[worker], (fun node -> node.Number = other))
+        breakApart ()
 
         time.Later(
             seconds,
@@ -61,22 +69,27 @@ type Faults(run: Run, actors: Actors) =
     let crashHome () =
         actors.Leads[0].IsAlive <- false
 
-        if not run.Schedule.AreRemote then
-            for node in nodes do
-                node.IsAlive <- false
+        for node in nodes do
+            if actors.EndsWithHome node && node.IsAlive then crash node false
 
     let cutHome seconds =
         network.Cut Home
+        breakApart ()
 
         time.Later(
             seconds,
             (fun () ->
                 time.Say "the home is back"
-                network.Mend Home)
+                network.Mend Home
+                run.Collectives.MeetAll())
         )
 
     let pauseHome seconds =
         actors.PauseHome()
+
+        for node in nodes do
+            if node.Place = Home && node.IsAlive && not node.IsPaused then
+                pause node seconds
 
         time.Later(
             seconds,
@@ -86,12 +99,10 @@ type Faults(run: Run, actors: Actors) =
         )
 
     let part workers hasHome seconds =
-        let side = HashSet<int>(workers: int list)
+        let side = HashSet<int>(workers |> List.map placeOf |> List.filter ((<>) Home))
         if hasHome then side.Add Home |> ignore
         network.Part side
-
-        for node in List.ofSeq nodes do
-            run.Collectives.Break(node, (fun other -> network.IsApart(node.Number, other.Number)))
+        breakApart ()
 
         time.Later(
             seconds,
@@ -129,8 +140,9 @@ type Faults(run: Run, actors: Actors) =
         | Join -> actors.Start -1
         | Crash(worker, isTold) when nodes[worker].IsAlive -> crash nodes[worker] isTold
         | Pause(worker, seconds) when nodes[worker].IsAlive && not nodes[worker].IsPaused -> pause nodes[worker] seconds
-        | Cut(worker, seconds) when nodes[worker].IsAlive -> cut nodes[worker] seconds
-        | Split(worker, other, seconds) when worker <> other -> split worker other seconds
+        | Cut(worker, seconds) when nodes[worker].IsAlive && nodes[worker].Place <> Home -> cut nodes[worker] seconds
+        | Split(worker, other, seconds) when placeOf worker <> placeOf other ->
+            split (placeOf worker) (placeOf other) seconds
         | Interrupt -> actors.Tell(actors.Leads[actors.Leads.Count - 1], CoordinatorInput.Interrupt())
         | HomeCrash -> crashHome ()
         | HomeCut seconds -> cutHome seconds
@@ -138,8 +150,10 @@ type Faults(run: Run, actors: Actors) =
         | Throw worker when nodes[worker].IsAlive -> nodes[worker].IsToThrow <- true
         | Diverge -> diverge ()
         | Partition(workers, hasHome, seconds) -> part workers hasHome seconds
-        | Flicker(worker, other, seconds) when worker <> other -> flicker worker other (time.Now + seconds)
-        | Delay(worker, other, seconds) when worker <> other -> network.Slow(worker, other, time.Now + seconds)
+        | Flicker(worker, other, seconds) when placeOf worker <> placeOf other ->
+            flicker (placeOf worker) (placeOf other) (time.Now + seconds)
+        | Delay(worker, other, seconds) when placeOf worker <> placeOf other ->
+            network.Slow(placeOf worker, placeOf other, time.Now + seconds)
         | _ -> ()
 
     /// Has each fault come in its time, to workers that are there by then.

@@ -16,10 +16,11 @@ type Network(time: VirtualTime) =
 
     /// No way leads from one to the other.
     let isApart a b =
-        cut.Contains a
-        || cut.Contains b
-        || split.Contains(pair a b)
-        || partitions.Exists(fun side -> side.Contains a <> side.Contains b)
+        a <> b
+        && (cut.Contains a
+            || cut.Contains b
+            || split.Contains(pair a b)
+            || partitions.Exists(fun side -> side.Contains a <> side.Contains b))
 
     let isLost a b =
         isApart a b || silent.Contains(pair a b)

@@ -28,8 +28,10 @@ type Wait =
 
 /// A worker: its side of the protocol, and what its thread has and does.
 [<AllowNullLiteral>]
-type Node(number: int, slot: int, machine: WorkerMachine) =
+type Node(number: int, place: int, slot: int, machine: WorkerMachine) =
     member _.Number = number
+    /// The host that it is on: the home, or one by its own number.
+    member _.Place = place
     member _.Machine = machine
     member val Slot = slot with get, set
     member val IsAlive = true with get, set
@@ -53,9 +55,10 @@ type Node(number: int, slot: int, machine: WorkerMachine) =
     member val Work = 0 with get, set
     member val Group: Group | null = null with get, set
     member val StopRequested = false with get, set
-    /// What its thread does next throws; it has thrown.
+    /// What its thread does next throws.
     member val IsToThrow = false with get, set
-    member val HasThrown = false with get, set
+    /// It has failed, and no peer was to blame: it is not taken back.
+    member val HasFailed = false with get, set
     member val Activity = Activity.Standing with get, set
     member val Waiting: Wait option = None with get, set
     /// The coordinator that it registers with, the one that took it in, and those that led before.

@@ -54,6 +54,8 @@ type Schedule =
         Slowness: float
         /// Workers live on hosts of their own, without the home, and may lead the run; else they are the home's processes.
         AreRemote: bool
+        /// How many of remote workers are the home's all the same: its threads, which end and stop with it.
+        AtHome: int
         Faults: (float * Fault) list
     }
 

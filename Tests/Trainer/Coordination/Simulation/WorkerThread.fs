@@ -50,6 +50,8 @@ type WorkerThread(run: Run, node: Node) =
         finish ()
 
     let fails kind (reason, peer) =
+        if kind <> FailureKind.Peer then node.HasFailed <- true
+
         answer (WorkerFailed(Generation = node.Machine.Generation, Kind = kind, Reason = reason, LostPeer = peer))
 
     let failed = fails FailureKind.Peer
@@ -58,7 +60,6 @@ type WorkerThread(run: Run, node: Node) =
     let attempt action =
         if node.IsToThrow then
             node.IsToThrow <- false
-            node.HasThrown <- true
             fails FailureKind.Worker ("it has thrown", -1)
         else
             action ()

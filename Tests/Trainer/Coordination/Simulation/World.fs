@@ -33,6 +33,7 @@ type World(schedule: Schedule, sabotage: Sabotage) =
             World = schedule.Workers,
             MinWorkers = schedule.MinWorkers,
             HasHome = hasHome,
+            ReservedSlots = (if schedule.AreRemote then schedule.AtHome else schedule.Workers),
             Job = Job(StepLimit = schedule.StepLimit),
             JoinToken = Array.zeroCreate 16,
             Epochs = schedule.Epochs,
