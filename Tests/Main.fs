@@ -3,6 +3,7 @@ module CnnCluster.Tests.Main
 open System
 open Expecto
 open Expecto.Impl
+open CnnCluster.Tests.Cli.Hosts
 open CnnCluster.Tests.Suites
 
 let private say (text: string) =
@@ -62,9 +63,7 @@ let rec private withoutChaos arguments =
     | argument :: rest -> argument :: withoutChaos rest
     | [] -> []
 
-/// `--long` runs the long suite instead of the fast one.
-[<EntryPoint>]
-let main argv =
+let private test argv =
     CnnCluster.Kernels.Native.TorchLibrary.EnsureLoaded()
 
     let long, arguments =
@@ -76,3 +75,10 @@ let main argv =
     |> Option.bind (only suite)
     |> Option.defaultValue (testList "" [])
     |> run suite arguments
+
+/// `--long` runs the long suite instead of the fast one; `--switch HOSTS` is what some of its tests start.
+[<EntryPoint>]
+let main argv =
+    match argv with
+    | [| "--switch"; hosts |] -> Switch.serve (int hosts)
+    | _ -> test argv

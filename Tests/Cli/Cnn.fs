@@ -60,6 +60,10 @@ let start arguments folder =
 let startInterruptible arguments folder =
     startProgram "env" ("--default-signal=INT" :: "dotnet" :: library :: arguments) folder
 
+/// As a program's arguments, such as one that changes where it runs.
+let startThrough (program: string list) arguments folder =
+    startProgram program.Head (program.Tail @ "dotnet" :: library :: arguments) folder
+
 /// Waits for a process, no longer than `patience`; past that it is killed and the test fails.
 let finish (patience: TimeSpan) (cnn: Process) =
     let clock = Stopwatch.StartNew()
