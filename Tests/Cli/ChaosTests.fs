@@ -113,9 +113,10 @@ let private disturb (run: Run) join seed faults =
     with e ->
         raise (Exception($"{e.Message}\nseed {seed}, what was done:\n  {disturbance.Told}", e))
 
-/// The weights that a command ends with.
+/// The weights that a command ends with; it trains again what took a run some minutes.
 let private hashOf (run: Run) arguments =
-    let ended = Cnn.run run.Folder ("train" :: arguments)
+    use cnn = Cnn.start ("train" :: arguments) run.Folder
+    let ended = Cnn.finish (TimeSpan.FromMinutes 10.0) cnn
     Expect.equal ended.ExitCode 0 ended.Error
     string (ended.Field("end", "weights_sha256"))
 

@@ -73,6 +73,9 @@ type Run(cnn: Process, folder: string) =
 
     member _.Folder = folder
 
+    /// The home's process.
+    member _.Id = cnn.Id
+
     /// The processes of the generation that was last heard of, in the order of their ranks.
     member _.Members: int list = members
 
