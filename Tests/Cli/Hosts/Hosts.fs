@@ -37,6 +37,7 @@ let whyNot () =
         Some "network namespaces are Linux's"
     else
         [ "unshare", sandbox @ [ "ip"; "tuntap"; "add"; "dev"; "trial"; "mode"; "tap" ]
+          "unshare", sandbox @ [ "--mount"; "mount"; "-t"; "tmpfs"; "trial"; "/dev/shm" ]
           "unshare", sandbox @ [ "hostname"; "trial" ]
           "nsenter", [ "--version" ] ]
         |> List.tryPick (fun (program, arguments) -> refusal program arguments)
@@ -70,7 +71,17 @@ type Hosts(count: int) =
     /// Starts `cnn` on a host.
     member _.Start(host: int, arguments: string list, folder) =
         let inside =
-            [ "nsenter"; "--target"; keepers[host - 1]; "--user"; "--net"; "--uts"; "--pid"; "--preserve-credentials" ]
+            [ "nsenter"
+              "--target"
+              keepers[host - 1]
+              "--user"
+              "--net"
+              "--uts"
+              "--pid"
+              "--mount"
+              "--preserve-credentials" ]
+            // Who enters another tree of files is at its root.
+            @ [ "sh"; "-c"; "cd \"$0\" && exec \"$@\""; folder ]
 
         Cnn.startThrough inside arguments folder
 

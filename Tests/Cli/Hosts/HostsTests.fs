@@ -98,7 +98,8 @@ let tests =
               onHosts (fun hosts folder ->
                   Cnn.write folder "net.cnn" (script 4) |> ignore
                   hosts.Weather(5.0, 0.01) |> ignore
-                  use run = home hosts folder [ "--min-workers"; "3" ]
+                  // Two workers on the first host sum among themselves first.
+                  use run = home hosts folder [ "--workers"; "2"; "--min-workers"; "4" ]
                   run.Run.Next "listen" |> ignore
                   use second = node hosts folder run 2
                   use third = node hosts folder run 3
@@ -118,6 +119,34 @@ let tests =
                   let passed, lost = hosts.Weather(0.0, 0.0)
                   printfn $"hosts: {passed} frames have come, and {lost} were lost"
                   Expect.isGreaterThan lost (passed / 200) "about one in a hundred was lost")
+          }
+          test "gradients that travel in 16 bits change the curve of a smooth network by less than 1e-4" {
+              onHosts (fun hosts folder ->
+                  Cnn.write folder "net.cnn" (Cnn.smoothLenet (settings 5)) |> ignore
+
+                  use run =
+                      home hosts folder [ "--workers"; "2"; "--min-workers"; "3"; "--wire"; "bfloat16" ]
+
+                  run.Run.Next "listen" |> ignore
+                  use second = node hosts folder run 2
+                  let losses (next: int -> float) = List.map next [ 1..5 ]
+                  let rounded = losses (fun _ -> float (run.Run.Next("epoch")["train_loss"]))
+                  let ending = run.Run.Next "end"
+                  Expect.isTrue (second.Process.WaitForExit patience) "the node ends with the run"
+                  Expect.equal second.Process.ExitCode 0 "and well"
+
+                  let plain =
+                      Cnn.run
+                          folder
+                          [ "train"; "net.cnn"; "--out"; "plain"; "--workers"; "3"; "--threads"; "1"; "--json" ]
+
+                  Expect.equal plain.ExitCode 0 plain.Error
+                  Expect.notEqual (string ending["weights_sha256"]) (weights plain) "rounded"
+
+                  let epochs = plain.Events |> Array.filter (fun e -> string e["event"] = "epoch")
+
+                  for mine, theirs in List.zip rounded (losses (fun epoch -> float (epochs[epoch - 1]["train_loss"]))) do
+                      Expect.isLessThan (abs (mine - theirs) / theirs) 1e-4 $"{mine} and {theirs}")
           }
           test "a node that is cut off keeps what it has and stops, and the others go on" {
               onHosts (fun hosts folder ->

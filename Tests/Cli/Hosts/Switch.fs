@@ -129,6 +129,8 @@ let private keeper host =
           "echo $pid"
           "read cable"
           $"hostname host-{host}"
+          // Memory of its own: through the machine's, workers would find that they are on one.
+          "mount -t tmpfs memory /dev/shm"
           "ip link set lo up"
           $"ip address add {addressOf host}/24 dev eth0"
           "ip link set eth0 up"
@@ -147,7 +149,7 @@ let private start host =
     let info =
         ProcessStartInfo(
             "unshare",
-            [ "--net"; "--uts"; "sh"; "-c"; keeper host ],
+            [ "--net"; "--uts"; "--mount"; "sh"; "-c"; keeper host ],
             RedirectStandardInput = true,
             RedirectStandardOutput = true
         )
