@@ -113,6 +113,13 @@ let tests =
               side.Hear(FormGeneration(Generation = 1L)) |> ignore
               Expect.isEmpty (sent (side.Tick 0.3)) "no more"
           }
+          test "that it could not be prepared is said again too" {
+              let side = Side()
+              side.Hear(WorkerAccepted(Slot = 3, Job = Job())) |> ignore
+              let failure = WorkerFailed(Kind = FailureKind.Worker, Reason = "no memory")
+              Expect.equal (sent (side.Report failure)) [ failure ] "said"
+              Expect.contains (sent (side.Tick 0.3)) failure "again"
+          }
           test "a command that is heard twice is done once, and its answer repeated" {
               let side = member1 ()
               let train = TrainEpoch(Generation = 1L, Epoch = 1)

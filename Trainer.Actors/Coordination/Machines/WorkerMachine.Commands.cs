@@ -110,6 +110,9 @@ public sealed partial class WorkerMachine
     private void NoteFailure(WorkerFailed failure)
     {
         hasFailed = true;
+
+        // No command is there to come again: that it could not be prepared is said until the coordinator has heard it.
+        if (command == default) prepared = failure;
         if (failure.Kind == FailureKind.Worker) succession.Abstain();
     }
 }

@@ -31,7 +31,7 @@ public sealed partial class WorkerMachine
     private readonly Dictionary<string, bool> deliveries = new(StringComparer.Ordinal);
     private bool hasFailed;
 
-    /// <summary>What it said when its replica was built; said again until it is part of a generation.</summary>
+    /// <summary>What it said when its replica was built, or could not be; said again until it is part of a generation.</summary>
     private IMessage? prepared;
     private bool ended;
 
