@@ -13,7 +13,7 @@ namespace CnnCluster.Kernels.Collectives;
 internal sealed partial class MeshCollective : Collective
 {
     /// <summary>Buffers that every rank sends as a whole to every other, instead of chunk by chunk and back.</summary>
-    internal const int SmallBytes = 16 * 1024;
+    private const int SmallBytes = 16 * 1024;
 
     /// <summary>
     /// The same between two ranks over a network, where no byte more travels: up to here one message in a row is worth that

@@ -40,6 +40,18 @@ let private algorithms =
                   Expect.equal odd.Rounds (even.Rounds + 2.0) algorithm.Name
                   isNear odd.Sent (even.Sent + 2.0 * megabyte) algorithm.Name
           }
+          test "runs send whole buffers where they are short, and between two of one host always" {
+              let algorithm ranks bytes network =
+                  Algorithm.OfRuns(ranks, bytes, false, network)
+
+              for ranks, bytes, network in [ 3, 16384.0, true; 64, 16384.0, false; 2, 1048576.0, true; 2, 1e9, false ] do
+                  Expect.equal (algorithm ranks bytes network) Algorithm.Whole $"{bytes} bytes of {ranks}"
+
+              for ranks, bytes, network in [ 3, 16388.0, true; 64, 16388.0, false; 2, 1048580.0, true ] do
+                  Expect.equal (algorithm ranks bytes network) Algorithm.Chunks $"{bytes} bytes of {ranks}"
+
+              Expect.equal (Algorithm.OfRuns(2, 64.0, true, true)) Algorithm.Chunks "16 bits go in chunks"
+          }
           test "16 bits halve what is sent, not what is summed" {
               for algorithm in Algorithm.All do
                   let exact, rounded = algorithm.Of(8, megabyte), algorithm.Of(8, megabyte, true)

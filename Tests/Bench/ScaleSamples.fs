@@ -57,7 +57,7 @@ let figures () =
            shape "resnet50" 25_557_032L [| 64L |] |],
         [| for link in [ LinkKind.Threads; LinkKind.SharedMemory; LinkKind.Tcp; LinkKind.Tls ] do
                yield! measured cost link
-           LinkPoint(LinkKind.Hosts, 4, MeasuredOperation.AllReduce, 1L <<< 20, 5e-3, 5e-3, 5e-3) |],
+           LinkPoint(LinkKind.Hosts, 4, MeasuredOperation.AllReduce, 1L <<< 22, 5e-3, 5e-3, 5e-3) |],
         [| for struct (network, most) in Schedule.Networks do
                yield! computing network most |],
         [| PairPoint("lenet5", LinkKind.Tcp, 64, 5e-3) |]

@@ -106,14 +106,15 @@ let tests =
           test "sums by hosts are predicted from the links that they go over" {
               let point = ScaleModel(figures ()).ByHosts() |> Seq.exactlyOne
               let bytes = float point.Point.Bytes
-              // Between two, everything goes to the other: within the hosts, between them, and within them again.
+              // Of two, each sends the other everything within the hosts, and half of it and the sums back between them.
               let messages = ceil (bytes / float (512 <<< 10))
-              let link work = cost.Seconds work + turn
-              let sum = link (Work(1.0, messages, bytes, bytes))
+              let link (work: Work) = cost.Seconds work + turn * work.Rounds
+              let within = link (Work(1.0, messages, bytes, bytes))
+              let between = link (Work(2.0, messages, bytes, bytes / 2.0))
 
               isNear
                   point.Predicted
-                  (2.0 * (2.0 * sum + link (Work(1.0, messages, bytes, 0.0))))
+                  (2.0 * (within + between + link (Work(1.0, messages, bytes, 0.0))))
                   "four ranks on two cores"
           }
           test "what a network reduces is read off its plan" {

@@ -19,11 +19,14 @@ internal sealed record Link(string Name, LinkCost Cost, double BytesPerSecond = 
     /// </summary>
     public const double Payload = (1500.0 - 52) / (1500 + 38);
 
-    /// <summary>Whether there is a network between the ranks.</summary>
-    public bool IsNetwork => !double.IsPositiveInfinity(BytesPerSecond);
+    /// <summary>Whether the ranks share no memory: a network between them, or this machine's loopback in place of one.</summary>
+    public bool IsNetwork { get; init; }
 
     public static Link Network(string name, LinkCost cost, double gigabitsPerSecond, double latency) =>
-        new(name, cost, Payload * gigabitsPerSecond * 1e9 / 8, latency);
+        new(name, cost, Payload * gigabitsPerSecond * 1e9 / 8, latency) { IsNetwork = true };
+
+    /// <summary>The network that takes no time: what ranks of one machine have without shared memory.</summary>
+    public static Link Loopback(LinkCost cost) => new("loopback", cost) { IsNetwork = true };
 
     /// <summary>
     /// Seconds of an operation whose blocks are sent, received and summed at once: the slower of the wire and the processor counts.

@@ -90,7 +90,7 @@ internal sealed class ScaleModel
     {
         var cores = figures.Machine.Cores;
         var within = new Link("host", FitOf(LinkKind.SharedMemory).CostOf(point.World, cores));
-        var between = new Link("loopback", FitOf(LinkKind.Tls).CostOf(point.World, cores));
+        var between = Link.Loopback(FitOf(LinkKind.Tls).CostOf(point.World, cores));
         return LinkCost.Sharing(point.World, cores) * Reductions.ByHosts(within, between, 2, point.World / 2, point.Bytes, rounded: false).Seconds;
     }
 

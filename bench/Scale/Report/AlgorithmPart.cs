@@ -21,7 +21,7 @@ internal static class AlgorithmPart
         IReadOnlyList<Link> links = [model.Within, .. model.Between];
         var text = new StringBuilder("\n### The fastest by size\n\nUp to which size; the last has no end.\n");
         text.Append(ByWorkers(links, static (link, workers) => string.Join(", ", Crossovers.Ranges(link, workers).Select(Range))));
-        text.Append($"\n### Whole or in chunks\n\nUp to which size whole buffers are faster than chunks; runs' rule is {Bytes(MeshCollective.SmallBytes)}.\n");
+        text.Append($"\n### Whole or in chunks\n\nUp to which size whole buffers are faster than chunks; runs' rule is {Rule()}.\n");
         text.Append(ByWorkers(links, static (link, workers) => Limit(Crossovers.WholeLimit(link, workers))));
         text.Append("\nWhat the rule costs: how many times longer than the faster of the two, at the size where that is worst.\n");
         text.Append(ByWorkers(links, static (link, workers) => Factor(WorstOfRule(link, workers))));
@@ -29,6 +29,9 @@ internal static class AlgorithmPart
         text.Append(ByWorkers(model.Between, static (link, workers) => From(Crossovers.RoundingPaysFrom(link, workers))));
         return text.Append(Hosts(model)).Append('\n').ToString();
     }
+
+    private static string Rule() =>
+        $"{Bytes(MeshCollective.LongestWhole(3, spansHosts: true))}, and between two workers {Bytes(MeshCollective.LongestWhole(2, spansHosts: true))} over a network and always on one host";
 
     private static string ByWorkers(IReadOnlyList<Link> links, Func<Link, int, string> cell) => Table(
         ["workers", .. links.Select(static link => link.Name)],
