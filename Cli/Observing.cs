@@ -1,6 +1,7 @@
 using System.CommandLine;
 using CnnCluster.Cli.Output;
 using CnnCluster.Trainer.Coordination;
+using CnnCluster.Trainer.Metrics;
 using CnnCluster.Trainer.Observation;
 
 namespace CnnCluster.Cli;
@@ -37,6 +38,14 @@ internal sealed class Observed(ProcessObservation observation, HealthServer? hea
     public void Announce(IRunReader reader)
     {
         if (health is not null) reader.Read(new HealthListening(health.Address));
+    }
+
+    /// <summary>The same of a process that has no run to tell of yet.</summary>
+    public void Announce(bool json)
+    {
+        if (health is null) return;
+        using IRunReader reader = json ? new JsonLinesReader(Console.Out, "") : new ConsoleProgress(Terminal.Error(IsStructured), 0, 0);
+        Announce(reader);
     }
 
     public void Dispose() => health?.Dispose();

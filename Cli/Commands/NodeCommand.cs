@@ -33,7 +33,7 @@ internal static class NodeCommand
             var least = (int)CommonOptions.AtLeast(1, parse.GetValue(share), "--share");
             var offer = new WorkerOffer(ticket.Token, parse.GetValue(firstSlot), CommonOptions.SplitDevices(parse.GetValue(devices)), least);
             var network = NetworkTowards(ticket.Home, parse.GetValue(host), parse.GetValue(certificates));
-            observed.Announce(parse.GetValue(json) ? new JsonLinesReader(Console.Out, "") : new ConsoleProgress(Terminal.Error(observed.IsStructured), 0, 0));
+            observed.Announce(parse.GetValue(json));
             return offer.FirstSlot is null
                 ? await RunAsync(ticket, network, offer, new NodeStandbyOptions(parse.GetValue(output), Say, Reader(parse.GetValue(json), observed)), observed, parse.GetValue(json))
                 : await ServeHomeAsync(ticket, network, offer, observed);

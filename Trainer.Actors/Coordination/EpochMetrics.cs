@@ -39,7 +39,7 @@ public sealed record EpochMetrics(
         AddMeans(values, "val_", validation, figureNames);
         return new EpochMetrics(
             trained.Epoch, trained.Step, values, PenaltiesOf(validation, regularized),
-            trained.Sums.Samples / trained.Seconds, trained.LearningRate)
+            trained.TimedSamples / trained.Seconds, trained.LearningRate)
         {
             TrainingPenalty = trained.Sums.Penalty / trained.Sums.Samples,
             SkippedSteps = trained.Sums.SkippedSteps,

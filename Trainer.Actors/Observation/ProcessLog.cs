@@ -68,12 +68,13 @@ public sealed class ProcessLog(LogOptions options, TextWriter writer, Func<LogSu
         }
     }
 
-    /// <summary>Messages of the program begin with its name, and warnings say that they are.</summary>
+    /// <summary>Messages of the program begin with its name, and warnings say that they are; what a node says by itself is seldom and matters.</summary>
     private static (LogLevel Level, string Message) LevelOf(string line)
     {
-        const string warning = "cnn: warning: ", error = "cnn: ";
+        const string warning = "cnn: warning: ", error = "cnn: ", node = "cnn node: ";
         return line.StartsWith(warning, StringComparison.Ordinal) ? (LogLevel.Warning, line[warning.Length..])
             : line.StartsWith(error, StringComparison.Ordinal) ? (LogLevel.Error, line[error.Length..])
+            : line.StartsWith(node, StringComparison.Ordinal) ? (LogLevel.Warning, line[node.Length..])
             : (LogLevel.Information, line.Trim());
     }
 

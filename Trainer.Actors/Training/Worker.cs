@@ -189,6 +189,7 @@ public sealed class Worker : IWorker
         var started = System.Diagnostics.Stopwatch.StartNew();
         var meter = new ProgressMeter(ProgressInterval);
         session!.Decide(message.Decided);
+        var before = session.Position.Epoch == message.Epoch ? session.Position.Sums.Samples : 0;
         var stop = session.TrainEpoch(message.Epoch, () => stopRequested, step =>
         {
             Advance();
@@ -204,6 +205,7 @@ public sealed class Worker : IWorker
             LearningRate = session.LearningRate,
             Stop = stop,
             Times = session.Times.Clone(),
+            TimedSamples = session.Position.Sums.Samples - before,
         });
     }
 

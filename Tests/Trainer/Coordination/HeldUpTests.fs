@@ -128,6 +128,26 @@ let tests =
 
               Expect.equal times [ 2.0; 0.0; 1.9 ] "who waits for whom"
           }
+          test "images per second are those of the part of an epoch that its seconds are of" {
+              let stage = begun 1
+              let sums = EpochSums(Samples = 1000L)
+              sums.Figures.Add 1.0
+
+              stage.Say(
+                  0,
+                  EpochTrained(Generation = 1L, Epoch = 1, Step = 10L, Sums = sums, Seconds = 2.0, TimedSamples = 40L)
+              )
+
+              stage.Say(0, Validated(Generation = 1L, Epoch = 1, Sums = oneFigure))
+
+              let rate =
+                  stage.Events
+                  |> Seq.pick (function
+                      | :? EpochEnded as ended -> Some ended.Metrics.ImagesPerSecond
+                      | _ -> None)
+
+              Expect.equal rate 20.0 "the rest was trained before a regroup"
+          }
           test "a hundred steps are enough to name who holds the others up" {
               let stage = begun 2
 

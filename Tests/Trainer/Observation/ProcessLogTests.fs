@@ -107,12 +107,14 @@ let tests =
                   (lines LogLevel.None LogFormat.Json (fun log ->
                       log.Say "cnn: warning: 4 workers share 2 cores"
                       log.Say "cnn: the run failed: why"
+                      log.Say "cnn node: the run's home is gone"
                       log.Say ""
                       log.Say "health: http://127.0.0.1:80/healthz")
                    |> List.map (fun line -> (line.Split "\"level\":")[1]))
                   [ for level, message in
                         [ "warning", "4 workers share 2 cores"
                           "error", "the run failed: why"
+                          "warning", "the run's home is gone"
                           "info", "health: http://127.0.0.1:80/healthz" ] ->
                         $"\"{level}\",\"process\":{pid},\"generation\":3,\"term\":1,\"step\":120,\"source\":\"cnn\",\"message\":\"{message}\"}}" ]
                   "records"
