@@ -27,23 +27,24 @@ type WindowCase =
       Geometry: Geometry
       Samples: int }
 
-let genWindow pooling =
+/// Windows over inputs of at most so many elements a side, with kernels of at most so many.
+let genWindowUpTo greatest widest pooling =
     gen {
         let! rank = Gen.choose (1, 3)
 
         let axes low high =
             Gen.listOfLength rank (Gen.choose (low, high))
 
-        let! sides = axes 1 (if rank = 3 then 5 else 9)
-        let! kernel = axes 1 (if rank = 3 then 3 else 7)
+        let! sides = axes 1 (if rank = 3 then min 5 greatest else greatest)
+        let! kernel = axes 1 (if rank = 3 then min 3 widest else widest)
         let! stride = axes 1 3
         let! dilation = if pooling then Gen.constant (List.replicate rank 1) else axes 1 2
         // Pooling refuses padding as wide as its window.
-        let widest = if pooling then List.min kernel - 1 else 3
-        let! one = Gen.choose (0, widest)
+        let most = if pooling then List.min kernel - 1 else 3
+        let! one = Gen.choose (0, most)
 
         let! pairs =
-            Gen.listOfLength rank (Gen.zip (Gen.choose (0, widest)) (Gen.choose (0, widest)))
+            Gen.listOfLength rank (Gen.zip (Gen.choose (0, most)) (Gen.choose (0, most)))
 
         let! padding = Gen.elements [ IsSame; IsValid; Number one; PerSide pairs ]
         let! groups = Gen.choose (1, 3)
@@ -78,6 +79,8 @@ let genWindow pooling =
                         Before = List.map fst pairs
                         After = List.map snd pairs } }
     }
+
+let genWindow pooling = genWindowUpTo 9 7 pooling
 
 let list (numbers: int list) = "[" + String.Join(" ", numbers) + "]"
 
