@@ -8,56 +8,12 @@ open System.Xml.Linq
 open Expecto
 open SkiaSharp
 open CnnCluster.Dsl
+open CnnCluster.Tests.Trainer.Comparison.Comparisons
 open CnnCluster.Tests.Trainer.Storage.TemporaryFolder
 open CnnCluster.Trainer.Comparison
 open CnnCluster.Trainer.Hosting
 open CnnCluster.Trainer.Storage
 open CnnCluster.Trainer.Training
-
-/// A network with more between its layers, and weights of its own besides.
-let private script =
-    """
-network Plain {
-    input 28x28x1
-    conv 4 5x5 stride=3 relu
-    flatten
-    dense 10
-}
-
-network Richer {
-    input 28x28x1
-    conv 4 5x5 stride=3
-    batchnorm relu
-    dropout 0.2
-    flatten
-    dense 10 kernel-reg=l2(0.1)
-}
-
-train Plain {
-    data digits train=64 test=32
-    loss cross-entropy
-    optimizer sgd lr=0.1
-    batch 16
-    epochs 2
-    seed 5
-}
-
-train Richer {
-    data digits train=64 test=32
-    loss cross-entropy
-    optimizer sgd lr=0.1
-    batch 16
-    epochs 2
-    seed 9
-}
-"""
-
-let private readTrain (train: string) changes =
-    let part = if isNull train then "Plain" else train
-    Script.Training({ File = "net.cnn"; Text = script }, part, changes, TrainingCatalogues.All)
-
-let private reading texts common =
-    VariantReading.Of(texts, List.map Change.Set common, TrainReader readTrain)
 
 let private describe texts common seeds =
     let read = reading texts common
@@ -295,29 +251,5 @@ let private files =
                   Expect.isFalse ((ComparisonTables.Markdown summary).Contains "±") "no deviation")
           } ]
 
-let private mistakes =
-    testList
-        "mistakes"
-        [ test "all that is wrong with the variants is said at once" {
-              let read =
-                  reading [ "optimizer=sdg"; "x: batch=0"; "x: batch=3"; "seed=4"; "train=Plan"; "fine: batch=8" ] []
-
-              Expect.isTrue read.HasErrors "wrong"
-              let said = String.Join('\n', read.Messages)
-
-              for part in
-                  [ "did you mean 'sgd'"
-                    "at least 1"
-                    "called 'x'"
-                    "the same for all variants"
-                    "did you mean 'Plain'" ] do
-                  Expect.stringContains said part "a message"
-          }
-          test "without any variant there is nothing to compare" {
-              let read = reading [] []
-              Expect.isTrue read.HasErrors "wrong"
-              Expect.stringContains read.Messages[0] "--vary" "what to say"
-          } ]
-
 [<Tests>]
-let tests = testList "Trainer.comparisons" [ terms; resuming; files; mistakes ]
+let tests = testList "Trainer.comparisons" [ terms; resuming; files ]

@@ -2,6 +2,7 @@
 module CnnCluster.Tests.Trainer.Training.Replicas
 
 open System
+open Expecto
 open TorchSharp
 open CnnCluster.Dsl
 open CnnCluster.Kernels
@@ -164,3 +165,26 @@ let distance (a: float[]) (b: float[]) =
     let norm (v: float seq) = sqrt (v |> Seq.sumBy (fun x -> x * x))
     let difference = norm (Seq.map2 (-) a b)
     if difference = 0.0 then 0.0 else difference / norm a
+
+/// Settings under which sums are the same to float64's digits.
+let exact =
+    "    optimizer sgd lr=0.05 momentum=0.9\n    precision float64\n    batch 16\n"
+
+let withBatchNorm = "    batchnorm\n    dropout 0.3"
+
+/// N ranks end where one does, in float64, epoch after epoch.
+let agrees world (plan: TrainPlan) =
+    let alone = (trained 1 2 plan)[0]
+    let together = trained world 2 plan
+    Expect.allEqual (together |> Array.map _.Hash) together[0].Hash "every rank has the same weights"
+    Expect.isLessThan (distance alone.Parameters together[0].Parameters) 1e-12 "weights"
+    Expect.isLessThan (distance alone.Buffers together[0].Buffers) 1e-12 "running statistics"
+
+    for a, b in List.zip alone.Losses together[0].Losses do
+        Expect.floatClose Accuracy.high b a "losses"
+
+    for a, b in List.zip (List.concat alone.Figures) (List.concat together[0].Figures) do
+        Expect.floatClose Accuracy.veryHigh b a "figures"
+
+let solo (plan: TrainPlan) =
+    new Replica(plan, torch.CPU, new SoloCollective())
