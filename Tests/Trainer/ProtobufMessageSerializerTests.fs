@@ -2,6 +2,7 @@ module CnnCluster.Tests.Trainer.ProtobufMessageSerializerTests
 
 open System.Runtime.Serialization
 open Akka.Actor
+open Akka.Configuration
 open Expecto
 open Google.Protobuf
 open CnnCluster.Trainer.Protocol
@@ -10,7 +11,12 @@ let private withSerializer act =
     use system =
         ActorSystem.Create("serializer-test", "akka { loglevel = OFF, stdout-loglevel = OFF }")
 
-    act (ProtobufMessageSerializer(system :?> ExtendedActorSystem), RefusingSerializer(system :?> ExtendedActorSystem))
+    let settings = ConfigurationFactory.ParseString "identifier = 1"
+
+    act (
+        ProtobufMessageSerializer(system :?> ExtendedActorSystem),
+        RefusingSerializer(system :?> ExtendedActorSystem, settings)
+    )
 
 [<Tests>]
 let tests =
@@ -52,7 +58,7 @@ let tests =
                   Expect.throwsT<SerializationException> (fun () -> refusing.ToBinary "text" |> ignore) "write"
 
                   Expect.throwsT<SerializationException>
-                      (fun () -> refusing.FromBinary([| 1uy |], typeof<string>) |> ignore)
+                      (fun () -> refusing.FromBinary([| 1uy |], "System.String") |> ignore)
                       "read"
 
                   Expect.equal refusing.Identifier 1 "it answers to the JSON serializer's number")

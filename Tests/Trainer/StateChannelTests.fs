@@ -6,9 +6,25 @@ open System.IO
 open System.Net
 open System.Net.Sockets
 open Expecto
+open CnnCluster.Kernels.Collectives
 open CnnCluster.Trainer.StateChannel
 
 let private token = Array.init 16 byte
+
+/// A receiver, and what it turns away.
+let private guarded act =
+    let arrived, refusals =
+        ConcurrentQueue<string * byte[]>(), new BlockingCollection<Refusal>()
+
+    let keep name (stream: Stream) =
+        use memory = new MemoryStream()
+        stream.CopyTo memory
+        arrived.Enqueue(name, memory.ToArray())
+
+    use receiver =
+        new StateReceiver(IPAddress.Loopback, token, Action<_, _> keep, refused = Action<_> refusals.Add)
+
+    act receiver.Port arrived refusals
 
 let private receiving (handle: string -> Stream -> unit) act =
     use receiver =
@@ -84,6 +100,34 @@ let tests =
 
               Expect.sequenceEqual arrived [ "after" ] "still serving"
           }
+          for what, name, content in
+              [ "a chunk over the bound", BitConverter.GetBytes 1, [| 255uy; 255uy; 255uy; 127uy; 1uy |]
+                "a chunk of a negative length", BitConverter.GetBytes 1, [| 255uy; 255uy; 255uy; 255uy |]
+                "a chunk that breaks off", BitConverter.GetBytes 1, [| 100uy; 0uy; 0uy; 0uy; 1uy; 2uy |]
+                "a content without an end", BitConverter.GetBytes 1, [| 1uy; 0uy; 0uy; 0uy; 1uy |] ] do
+              test $"{what} is nothing that arrives, and the next sender is served" {
+                  guarded (fun port arrived _ ->
+                      let hello = Array.concat [ "CNNSTAT1"B; token; name; "x"B ]
+                      use client = new TcpClient("127.0.0.1", port)
+                      client.GetStream().Write(ReadOnlySpan(Array.append hello content))
+                      client.Client.Shutdown SocketShutdown.Send
+                      send port token "after" [| 1uy |]
+                      Expect.sequenceEqual arrived [ "after", [| 1uy |] ] "only the whole one")
+              }
+          for what, length in [ "over the bound", 201; "of a negative length", -1; "of all there is", Int32.MaxValue ] do
+              test $"a name {what} is turned away before it is read" {
+                  guarded (fun port _ refusals ->
+                      use client = new TcpClient("127.0.0.1", port)
+
+                      client
+                          .GetStream()
+                          .Write(ReadOnlySpan(Array.concat [ "CNNSTAT1"B; token; BitConverter.GetBytes length ]))
+
+                      let mutable said = Unchecked.defaultof<Refusal>
+                      Expect.isTrue (refusals.TryTake(&said, TimeSpan.FromSeconds 20.0)) "somebody says so"
+                      Expect.equal said.To "the state channel" "what to"
+                      Expect.stringContains said.Why "no sensible length" "why")
+              }
           test "a receiver that is gone is an error of the sender's" {
               let port = receiving (fun _ _ -> ()) id
 

@@ -4,9 +4,7 @@ using Akka.Cluster;
 using Akka.Cluster.Hosting;
 using Akka.Configuration;
 using Akka.Hosting;
-using Akka.Remote.Hosting;
-using Akka.Remote.Transport.DotNetty;
-using CnnCluster.Kernels.Collectives;
+using CnnCluster.Trainer.ControlPlane;
 using CnnCluster.Trainer.Observation;
 using CnnCluster.Trainer.Security;
 using Microsoft.Extensions.DependencyInjection;
@@ -31,9 +29,11 @@ public sealed class ClusterNode : IAsyncDisposable
     // A process that cannot join is ended by its workers, which wait for less long and keep what they have.
     // A member that was killed cannot agree to anybody's leaving: a second is waited for it, no longer.
     // Heartbeats are answered on Akka's own dispatcher, so training threads cannot starve them.
-    // The default JSON serializer would build whatever types a peer names: it is replaced by a refusal.
+    // The default JSON serializer would build whatever types a peer names, and others actors of them: refusals replace them, at
+    // their numbers, so that no peer gets at them; of what is left of Akka's own, only what a cluster says is read.
     private const string Settings = """
         akka {
+          log-serializer-override-on-start = off
           stdout-logger-class = "CnnCluster.Trainer.Hosting.ErrorStreamLogger, CnnCluster.Trainer.Actors"
           coordinated-shutdown.exit-clr = off
           coordinated-shutdown.run-by-clr-shutdown-hook = off
@@ -49,8 +49,28 @@ public sealed class ClusterNode : IAsyncDisposable
             run-coordinated-shutdown-when-down = on
             downing-provider-class = "Akka.Cluster.NoDowning, Akka.Cluster"
           }
+          remote {
+            enabled-transports = ["akka.remote.control-plane"]
+            control-plane {
+              transport-class = "CnnCluster.Trainer.ControlPlane.ControlPlaneTransport, CnnCluster.Trainer.Actors"
+              applied-adapters = []
+            }
+          }
           actor {
-            serializers.json = "CnnCluster.Trainer.Protocol.RefusingSerializer, CnnCluster.Trainer.Actors"
+            serializers {
+              json = "CnnCluster.Trainer.Protocol.RefusingSerializer, CnnCluster.Trainer.Actors"
+              proto = "CnnCluster.Trainer.Protocol.RefusingSerializer, CnnCluster.Trainer.Actors"
+              daemon-create = "CnnCluster.Trainer.Protocol.RefusingSerializer, CnnCluster.Trainer.Actors"
+              reliable-delivery = "CnnCluster.Trainer.Protocol.RefusingSerializer, CnnCluster.Trainer.Actors"
+              akka-misc = "CnnCluster.Trainer.Protocol.RemoteWatchSerializer, CnnCluster.Trainer.Actors"
+              akka-system-msg = "CnnCluster.Trainer.Protocol.DeathWatchSerializer, CnnCluster.Trainer.Actors"
+            }
+            serialization-settings {
+              json.identifier = 1
+              proto.identifier = 2
+              daemon-create.identifier = 3
+              reliable-delivery.identifier = 36
+            }
             serializers.control-plane = "CnnCluster.Trainer.Protocol.ProtobufMessageSerializer, CnnCluster.Trainer.Actors"
           }
           actor.serialization-bindings {
@@ -61,39 +81,47 @@ public sealed class ClusterNode : IAsyncDisposable
 
     private readonly IHost host;
 
-    private ClusterNode(IHost host, ProcessObservation observation) => (this.host, Observation) = (host, observation);
+    private ClusterNode(IHost host, Task<string> turnedAway, ProcessObservation observation) =>
+        (this.host, TurnedAway, Observation) = (host, turnedAway, observation);
 
     /// <summary>What this process tells those who run it.</summary>
     public ProcessObservation Observation { get; }
 
     public ActorSystem System => host.Services.GetRequiredService<ActorSystem>();
 
+    /// <summary>Completes, with the reason, when every member that was to take this process in has turned it away for good.</summary>
+    public Task<string> TurnedAway { get; }
+
     /// <summary>Where other processes reach this one.</summary>
     public Address Address => Cluster.Get(System).SelfAddress;
 
-    /// <summary>The address of a member, as one that opens connections in the same way knows it.</summary>
-    public static Address AddressOf(NodeNetwork network, DnsEndPoint member) =>
-        new(network.Identity is null ? "akka.tcp" : "akka.ssl.tcp", SystemName, member.Host, member.Port);
+    /// <summary>The address of a member, as the others know it.</summary>
+    public static Address AddressOf(DnsEndPoint member) =>
+        ControlPlaneTransport.AddressOf($"akka.{ControlPlaneTransport.Scheme}", SystemName, member.Host, member.Port);
 
     /// <summary>Starts a cluster of one, which others may join.</summary>
     /// <param name="network">Where it is found.</param>
     /// <param name="port">The port; 0 takes one that the system gives.</param>
+    /// <param name="token">The run's 16 bytes, which connections show.</param>
     /// <param name="observation">What this process tells those who run it.</param>
     /// <param name="cancellation">Gives up starting.</param>
-    public static async Task<ClusterNode> StartHomeAsync(NodeNetwork network, int port, ProcessObservation observation, CancellationToken cancellation)
+    public static async Task<ClusterNode> StartHomeAsync(
+        NodeNetwork network, int port, byte[] token, ProcessObservation observation, CancellationToken cancellation)
     {
-        var node = await StartAsync(network, port, HomeRole, [], observation, cancellation);
+        var node = await StartAsync(network, port, token, HomeRole, [], observation, cancellation);
         await Cluster.Get(node.System).JoinAsync(node.Address, cancellation);
         return node;
     }
 
     /// <summary>Starts this process and joins the cluster of a run.</summary>
     /// <param name="network">Where it is found.</param>
+    /// <param name="token">The run's 16 bytes, which connections show.</param>
     /// <param name="seeds">Members of it: the first that answers takes this one in.</param>
     /// <param name="observation">What this process tells those who run it.</param>
     /// <param name="cancellation">Gives up starting.</param>
-    public static Task<ClusterNode> JoinAsync(NodeNetwork network, IReadOnlyList<Address> seeds, ProcessObservation observation, CancellationToken cancellation) =>
-        StartAsync(network, 0, WorkerRole, seeds, observation, cancellation);
+    public static Task<ClusterNode> JoinAsync(
+        NodeNetwork network, byte[] token, IReadOnlyList<Address> seeds, ProcessObservation observation, CancellationToken cancellation) =>
+        StartAsync(network, 0, token, WorkerRole, seeds, observation, cancellation);
 
     public async ValueTask DisposeAsync()
     {
@@ -103,13 +131,15 @@ public sealed class ClusterNode : IAsyncDisposable
     }
 
     private static async Task<ClusterNode> StartAsync(
-        NodeNetwork network, int port, string role, IReadOnlyList<Address> seeds, ProcessObservation observation, CancellationToken cancellation)
+        NodeNetwork network, int port, byte[] token, string role, IReadOnlyList<Address> seeds, ProcessObservation observation, CancellationToken cancellation)
     {
+        var refusing = new Refusing(seeds);
         var builder = Host.CreateEmptyApplicationBuilder(null);
         // Quiet unless asked: what matters of a lost process is said by the coordinator, once and in words.
         var level = observation.Log.LibraryLevel;
         builder.Logging.SetMinimumLevel(level).AddProvider(observation.Log);
-        builder.Services.AddAkka(SystemName, akka => Secure(akka, network)
+        builder.Services.AddAkka(SystemName, akka => akka
+            .AddSetup(new ControlPlaneSetup(network, port, token) { TurnedAway = refusing.Note })
             .AddHocon(ConfigurationFactory.ParseString(Settings), HoconAddMode.Prepend)
             .ConfigureLoggers(static loggers =>
             {
@@ -117,7 +147,6 @@ public sealed class ClusterNode : IAsyncDisposable
                 loggers.AddLoggerFactory();
             })
             .AddHocon(ConfigurationFactory.ParseString(AkkaLevel(level)), HoconAddMode.Prepend)
-            .WithRemoting(new RemoteOptions { HostName = network.Bind.ToString(), PublicHostName = network.Host, Port = port, EnableSsl = network.Identity is not null })
             .WithClustering(new ClusterOptions
             {
                 Roles = [role],
@@ -125,23 +154,26 @@ public sealed class ClusterNode : IAsyncDisposable
             }));
         var host = builder.Build();
         await host.StartAsync(cancellation);
-        return new ClusterNode(host, observation);
+        return new ClusterNode(host, refusing.All, observation);
     }
 
-    /// <summary>Both sides show a certificate of the cluster's authority, and the one that is connected to is for the host that was meant.</summary>
-    private static AkkaConfigurationBuilder Secure(AkkaConfigurationBuilder akka, NodeNetwork network) => network.Identity is { } identity
-        ? akka.AddSetup(new DotNettySslSetup(
-            identity.Certificate,
-            suppressValidation: false,
-            requireMutualAuthentication: true,
-            validateCertificateHostname: true,
-            (certificate, _, peer, errors, _) => IsLetIn(network, identity.WhyNoPeer(certificate, errors), peer)))
-        : akka;
-
-    private static bool IsLetIn(NodeNetwork network, string? why, string peer)
+    /// <summary>The members that have turned this process away, of those that were to take it in.</summary>
+    private sealed class Refusing(IReadOnlyList<Address> seeds)
     {
-        if (why is not null) network.Refused(new Refusal(peer, "the control plane", why));
-        return why is null;
+        private readonly TaskCompletionSource<string> all = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly HashSet<(string Host, int? Port)> known = [];
+
+        public Task<string> All => all.Task;
+
+        /// <summary>From any thread.</summary>
+        public void Note(Address member, string why)
+        {
+            lock (known)
+            {
+                known.Add((member.Host, member.Port));
+                if (seeds.Count > 0 && seeds.All(seed => known.Contains((seed.Host, seed.Port)))) all.TrySetResult(why);
+            }
+        }
     }
 
     /// <summary>Akka's own filter.</summary>

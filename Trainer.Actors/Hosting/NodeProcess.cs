@@ -36,22 +36,22 @@ public static class NodeProcess
         DnsEndPoint home, NodeNetwork network, WorkerOffer offer, NodeStandbyOptions? options, ProcessObservation observation, CancellationToken leave)
     {
         Kernels.Native.TorchLibrary.EnsureLoaded();
-        var address = ClusterNode.AddressOf(network, home);
+        var address = ClusterNode.AddressOf(home);
         var data = new DataCache();
-        var refusals = new Refusals(static line => Console.Error.WriteLine(line));
+        using var refusals = new Refusals(static line => Console.Error.WriteLine(line));
         network.Refused = refusals.Note;
         using var services = new WorkerServices(data) { Network = network, Refused = refusals.Note };
         var workers = new WorkerHost(RunHome.PathOf(address), offer, services);
         IReadOnlyList<Address> known = [address];
         while (true)
         {
-            await using var node = await ClusterNode.JoinAsync(network, known, observation, leave);
+            await using var node = await ClusterNode.JoinAsync(network, offer.JoinToken, known, observation, leave);
             await using var standby = options is null ? null : new NodeStandby(node, network, refusals, offer, data, options);
             workers.Speak(node, standby);
-            await Task.WhenAny(workers.Ended, node.System.WhenTerminated, Asked(standby, leave));
+            await Task.WhenAny(workers.Ended, node.System.WhenTerminated, TurnedAwayAsync(node, workers), Asked(standby, leave));
             if (workers.Ended.IsCompleted || leave.IsCancellationRequested) return await EndAsync(workers, standby);
 
-            if (!workers.WereAccepted) return new NodeEnd(NotLetIn(network), null, null);
+            if (!workers.WereAccepted) return new NodeEnd(await NotLetInAsync(node), null, null);
 
             // The cluster has taken this process for lost, and its control plane has ended. The workers and what they know live on.
             options?.Say("the cluster had given this node up; it joins anew");
@@ -67,9 +67,16 @@ public static class NodeProcess
         if (standby is not null) await standby.InterruptAsync();
     }
 
-    private static string NotLetIn(NodeNetwork network) => network.Identity is null
-        ? "the run's cluster does not let this node in: a run with certificates takes nodes with --cert alone"
-        : "the run's cluster does not let this node in: are its certificates of the same 'cnn cert init'?";
+    /// <summary>Ends when nobody of the run's cluster wants this process. Who has been let in is waited for, whatever others say.</summary>
+    private static async Task TurnedAwayAsync(ClusterNode node, WorkerHost workers)
+    {
+        await node.TurnedAway;
+        if (workers.WereAccepted) await node.System.WhenTerminated;
+    }
+
+    private static async Task<string> NotLetInAsync(ClusterNode node) => node.TurnedAway.IsCompleted
+        ? $"the run's cluster does not let this node in: {await node.TurnedAway}"
+        : "the run's cluster does not let this node in";
 
     private static async Task<NodeEnd> EndAsync(WorkerHost workers, NodeStandby? standby)
     {

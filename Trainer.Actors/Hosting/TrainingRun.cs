@@ -26,12 +26,12 @@ public static class TrainingRun
         request.CheckWire();
         var joinToken = request.JoinToken ?? RandomNumberGenerator.GetBytes(16);
         var samples = request.LoadData(data);
-        var refusals = new Refusals(log);
+        using var refusals = new Refusals(log);
         using var loopback = NodeNetwork.Loopback();
         var network = request.Network ?? loopback;
         network.Refused = refusals.Note;
         var observation = request.Observation ?? ProcessObservation.OfEnvironment();
-        await using var node = await ClusterNode.StartHomeAsync(network, request.Port ?? 0, observation, CancellationToken.None);
+        await using var node = await ClusterNode.StartHomeAsync(network, request.Port ?? 0, joinToken, observation, CancellationToken.None);
         await using var home = new RunHome(node, network, keeper, (receiver, token) => request.Settings(samples, joinToken, receiver, token), refusals.Note);
         if (request.Resume is { Position: var position }) home.Publish(new RunResumed(position.Epoch, position.Step));
         if (request.Port is not null) home.Listen(keeper);

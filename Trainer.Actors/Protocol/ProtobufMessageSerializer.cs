@@ -24,36 +24,22 @@ public sealed class ProtobufMessageSerializer(ExtendedActorSystem system) : Seri
         return ((IMessage)obj).ToByteArray();
     }
 
-    /// <exception cref="SerializationException">The manifest names no known message.</exception>
-    public override object FromBinary(byte[] bytes, string manifest) =>
-        Parsers.TryGetValue(manifest, out var parser)
-            ? parser.ParseFrom(bytes)
-            : throw new SerializationException($"'{manifest}' is no message of the control plane.");
+    /// <exception cref="SerializationException">The manifest names no known message, or the bytes are none.</exception>
+    public override object FromBinary(byte[] bytes, string manifest)
+    {
+        if (!Parsers.TryGetValue(manifest, out var parser)) throw RefusedMessage.Of(system, $"'{manifest}' is no message of the control plane");
+        try
+        {
+            return parser.ParseFrom(bytes);
+        }
+        catch (InvalidProtocolBufferException e)
+        {
+            throw RefusedMessage.Of(system, $"what came as {manifest} is none: {e.Message}");
+        }
+    }
 
     private static MessageDescriptor DescriptorOf(object message) =>
         message is IMessage { Descriptor: { } descriptor } && descriptor.File == ClusterReflection.Descriptor
             ? descriptor
             : throw new SerializationException($"{message.GetType()} is no message of the control plane.");
-}
-
-/// <summary>
-/// Stands in for Akka's default JSON serializer, which would build whatever types a peer names: refuses to
-/// write, and refuses to read even when a peer asks for it by its number.
-/// </summary>
-public sealed class RefusingSerializer(ExtendedActorSystem system) : Serializer(system)
-{
-    /// <summary>Akka hands a serializer its settings where the default configuration has some, as for this one's name.</summary>
-    public RefusingSerializer(ExtendedActorSystem system, Config settings)
-        : this(system) => _ = settings;
-
-    /// <summary>The JSON serializer's own number, so that it is this one that answers to it.</summary>
-    public override int Identifier => 1;
-
-    public override bool IncludeManifest => false;
-
-    public override byte[] ToBinary(object obj) =>
-        throw new SerializationException($"{obj.GetType()} is not a message that may leave this process.");
-
-    public override object FromBinary(byte[] bytes, Type type) =>
-        throw new SerializationException("Messages in the default format are refused.");
 }

@@ -1,4 +1,3 @@
-using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 
@@ -58,19 +57,6 @@ public sealed class ClusterIdentity : IDisposable
         };
         policy.CustomTrustStore.Add(authority);
         return policy;
-    }
-
-    /// <summary>Why a certificate that a peer showed does not make it a member; null where it does.</summary>
-    /// <param name="certificate">What it showed.</param>
-    /// <param name="errors">What the connection says of it; that it is of no authority that the system knows does not count.</param>
-    public string? WhyNoPeer(X509Certificate2? certificate, SslPolicyErrors errors)
-    {
-        if (certificate is null || errors.HasFlag(SslPolicyErrors.RemoteCertificateNotAvailable)) return "it showed no certificate";
-        if (errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch)) return $"its certificate ({certificate.Subject}) is for another host";
-        using var chain = new X509Chain { ChainPolicy = PeerPolicy() };
-        return chain.Build(certificate)
-            ? null
-            : $"its certificate ({certificate.Subject}) is not this cluster's: {string.Join("; ", chain.ChainStatus.Select(static s => s.StatusInformation.Trim()))}";
     }
 
     public void Dispose()

@@ -28,7 +28,7 @@ public sealed class NodeNetwork : IDisposable
     /// <summary>How connections are opened.</summary>
     public IConnectionSecurity Security { get; }
 
-    /// <summary>Hears of each connection to the control plane that is turned away.</summary>
+    /// <summary>Hears of each connection to the control plane, and each message, that is turned away.</summary>
     public Action<Refusal> Refused { get; set; } = static _ => { };
 
     /// <summary>This machine alone, without certificates.</summary>

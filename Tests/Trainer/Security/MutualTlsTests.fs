@@ -52,28 +52,6 @@ let private turnedAway stranger =
         let home = Certificates.localNode folder "ours"
         visited home "127.0.0.1" (stranger folder) |> ignore)
 
-/// TLS without showing a certificate, and with any server.
-let private withoutCertificate =
-    { new IConnectionSecurity with
-        member _.AcceptAsync(_, _) =
-            raise (NotSupportedException "it only connects")
-
-        member _.ConnectAsync(socket, host, cancellation) =
-            task {
-                let trusting = Security.RemoteCertificateValidationCallback(fun _ _ _ _ -> true)
-
-                let stream =
-                    new Security.SslStream(new Sockets.NetworkStream(socket, true), false, trusting)
-
-                let options = Security.SslClientAuthenticationOptions(TargetHost = host)
-                do! stream.AuthenticateAsClientAsync(options, cancellation)
-                return stream :> Stream
-            } }
-
-/// Shows the certificates of a folder without looking at them first, as a stranger would.
-let private showing node =
-    new MutualTls(ClusterIdentity.ReadFiles node)
-
 [<Tests>]
 let tests =
     testList
@@ -86,16 +64,17 @@ let tests =
           }
           test "who trusts our authority but has another's certificate is turned away by the home itself" {
               turnedAway (fun folder ->
-                  let theirs = Certificates.localNode folder "theirs"
-                  File.Copy(Path.Combine(folder, "ours", "ca.pem"), Path.Combine(theirs, "ca.pem"), true)
-                  send (showing theirs) "127.0.0.1")
+                  let ours = Path.Combine(folder, "ours")
+                  send (Certificates.foreign folder "theirs" "localhost,127.0.0.1" ours) "127.0.0.1")
           }
           test "who has an expired certificate of our cluster is turned away by the home itself" {
               Cnn.inFolder (fun folder ->
                   let home, old = Certificates.agedCluster folder "ours"
-                  visited home "127.0.0.1" (send (showing old) "127.0.0.1") |> ignore)
+                  visited home "127.0.0.1" (send (Certificates.showing old) "127.0.0.1") |> ignore)
           }
-          test "who shows no certificate is turned away" { turnedAway (fun _ -> send withoutCertificate "127.0.0.1") }
+          test "who shows no certificate is turned away" {
+              turnedAway (fun _ -> send Certificates.withoutCertificate "127.0.0.1")
+          }
           test "a home whose certificate is for another name is not sent anything" {
               Cnn.inFolder (fun folder ->
                   let home =
