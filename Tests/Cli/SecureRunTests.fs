@@ -3,30 +3,21 @@ module CnnCluster.Tests.Cli.SecureRunTests
 
 open System
 open System.Diagnostics
+open System.IO
 open System.Net
-open System.Net.NetworkInformation
 open System.Net.Sockets
+open System.Threading
+open System.Threading.Tasks
 open Expecto
 open CnnCluster.Tests.Cli.Runs
+open CnnCluster.Tests.Cli.Strangers
+open CnnCluster.Tests.Trainer.ControlPlane.Peers
 open CnnCluster.Tests.Trainer.Security
+open CnnCluster.Trainer.Hosting
+open CnnCluster.Trainer.Security
 
 let private script =
     (Cnn.lenet (settings 150)).Replace("    loss cross-entropy", "    exact shards=4\n    loss cross-entropy")
-
-/// An address of this machine besides loopback, where it has one.
-let private address =
-    NetworkInterface.GetAllNetworkInterfaces()
-    |> Seq.filter (fun card -> card.OperationalStatus = OperationalStatus.Up)
-    |> Seq.collect (fun card -> card.GetIPProperties().UnicastAddresses |> Seq.map _.Address)
-    |> Seq.tryFind (fun address ->
-        address.AddressFamily = AddressFamily.InterNetwork
-        && not (IPAddress.IsLoopback address))
-    |> Option.defaultValue IPAddress.Loopback
-    |> string
-
-/// A cluster's folder with two nodes of this machine.
-let private cluster folder name =
-    Certificates.cluster folder name [ $"a,{address}"; $"b,{address}" ]
 
 let private withLines (start: Process) act =
     let output, errors = Lines start.StandardOutput, Lines start.StandardError
@@ -37,81 +28,95 @@ let private withLines (start: Process) act =
     finally
         if not start.HasExited then start.Kill true
 
-/// Connections that say nothing, half a frame, and a frame without an end.
-let private disturb (port: int) =
-    [ for i in 1..300 ->
-          let client = new TcpClient(address, port)
+let private hash (event: Text.Json.Nodes.JsonNode) = string event["weights_sha256"]
 
-          match i % 3 with
-          | 0 -> client.GetStream().Write(ReadOnlySpan [| 0x16uy; 3uy; 1uy |])
-          | 1 -> client.GetStream().Write(ReadOnlySpan(Array.create 64 0xFFuy))
-          | _ -> ()
+/// A run of two workers with certificates, from where its nodes can join.
+let private running folder (cluster: Cluster) arguments act =
+    let listening =
+        [ "--listen"; $"{address}:0"; "--cert"; cluster.A; "--min-workers"; "2"; "--out"; "run" ]
 
-          client ]
+    use home = Cnn.startInterruptible (arguments @ listening) folder
+    let run = Run(home, folder)
+
+    try
+        let listen = run.Next "listen"
+        let join = string listen["join"]
+        let port = (string listen["address"]).Split ':' |> Array.last |> int
+        act run home.Id join port
+    finally
+        if not home.HasExited then home.Kill true
+
+/// What somebody does who has a certificate and the token, and is no worker.
+let private asMember (cluster: Cluster) join port act =
+    let joinToken = (JoinTicket.Read join).Token
+    use peer = new Peer(cluster.Network, joinToken, honest)
+    act peer (peer.At(coordinator port)) joinToken
+
+/// A process that would join, and is not let in.
+let private notLetIn folder join certificates (why: string) =
+    use stranger = Cnn.start [ "node"; "--join"; join; "--cert"; certificates ] folder
+
+    withLines stranger (fun errors ->
+        Expect.isTrue (stranger.WaitForExit patience) "it ends"
+        Expect.equal stranger.ExitCode 1 (errors.All())
+        Expect.stringContains (errors.All()) "does not let this node in" "it is said"
+        Expect.stringContains (errors.All()) why "why")
+
+/// A ticket of the same run with another token.
+let private misread folder join =
+    let ticket = JoinTicket.Read join
+    let path = Path.Combine(folder, "other-join")
+    JoinTicket(ticket.Home, Array.zeroCreate 16).Write path
+    path
+
+let private saidOnce (errors: string) refused =
+    let lines =
+        errors.Split '\n'
+        |> Array.filter (fun line ->
+            line.Contains $"{refused.Who} to {refused.To} was turned away: "
+            && line.Contains refused.Why)
+
+    Expect.hasLength lines 1 $"one line of {refused} in\n{errors}"
 
 [<Tests>]
 let tests =
     testList
         "Cli.secure"
-        [ test "a run with certificates takes its members, turns strangers away, and ends with the same bits" {
+        [ test
+              "a run with certificates takes its members, turns strangers away on every port, and ends with the same bits" {
               Cnn.inFolder (fun folder ->
-                  let ours, others = cluster folder "ours", cluster folder "others"
+                  let cluster = Cluster folder
                   let file = Cnn.write folder "net.cnn" script
-
                   let arguments = [ "train"; file; "--json"; "--threads"; "1" ]
-
                   let alone = Cnn.run folder (arguments @ [ "--out"; "alone" ])
                   Expect.equal alone.ExitCode 0 alone.Error
 
-                  let listening =
-                      [ "--listen"
-                        $"{address}:0"
-                        "--cert"
-                        Certificates.node ours "a"
-                        "--min-workers"
-                        "2"
-                        "--out"
-                        "run" ]
+                  running folder cluster arguments (fun run pid join port ->
+                      let joinToken = (JoinTicket.Read join).Token
 
-                  use home = Cnn.startInterruptible (arguments @ listening) folder
-                  let run = Run(home, folder)
-
-                  try
-                      let listen = run.Next "listen"
-                      let join = string listen["join"]
-                      let port = (string listen["address"]).Split ':' |> Array.last |> int
-                      let silent = disturb port
-
-                      use stranger =
-                          Cnn.start [ "node"; "--join"; join; "--cert"; Certificates.node others "b" ] folder
-
-                      withLines stranger (fun errors ->
-                          Expect.isTrue (stranger.WaitForExit patience) "it ends"
-                          Expect.equal stranger.ExitCode 1 (errors.All())
-                          Expect.stringContains (errors.All()) "does not let this node in" "why")
-
-                      use node =
-                          Cnn.start [ "node"; "--join"; join; "--cert"; Certificates.node ours "b" ] folder
+                      use node = Cnn.start [ "node"; "--join"; join; "--cert"; cluster.B ] folder
 
                       withLines node (fun errors ->
-                          let ending = run.Next "end"
-
-                          Expect.equal
-                              (string ending["weights_sha256"])
-                              (string (alone.Field("end", "weights_sha256")))
-                              "the same bits"
-
+                          run.Until("the node", List.contains node.Id)
+                          let meshPort, atMesh = asMember cluster join port (atMesh cluster)
+                          let statePort = listening pid |> List.except [ port; meshPort ] |> List.exactlyOne
+                          let atControl = atControl cluster port joinToken
+                          let atState = atState cluster statePort
+                          use forger = new Peer(cluster.Network, joinToken, forging)
+                          let sent = send forger (coordinator port)
+                          let silent = disturb port
+                          notLetIn folder join cluster.Theirs "certificates"
+                          notLetIn folder (misread folder join) cluster.B "another token"
+                          Expect.equal (hash (run.Next "end")) (hash (alone.Event "end")) "the same bits"
                           Expect.isTrue (node.WaitForExit patience) "the node ends with the run"
-                          Expect.equal node.ExitCode 0 (errors.All()))
+                          Expect.equal node.ExitCode 0 (errors.All())
 
-                      for client in silent do
-                          client.Dispose()
+                          for client in silent do
+                              client.Dispose()
 
-                      let code, errors = run.End()
-                      Expect.equal code 0 errors
-                      Expect.stringContains errors "to the control plane was turned away" "the stranger is named"
-                  finally
-                      if not home.HasExited then home.Kill true)
+                          let code, errors = run.End()
+                          Expect.equal code 0 errors
+                          List.iter (saidOnce errors) (atMesh @ atControl @ atState @ sent))))
           }
           test "certificates that are missing, expired, another host's or of no use are refused before anything starts" {
               Cnn.inFolder (fun folder ->
@@ -130,4 +135,65 @@ let tests =
                   refused [ "--listen"; "127.0.0.1:0"; "--cert"; far ] "is not for 127.0.0.1"
                   refused [ "--listen"; "127.0.0.1:0"; "--cert"; "nowhere" ] "nowhere"
                   refused [ "--cert"; far ] "need --listen")
+          } ]
+
+/// Opens connections, some hundreds at a time, and keeps them for as long as the other side does. How many there were.
+let private crowd count (ports: int list) =
+    let opened = ref 0
+
+    let come i =
+        task {
+            use socket =
+                new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp)
+
+            do! socket.ConnectAsync(address, ports[i % ports.Length])
+            Interlocked.Increment opened |> ignore
+            use patience = new CancellationTokenSource(patience)
+
+            try
+                let! _ =
+                    socket.ReceiveAsync(Memory(Array.zeroCreate 1), SocketFlags.None, patience.Token)
+
+                ()
+            with :? SocketException ->
+                ()
+        }
+
+    opened, Task.WhenAll [ for i in 1..count -> Task.Run<unit>(fun () -> come i) ]
+
+[<Tests>]
+let longTests =
+    testList
+        "Cli.secure (long)"
+        [ test "ten thousand connections that say nothing hold up neither the run nor who joins it" {
+              Cnn.inFolder (fun folder ->
+                  let cluster = Cluster folder
+                  let file = Cnn.write folder "net.cnn" (script.Replace("epochs 150", "epochs 400"))
+                  let arguments = [ "train"; file; "--json"; "--threads"; "1" ]
+                  let alone = Cnn.run folder (arguments @ [ "--out"; "alone" ])
+                  Expect.equal alone.ExitCode 0 alone.Error
+
+                  running folder cluster arguments (fun run pid join port ->
+                      use node = Cnn.start [ "node"; "--join"; join; "--cert"; cluster.B ] folder
+
+                      withLines node (fun errors ->
+                          run.Until("the node", List.contains node.Id)
+                          let mesh = asMember cluster join port meshPort
+                          let ports = listening pid |> List.except [ mesh ]
+                          Expect.hasLength ports 2 "the control plane and the state channel"
+                          let opened, gone = crowd 10_000 ports
+
+                          use another = Cnn.start [ "node"; "--join"; join; "--cert"; cluster.B ] folder
+
+                          run.Until("another, through the crowd", List.contains another.Id)
+                          Expect.isTrue (gone.Wait patience) "each of the crowd is let go"
+                          Expect.equal opened.Value 10_000 "all of them came"
+                          Expect.equal (hash (run.Next "end")) (hash (alone.Event "end")) "the same bits"
+                          Expect.isTrue (node.WaitForExit patience) "the node ends with the run"
+                          Expect.equal node.ExitCode 0 (errors.All())
+                          Expect.isTrue (another.WaitForExit patience) "and so does the other"
+                          Expect.equal another.ExitCode 0 "well"
+                          let code, errors = run.End()
+                          Expect.equal code 0 errors
+                          Expect.stringContains errors "more were turned away" "they are counted")))
           } ]
