@@ -15,6 +15,7 @@ open CnnCluster.Tests.Trainer.ControlPlane.Peers
 open CnnCluster.Tests.Trainer.Security
 open CnnCluster.Trainer.Hosting
 open CnnCluster.Trainer.Protocol
+open CnnCluster.Trainer.Observation
 open CnnCluster.Trainer.Security
 
 let private token = Array.init 16 (fun i -> byte (100 + i))
@@ -182,7 +183,7 @@ let private atHome act =
     let network, refusals = watched (loopback ())
 
     let home =
-        ClusterNode.StartHomeAsync(network, 0, token, CancellationToken.None).Result
+        ClusterNode.StartHomeAsync(network, 0, token, ProcessObservation.OfEnvironment(), CancellationToken.None).Result
 
     try
         let heard = new BlockingCollection<obj * IActorRef>()
