@@ -16,6 +16,7 @@ open CnnCluster.Kernels.Collectives
 open CnnCluster.Tests.Cli.Runs
 open CnnCluster.Tests.Trainer.ControlPlane.Peers
 open CnnCluster.Tests.Trainer.Security
+open CnnCluster.Trainer.Hosting
 open CnnCluster.Trainer.Protocol
 open CnnCluster.Trainer.Security
 
@@ -123,6 +124,10 @@ let private former (peer: Peer) (coordinator: IActorRef) (joinToken: byte[]) nam
 
     registration.Incarnation <- bytes (Guid.NewGuid().ToByteArray())
     registration.Control <- path
+
+    for version in RunDescriptions.Versions() do
+        registration.Versions[version.Key] <- version.Value
+
     coordinator.Tell(registration, actor)
     next<WorkerAccepted> heard |> ignore
 
