@@ -58,7 +58,11 @@ type Hosts(count: int) =
 
     /// Frames that have come and frames that were lost, by then.
     let tell (command: string) =
-        switch.StandardInput.WriteLine command
+        try
+            switch.StandardInput.WriteLine command
+        with :? IOException ->
+            failwith $"the switch has ended: {switch.StandardError.ReadToEnd()}"
+
         let counts = (said ()).Split ' '
         int counts[0], int counts[1]
 
