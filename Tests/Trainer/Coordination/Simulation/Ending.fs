@@ -68,12 +68,12 @@ type Ending(run: Run, course: Undisturbed.Course, actors: Actors) =
         && schedule.Faults
            |> List.forall (fun (time, fault) -> time > started && not (isEnd fault))
 
-    /// The home is lost, and nothing else happens to the others, which are a majority.
+    /// The home is lost, and nothing else happens to the others, which are a majority. (A newcomer may come just as votes are
+    /// cast and the home is back: then no side may have the majority of both generations, and all keep their state and end.)
     let isHomeAlone () =
         schedule.AreRemote
         && 2 * schedule.AtHome < schedule.Workers
-        && schedule.Faults
-           |> List.forall (fun (_, fault) -> isOfHome fault || fault = Join)
+        && schedule.Faults |> List.forall (fun (_, fault) -> isOfHome fault)
 
     /// A majority of the workers is there throughout.
     let mustGoOn () =
