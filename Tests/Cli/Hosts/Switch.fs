@@ -107,13 +107,7 @@ type private Switch(ports: Port[], weather: Weather, seed) =
         let buffer = GC.AllocateArray<byte>(65536, pinned = true)
 
         while true do
-            let length =
-                try
-                    port.Read buffer
-                with :? IOException ->
-                    // Now and then, one in some hundred thousand, a kernel cannot hand a frame over (EFAULT): it is lost.
-                    Interlocked.Increment &lost |> ignore
-                    0
+            let length = port.Read buffer
 
             if length >= 14 && not port.IsCut then
                 forward port (Array.sub buffer 0 length)
@@ -151,7 +145,8 @@ let private run program (arguments: string list) =
     if made.ExitCode <> 0 then
         failwith $"""{program} {String.concat " " arguments} ended with {made.ExitCode}"""
 
-/// A host's namespaces: its process, as others see it, and the switch's end of its cable.
+/// A host's namespaces: the process that keeps them as long as its input is open, its number as others see it, and the
+/// switch's end of its cable.
 let private start host =
     let info =
         ProcessStartInfo(
@@ -170,16 +165,16 @@ let private start host =
     if kept.StandardOutput.ReadLine() <> "ready" then
         failwith $"host {host} has no network"
 
-    seen, Port device
+    kept, seen, Port device
 
 /// Makes as many hosts, says which processes have their namespaces, and obeys its input until that ends: `cut HOST`,
 /// `mend HOST`, `weather MILLISECONDS LOSS`. To each it answers how many frames have come and how many were lost by then.
 let serve hosts =
     let made = [| for host in 1..hosts -> start host |]
-    let ports, weather = Array.map snd made, Weather()
+    let ports, weather = [| for _, _, port in made -> port |], Weather()
     let switch = Switch(ports, weather, 1)
     switch.Start()
-    Console.Out.WriteLine(String.concat " " (Array.map fst made))
+    Console.Out.WriteLine(String.concat " " [ for _, seen, _ in made -> seen ])
 
     let rec obey () =
         match Console.In.ReadLine() with
@@ -196,4 +191,8 @@ let serve hosts =
             Console.Out.WriteLine switch.Count
             obey ()
 
-    obey ()
+    let ended = obey ()
+
+    // A process that nobody holds any more is collected, and its input closed with it.
+    GC.KeepAlive made
+    ended
