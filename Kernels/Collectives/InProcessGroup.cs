@@ -3,10 +3,13 @@ namespace CnnCluster.Kernels.Collectives;
 /// <summary>What the ranks of one process share: each other's buffers, and a barrier that waits no longer than agreed.</summary>
 public sealed class InProcessGroup
 {
+    /// <summary>The gates' own way of waiting gives a core away that nobody else needs.</summary>
+    private const int NoSpin = 0;
     private readonly object gate = new();
-    private readonly ManualResetEventSlim[] turns = [new(), new()];
+    private readonly ManualResetEventSlim[] turns = [new(false, NoSpin), new(false, NoSpin)];
     private readonly Entry[] entries;
     private readonly TimeSpan patience;
+    private readonly long lookingTicks;
     private volatile int phase;
     private int arrived;
     private int working;
@@ -18,6 +21,7 @@ public sealed class InProcessGroup
     {
         World = world;
         this.patience = patience;
+        lookingTicks = LookingAgain.TicksOf(world.Value);
         entries = new Entry[world.Value];
     }
 
@@ -91,6 +95,11 @@ public sealed class InProcessGroup
                 turn.Set();
                 return;
             }
+        }
+
+        var looking = new LookingAgain(lookingTicks);
+        while (!turn.IsSet && looking.Again())
+        {
         }
 
         if (!turn.Wait(patience))

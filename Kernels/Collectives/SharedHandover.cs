@@ -7,9 +7,6 @@ namespace CnnCluster.Kernels.Collectives;
 /// </summary>
 internal sealed class SharedHandover : IDisposable
 {
-    /// <summary>How long a waiting rank looks again before it sleeps, where every rank of the host can have a core.</summary>
-    private static readonly TimeSpan Spinning = TimeSpan.FromMicroseconds(50);
-
     private readonly TcpPeer?[] peers;
     private readonly SharedLayout layout;
     private readonly byte[] nonce = new byte[SharedSegment.NonceBytes];
@@ -95,9 +92,6 @@ internal sealed class SharedHandover : IDisposable
 
     private PeerLink? Link(Rank self, TcpPeer? peer, int rank) =>
         peer is not null && segments[rank] is { } segment
-            ? new SharedMemoryLink(self, peer, own!, segment, layout, SpinningOf(peers.Length))
+            ? new SharedMemoryLink(self, peer, own!, segment, layout, LookingAgain.TicksOf(peers.Length))
             : peer;
-
-    /// <summary>A rank that has no core to itself would keep the others from theirs by looking.</summary>
-    private static TimeSpan SpinningOf(int world) => world <= Environment.ProcessorCount ? Spinning : TimeSpan.Zero;
 }

@@ -1,5 +1,3 @@
-using System.Diagnostics;
-
 namespace CnnCluster.Kernels.Collectives;
 
 /// <summary>
@@ -17,7 +15,7 @@ internal sealed unsafe class SharedMemoryLink : PeerLink
     private readonly SharedLayout layout;
     private readonly Rank self;
     private readonly Rank seat;
-    private readonly long spinning;
+    private readonly long lookingTicks;
     private readonly int* sentTo;
     private readonly int* takenFrom;
     private readonly int* sleepsFor;
@@ -36,14 +34,14 @@ internal sealed unsafe class SharedMemoryLink : PeerLink
     /// <param name="own">This rank's segment, which outlives the link.</param>
     /// <param name="peers">The other rank's, which the link disposes of.</param>
     /// <param name="layout">Both segments'.</param>
-    /// <param name="spinning">How long a waiting rank looks again before it sleeps.</param>
+    /// <param name="lookingTicks">How long a waiting rank looks again before it sleeps, as <see cref="LookingAgain"/> counts.</param>
     public SharedMemoryLink(
-        Rank self, TcpPeer line, SharedSegment own, SharedSegment peers, SharedLayout layout, TimeSpan spinning)
+        Rank self, TcpPeer line, SharedSegment own, SharedSegment peers, SharedLayout layout, long lookingTicks)
         : base(line.Rank, line.Patience)
     {
         (this.self, this.line, this.own, this.peers, this.layout) = (self, line, own, peers, layout);
         seat = Rank;
-        this.spinning = (long)(spinning.TotalSeconds * Stopwatch.Frequency);
+        this.lookingTicks = lookingTicks;
         sentTo = (int*)(own.Memory + layout.SentTo(seat));
         takenFrom = (int*)(own.Memory + layout.TakenFrom(seat));
         sleepsFor = (int*)(own.Memory + layout.SleepsFor(seat));
@@ -145,11 +143,10 @@ internal sealed unsafe class SharedMemoryLink : PeerLink
     private void Await(int* word, int count, string what)
     {
         if (Has(word, count)) return;
-        var start = Stopwatch.GetTimestamp();
-        while (Stopwatch.GetTimestamp() - start < spinning)
+        var looking = new LookingAgain(lookingTicks);
+        while (looking.Again())
         {
             if (Has(word, count)) return;
-            Thread.SpinWait(8);
         }
 
         Sleep(word, count, what);

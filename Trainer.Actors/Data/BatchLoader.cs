@@ -89,6 +89,7 @@ public sealed class BatchLoader(
         for (var i = 0; i < samples.Length; i++)
         {
             var sample = samples[i];
+            if (i + 1 < samples.Length) UnitPixels.Expect(source.AsSpan(samples[i + 1] * shape.Size, shape.Size));
             var destination = pixels.Slice(i * shape.Size, shape.Size);
             UnitPixels.From(source.AsSpan(sample * shape.Size, shape.Size), destination);
             if (epoch is { } number) Augment(shape, keys[input], CounterRandom.Row(number, sample), destination);

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.ExceptionServices;
 using CnnCluster.Kernels.Tracing;
@@ -14,11 +13,10 @@ internal static class Prefetch
     /// </summary>
     public static IEnumerable<T> Run<T>(string threadName, int ahead, IEnumerable<T> source)
     {
-        using var ready = new BlockingCollection<T>(ahead);
-        using var left = new CancellationTokenSource();
+        var ready = new ReadyItems<T>(ahead);
         ExceptionDispatchInfo? failure = null;
         var track = Trace.Current?.Loader;
-        var thread = new Thread(() => failure = Produce(source, ready, track, left.Token)) { IsBackground = true, Name = threadName };
+        var thread = new Thread(() => failure = Produce(source, ready, track)) { IsBackground = true, Name = threadName };
         thread.Start();
         try
         {
@@ -29,8 +27,8 @@ internal static class Prefetch
         }
         finally
         {
-            // The thread is at most one item away from noticing, and it uses what is disposed of next.
-            left.Cancel();
+            // The thread is at most one item away from noticing, and what it uses may be disposed of next.
+            ready.Leave();
             thread.Join();
         }
 
@@ -38,27 +36,22 @@ internal static class Prefetch
     }
 
     /// <summary>The next item, when it is ready; false when there is none any more.</summary>
-    private static bool TryTake<T>(BlockingCollection<T> ready, [MaybeNullWhen(false)] out T item)
+    private static bool TryTake<T>(ReadyItems<T> ready, [MaybeNullWhen(false)] out T item)
     {
         using var waiting = Trace.Span("wait for data");
-        return ready.TryTake(out item, Timeout.Infinite);
+        return ready.TryTake(out item);
     }
 
-    private static ExceptionDispatchInfo? Produce<T>(
-        IEnumerable<T> source, BlockingCollection<T> ready, TraceTrack? track, CancellationToken left)
+    private static ExceptionDispatchInfo? Produce<T>(IEnumerable<T> source, ReadyItems<T> ready, TraceTrack? track)
     {
         Trace.Attach(track);
         try
         {
             foreach (var item in source)
             {
-                ready.Add(item, left);
+                if (!ready.Put(item)) break;
             }
 
-            return null;
-        }
-        catch (OperationCanceledException) when (left.IsCancellationRequested)
-        {
             return null;
         }
         catch (Exception e)
@@ -67,7 +60,7 @@ internal static class Prefetch
         }
         finally
         {
-            ready.CompleteAdding();
+            ready.Complete();
             track?.Flush();
         }
     }
