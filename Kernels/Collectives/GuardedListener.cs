@@ -24,6 +24,9 @@ public sealed class GuardedListener(TcpListener listener, IConnectionSecurity se
 
     private readonly LinkedList<Stranger> strangers = [];
 
+    /// <summary>Whether its connections' streams <see cref="SocketStream.LooksAgain"/>.</summary>
+    public bool LooksAgain { get; init; }
+
     /// <summary>Hears what a new connection says.</summary>
     /// <returns>Null where the connection is let in, and is the greeter's from now on; else why it is not.</returns>
     public delegate Task<string?> Greeter(Socket socket, Stream stream, CancellationToken patience);
@@ -71,7 +74,7 @@ public sealed class GuardedListener(TcpListener listener, IConnectionSecurity se
         var why = "";
         try
         {
-            why = await stranger.GreetAsync(security, greet);
+            why = await stranger.GreetAsync(security, LooksAgain, greet);
         }
         catch (OperationCanceledException)
         {
@@ -136,10 +139,10 @@ public sealed class GuardedListener(TcpListener listener, IConnectionSecurity se
 
         public bool WasDisplaced { get; private set; }
 
-        public async Task<string?> GreetAsync(IConnectionSecurity security, Greeter greet)
+        public async Task<string?> GreetAsync(IConnectionSecurity security, bool looksAgain, Greeter greet)
         {
             socket.NoDelay = true;
-            var stream = await security.AcceptAsync(socket, patience.Token);
+            var stream = await security.AcceptAsync(new SocketStream(socket) { LooksAgain = looksAgain }, patience.Token);
             return await greet(socket, stream, patience.Token);
         }
 

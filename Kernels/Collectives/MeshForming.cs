@@ -59,12 +59,12 @@ internal sealed class MeshForming(
     private async Task<bool> TryConnectAsync(Rank rank, CancellationToken ended)
     {
         var (host, port) = endpoints[rank.Value];
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        Socket? socket = null;
         var seated = false;
         try
         {
-            await socket.ConnectAsync(host, port, ended);
-            var stream = await security.ConnectAsync(socket, host, ended);
+            (var connection, socket) = await SocketStream.ConnectLookingAsync(host, port, ended);
+            var stream = await security.ConnectAsync(connection, host, ended);
             await IntroduceAsync(stream, ended);
             seated = Seats.TryReserve(rank, new MeshSeat(socket, stream));
             Seats.Confirm();
@@ -75,10 +75,7 @@ internal sealed class MeshForming(
         }
         finally
         {
-            if (!seated)
-            {
-                socket.Dispose();
-            }
+            if (!seated) socket?.Dispose();
         }
 
         return seated;

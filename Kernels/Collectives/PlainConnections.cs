@@ -1,5 +1,3 @@
-using System.Net.Sockets;
-
 namespace CnnCluster.Kernels.Collectives;
 
 /// <summary>Connections as the socket gives them: for loopback, where what is on the wire stays in this machine.</summary>
@@ -11,9 +9,7 @@ public sealed class PlainConnections : IConnectionSecurity
     {
     }
 
-    public Task<Stream> AcceptAsync(Socket socket, CancellationToken cancellation) => Open(socket);
+    public Task<Stream> AcceptAsync(SocketStream connection, CancellationToken cancellation) => Task.FromResult<Stream>(connection);
 
-    public Task<Stream> ConnectAsync(Socket socket, string host, CancellationToken cancellation) => Open(socket);
-
-    private static Task<Stream> Open(Socket socket) => Task.FromResult<Stream>(new SocketStream(socket));
+    public Task<Stream> ConnectAsync(SocketStream connection, string host, CancellationToken cancellation) => Task.FromResult<Stream>(connection);
 }

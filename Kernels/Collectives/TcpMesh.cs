@@ -25,7 +25,7 @@ public sealed class TcpMesh : IDisposable
         listener = new TcpListener(address, 0);
         listener.Start(Backlog);
         Port = ((IPEndPoint)listener.LocalEndpoint).Port;
-        guarded = new GuardedListener(listener, security, "a worker's data plane", refused);
+        guarded = new GuardedListener(listener, security, "a worker's data plane", refused) { LooksAgain = true };
     }
 
     public int Port { get; }

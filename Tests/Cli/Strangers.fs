@@ -49,7 +49,7 @@ let private visit (security: IConnectionSecurity) (port: int) (words: byte[]) =
         use patience = new CancellationTokenSource(patience)
 
         try
-            use! stream = security.ConnectAsync(socket, address, patience.Token)
+            use! stream = security.ConnectAsync(new SocketStream(socket), address, patience.Token)
             do! stream.WriteAsync(ReadOnlyMemory words)
             socket.Shutdown SocketShutdown.Send
             do! stream.CopyToAsync(Stream.Null, patience.Token)

@@ -129,7 +129,7 @@ public sealed class ControlPlaneTransport : Transport, IDisposable
         await socket.ConnectAsync(host, port, patience);
         try
         {
-            var stream = await setup.Network.Security.ConnectAsync(socket, host, patience);
+            var stream = await setup.Network.Security.ConnectAsync(new SocketStream(socket), host, patience);
             await setup.Hello.IntroduceAsync(stream, patience);
             return stream;
         }

@@ -1,5 +1,4 @@
 using System.Net.Security;
-using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using CnnCluster.Kernels.Collectives;
@@ -16,7 +15,7 @@ public sealed class MutualTls(ClusterIdentity identity) : IConnectionSecurity
 
     private readonly SslStreamCertificateContext own = SslStreamCertificateContext.Create(identity.Certificate, null, offline: true);
 
-    public Task<Stream> AcceptAsync(Socket socket, CancellationToken cancellation) => OpenAsync(socket, stream =>
+    public Task<Stream> AcceptAsync(SocketStream connection, CancellationToken cancellation) => OpenAsync(connection, stream =>
         stream.AuthenticateAsServerAsync(
             new SslServerAuthenticationOptions
             {
@@ -32,7 +31,7 @@ public sealed class MutualTls(ClusterIdentity identity) : IConnectionSecurity
             },
             cancellation));
 
-    public Task<Stream> ConnectAsync(Socket socket, string host, CancellationToken cancellation) => OpenAsync(socket, stream =>
+    public Task<Stream> ConnectAsync(SocketStream connection, string host, CancellationToken cancellation) => OpenAsync(connection, stream =>
         stream.AuthenticateAsClientAsync(
             new SslClientAuthenticationOptions
             {
@@ -46,9 +45,9 @@ public sealed class MutualTls(ClusterIdentity identity) : IConnectionSecurity
             },
             cancellation));
 
-    private static async Task<Stream> OpenAsync(Socket socket, Func<SslStream, Task> authenticate)
+    private static async Task<Stream> OpenAsync(SocketStream connection, Func<SslStream, Task> authenticate)
     {
-        var stream = new SslStream(new SocketStream(socket));
+        var stream = new SslStream(connection);
         try
         {
             await authenticate(stream);

@@ -63,7 +63,7 @@ public static class StateSender
     private static Stream Open(Socket socket, string host, IConnectionSecurity security)
     {
         using var patience = new CancellationTokenSource(Patience);
-        return Task.Run(() => security.ConnectAsync(socket, host, patience.Token), CancellationToken.None).GetAwaiter().GetResult();
+        return Task.Run(() => security.ConnectAsync(new SocketStream(socket), host, patience.Token), CancellationToken.None).GetAwaiter().GetResult();
     }
 
     private static void ThrowIfRefused(Stream stream)

@@ -57,10 +57,10 @@ let withoutCertificate =
         member _.AcceptAsync(_, _) =
             raise (NotSupportedException "it only connects")
 
-        member _.ConnectAsync(socket, host, cancellation) =
+        member _.ConnectAsync(connection, host, cancellation) =
             task {
                 let trusting = RemoteCertificateValidationCallback(fun _ _ _ _ -> true)
-                let stream = new SslStream(new NetworkStream(socket, true), false, trusting)
+                let stream = new SslStream(connection, false, trusting)
 
                 do! stream.AuthenticateAsClientAsync(SslClientAuthenticationOptions(TargetHost = host), cancellation)
                 return stream :> Stream

@@ -50,7 +50,7 @@ let private welcomed (security: IConnectionSecurity) port =
 
         try
             use! stream =
-                security.ConnectAsync(socket, "127.0.0.1", Threading.CancellationToken.None)
+                security.ConnectAsync(new SocketStream(socket), "127.0.0.1", Threading.CancellationToken.None)
 
             do! stream.WriteAsync(ReadOnlyMemory(MeshHello(7L, ReadOnlySpan token).From(Rank 1)))
             let answer = Array.zeroCreate 1
