@@ -3,9 +3,8 @@ using System.Net.Sockets;
 
 namespace CnnCluster.Kernels.Collectives;
 
-/// <summary>One forming of a mesh: this rank connects to every lower one and accepts every higher one, all at once.</summary>
-internal sealed class MeshForming(
-    GuardedListener listener, IConnectionSecurity security, Rank own, IReadOnlyList<(string Host, int Port)> endpoints, MeshHello hello)
+/// <summary>One forming of a mesh: this rank connects to every lower one and greets every higher one, all at once.</summary>
+internal sealed class MeshForming(IConnectionSecurity security, Rank own, IReadOnlyList<(string Host, int Port)> endpoints, MeshHello hello)
 {
     /// <summary>Between two attempts to connect; a worker that starts has its listener up within moments.</summary>
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
@@ -19,17 +18,12 @@ internal sealed class MeshForming(
         $"rank {rank} at {endpoints[rank.Value].Host}:{endpoints[rank.Value].Port}"
         + (obstacles.TryGetValue(rank.Value, out var obstacle) ? $" ({obstacle})" : "")));
 
-    /// <summary>Completes when every seat is taken; no connection is made or accepted afterwards.</summary>
+    /// <summary>Completes when every seat is taken; no connection is made afterwards, and none greeted finds a seat.</summary>
     /// <exception cref="OperationCanceledException">Not in time.</exception>
     public async Task RunAsync(CancellationToken deadline)
     {
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(deadline);
         var work = Enumerable.Range(0, own.Value).Select(lower => ConnectAsync(new Rank(lower), ended.Token)).ToList();
-        if (own.Value < endpoints.Count - 1)
-        {
-            work.Add(listener.RunAsync(GreetAsync, ended.Token));
-        }
-
         try
         {
             await Seats.Full.WaitAsync(deadline);
@@ -92,13 +86,15 @@ internal sealed class MeshForming(
     }
 
     /// <summary>Seats the rank that a new connection says it is from.</summary>
-    private async Task<string?> GreetAsync(Socket socket, Stream stream, CancellationToken patience)
+    /// <param name="words">What it says: as many bytes as a hello has.</param>
+    /// <param name="seat">The connection.</param>
+    /// <param name="patience">Bounds the answer.</param>
+    /// <returns>Null where it has a seat; else why not.</returns>
+    public async Task<string?> GreetAsync(byte[] words, MeshSeat seat, CancellationToken patience)
     {
-        var words = new byte[MeshHello.Length];
-        await stream.ReadExactlyAsync(words, patience);
         if (hello.Sender(words) is not { } rank) return "it showed another generation or another token than this one's";
         if (rank.Value <= own.Value || rank.Value >= endpoints.Count) return $"it said that it is rank {rank} of {endpoints.Count}";
-        return await WelcomeAsync(rank, new MeshSeat(socket, stream), patience) ? null : $"it said that it is rank {rank}, which is here already";
+        return await WelcomeAsync(rank, seat, patience) ? null : $"it said that it is rank {rank}, which is here already";
     }
 
     private async Task<bool> WelcomeAsync(Rank rank, MeshSeat seat, CancellationToken patience)

@@ -20,6 +20,7 @@ internal sealed class MeshSeats(Rank own, int world)
     private readonly MeshSeat?[] seats = new MeshSeat?[world];
     private readonly TaskCompletionSource full = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int welcomed;
+    private bool isClosed;
 
     /// <summary>Completes when every other rank has been welcomed.</summary>
     public Task Full => full.Task;
@@ -36,12 +37,12 @@ internal sealed class MeshSeats(Rank own, int world)
         }
     }
 
-    /// <summary>Keeps a seat for a rank's connection; false if the rank has one already.</summary>
+    /// <summary>Keeps a seat for a rank's connection; false if the rank has one already, or the forming is over.</summary>
     public bool TryReserve(Rank rank, MeshSeat seat)
     {
         lock (gate)
         {
-            if (seats[rank.Value] is not null)
+            if (isClosed || seats[rank.Value] is not null)
             {
                 return false;
             }
@@ -77,6 +78,7 @@ internal sealed class MeshSeats(Rank own, int world)
     {
         lock (gate)
         {
+            isClosed = true;
             Array.ForEach(seats, static seat => seat?.Dispose());
         }
     }

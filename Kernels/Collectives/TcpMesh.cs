@@ -14,8 +14,8 @@ public sealed class TcpMesh : IDisposable
     private const int Backlog = 512;
     private readonly TcpListener listener;
     private readonly IConnectionSecurity security;
-    private readonly GuardedListener guarded;
     private readonly CancellationTokenSource closing = new();
+    private readonly MeshFormings formings = new();
     private readonly byte[] host;
 
     private TcpMesh(IPAddress address, IConnectionSecurity security, Action<Refusal> refused, byte[] host)
@@ -25,7 +25,8 @@ public sealed class TcpMesh : IDisposable
         listener = new TcpListener(address, 0);
         listener.Start(Backlog);
         Port = ((IPEndPoint)listener.LocalEndpoint).Port;
-        guarded = new GuardedListener(listener, security, "a worker's data plane", refused) { LooksAgain = true };
+        var guarded = new GuardedListener(listener, security, "a worker's data plane", refused) { LooksAgain = true };
+        _ = Task.Run(() => guarded.RunAsync(formings.GreetAsync, closing.Token));
     }
 
     public int Port { get; }
@@ -65,7 +66,7 @@ public sealed class TcpMesh : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(rank.Value);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(rank.Value, endpoints.Count);
         ObjectDisposedException.ThrowIf(closing.IsCancellationRequested, this);
-        var forming = new MeshForming(guarded, security, rank, endpoints, new MeshHello(generation, token.Span));
+        var forming = new MeshForming(security, rank, endpoints, new MeshHello(generation, token.Span));
         if (endpoints.Count == 1)
         {
             return new SoloCollective();
@@ -73,7 +74,11 @@ public sealed class TcpMesh : IDisposable
 
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(closing.Token, cancellation);
         deadline.CancelAfter(connectPatience);
-        Await(forming, connectPatience, deadline.Token, cancellation);
+        using (formings.Begin(forming))
+        {
+            Await(forming, connectPatience, deadline.Token, cancellation);
+        }
+
         return Join(rank, forming.Seats.Peers(operationPatience), shared);
     }
 

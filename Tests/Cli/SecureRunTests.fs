@@ -173,14 +173,18 @@ let longTests =
                   let alone = Cnn.run folder (arguments @ [ "--out"; "alone" ])
                   Expect.equal alone.ExitCode 0 alone.Error
 
-                  running folder cluster arguments (fun run pid join port ->
+                  running folder cluster arguments (fun run pid join _ ->
                       use node = Cnn.start [ "node"; "--join"; join; "--cert"; cluster.B ] folder
 
                       withLines node (fun errors ->
                           run.Until("the node", List.contains node.Id)
-                          let mesh = asMember cluster join port meshPort
-                          let ports = listening pid |> List.except [ mesh ]
-                          Expect.hasLength ports 2 "the control plane and the state channel"
+                          let ports = listening pid
+
+                          Expect.hasLength
+                              ports
+                              3
+                              "the control plane, the state channel and the gradients' connections"
+
                           let opened, gone = crowd 10_000 ports
 
                           use another = Cnn.start [ "node"; "--join"; join; "--cert"; cluster.B ] folder

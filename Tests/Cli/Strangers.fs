@@ -49,7 +49,9 @@ let private visit (security: IConnectionSecurity) (port: int) (words: byte[]) =
         use patience = new CancellationTokenSource(patience)
 
         try
-            use! stream = security.ConnectAsync(new SocketStream(socket), address, patience.Token)
+            use! stream =
+                security.ConnectAsync(new SocketStream(socket), address, patience.Token)
+
             do! stream.WriteAsync(ReadOnlyMemory words)
             socket.Shutdown SocketShutdown.Send
             do! stream.CopyToAsync(Stream.Null, patience.Token)
@@ -144,10 +146,6 @@ let private former (peer: Peer) (coordinator: IActorRef) (joinToken: byte[]) nam
 
     coordinator.Tell(gone, actor)
     result
-
-/// The port of the home's gradients' connections, where nobody is met but while a generation forms.
-let meshPort peer coordinator joinToken =
-    former peer coordinator joinToken "asker" (fun form -> form.Members[0].DataPlane.Port)
 
 /// Strangers at the gradients' connections while a generation forms, and in the next one who shows the token of the last.
 let atMesh (cluster: Cluster) peer coordinator joinToken =

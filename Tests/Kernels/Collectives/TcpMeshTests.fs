@@ -163,6 +163,50 @@ let tests =
 
                   Expect.stringContains failure.Message "closed" "why")
           }
+          test "a rank that comes before the other one begins is kept for it" {
+              let meshes = Array.init 2 (fun _ -> TcpMesh.Listen IPAddress.Loopback)
+              use early = new TcpClient("127.0.0.1", meshes[0].Port)
+              early.GetStream().Write(ReadOnlySpan(hello 7L token 1))
+
+              let first () =
+                  use _ = connect meshes[0] 0 (endpoints meshes) bound bound
+                  ()
+
+              let answer () =
+                  early.ReceiveTimeout <- int bound.TotalMilliseconds
+                  Expect.equal (early.GetStream().ReadByte()) (int MeshHello.Welcome) "welcome"
+                  early.Close()
+
+              onThreads [| first; answer |] (fun act -> act ()) |> all |> ignore
+
+              for mesh in meshes do
+                  mesh.Dispose()
+          }
+          test "a crowd that says nothing, before and while a generation forms, keeps no rank out and is bounded" {
+              let meshes = Array.init 3 (fun _ -> TcpMesh.Listen IPAddress.Loopback)
+
+              let crowd =
+                  [ for i in 0 .. 2 * GuardedListener.MostStrangers -> new TcpClient("127.0.0.1", meshes[i % 2].Port) ]
+
+              let displaced = new TcpClient("127.0.0.1", meshes[0].Port)
+
+              let more =
+                  [ for _ in 1 .. GuardedListener.MostStrangers -> new TcpClient("127.0.0.1", meshes[0].Port) ]
+
+              displaced.ReceiveTimeout <- int bound.TotalMilliseconds
+              Expect.equal (displaced.GetStream().ReadByte()) -1 "let go for those who came behind it"
+
+              let join (rank, mesh: TcpMesh) =
+                  mesh.Connect(Rank rank, endpoints meshes, 7L, ReadOnlyMemory token, bound, bound)
+
+              disposing (onThreads (Array.indexed meshes) join |> all) reduceTogether
+
+              for client in displaced :: crowd @ more do
+                  client.Dispose()
+
+              for mesh in meshes do
+                  mesh.Dispose()
+          }
           test "the next generation forms over the same listeners" {
               let meshes = Array.init 3 (fun _ -> TcpMesh.Listen IPAddress.Loopback)
 
