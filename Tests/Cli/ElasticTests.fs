@@ -3,9 +3,19 @@ module CnnCluster.Tests.Cli.ElasticTests
 
 open System
 open System.IO
+open System.Net
+open System.Net.Sockets
 open System.Text.Json.Nodes
 open Expecto
 open CnnCluster.Tests.Cli.Runs
+
+let private needsIPv6 () =
+    try
+        let listener = new TcpListener(IPAddress.IPv6Loopback, 0)
+        listener.Start()
+        listener.Stop()
+    with :? SocketException as e ->
+        skiptest $"this machine has no IPv6: {e.Message}"
 
 [<Tests>]
 let tests =
@@ -43,27 +53,30 @@ let tests =
                   Expect.stringContains errors "No worker is left" "and why it ends"
                   Expect.isNonEmpty (checkpoints run.Folder) "and the checkpoint is still there")
           }
-          test "a node joins while the run trains, and takes part from the next step" {
-              running endless [ "--listen"; "127.0.0.1:0" ] (fun run ->
-                  let join = string (run.Next("listen")["join"])
-                  let pid = workers (run.Next "start") |> List.exactlyOne
-                  run.Next "epoch" |> ignore
+          for name, address in [ "", "127.0.0.1"; " over IPv6", "[::1]" ] do
+              test $"a node joins{name} while the run trains, and takes part from the next step" {
+                  if address <> "127.0.0.1" then needsIPv6 ()
 
-                  use node = Cnn.start [ "node"; "--join"; join ] run.Folder
-
-                  try
-                      let regroup = run.Next "regroup"
-                      Expect.equal (regrouped regroup) (2, 2, 0) "the second generation, of two workers"
-                      Expect.equal (workers regroup) [ pid; node.Id ] "the newcomer is the last"
-                      Expect.stringContains (string regroup["reason"]) "joined" "why"
+                  running endless [ "--listen"; $"{address}:0" ] (fun run ->
+                      let join = string (run.Next("listen")["join"])
+                      let pid = workers (run.Next "start") |> List.exactlyOne
                       run.Next "epoch" |> ignore
-                      let code, errors = run.Interrupt()
-                      Expect.equal code 130 errors
-                      Expect.isTrue (node.WaitForExit patience) "the node ends with the run"
-                      Expect.equal node.ExitCode 0 "and well"
-                  finally
-                      if not node.HasExited then node.Kill true)
-          }
+
+                      use node = Cnn.start [ "node"; "--join"; join ] run.Folder
+
+                      try
+                          let regroup = run.Next "regroup"
+                          Expect.equal (regrouped regroup) (2, 2, 0) "the second generation, of two workers"
+                          Expect.equal (workers regroup) [ pid; node.Id ] "the newcomer is the last"
+                          Expect.stringContains (string regroup["reason"]) "joined" "why"
+                          run.Next "epoch" |> ignore
+                          let code, errors = run.Interrupt()
+                          Expect.equal code 130 errors
+                          Expect.isTrue (node.WaitForExit patience) "the node ends with the run"
+                          Expect.equal node.ExitCode 0 "and well"
+                      finally
+                          if not node.HasExited then node.Kill true)
+              }
           test "an interrupted run goes on to the weights of one that was left alone" {
               let script = Cnn.lenet (settings 6)
 
