@@ -27,9 +27,10 @@ type BufferDefinition =
       Initial: float }
 
 /// One forward pass of a layer. Inputs are (N, C, sides…); N may be 0.
+[<Struct>]
 type LayerCall =
     {
-        Inputs: Tensor list
+        Inputs: Tensor[]
         Weights: Tensor list
         /// The buffers as the last committed step left them.
         Current: Tensor list
@@ -39,7 +40,7 @@ type LayerCall =
         Path: string
     }
 
-    member call.Input = List.head call.Inputs
+    member call.Input = call.Inputs[0]
 
 /// What a layer makes of its input's elements; in inference, where dropout and noise do nothing.
 [<RequireQualifiedAccess>]

@@ -18,16 +18,9 @@ type NetworkTensors =
 
 [<AutoOpen>]
 module private Reshaping =
-    /// Samples of this shape.
+    /// What lanes gave, (N, C, H, W), in the shape of the plan: (N, C) where it has no sides.
     let reshaped (shape: Shape) (samples: Tensor) =
-        if samples.dim () = int64 shape.Rank + 2L then
-            samples
-        else
-            samples.reshape
-                [| yield samples.size 0
-                   yield int64 shape.Channels
-                   for side in shape.Sides do
-                       yield int64 side.Value |]
+        if shape.Rank = 0 then samples.flatten 1L else samples
 
 module private Initial =
     let fill (tensor: Tensor) (values: uint64 -> float) =
@@ -50,27 +43,45 @@ module private ReducedPrecision =
 
     let full = cast torch.float32
 
-    /// A layer's inputs and weights in the types that it is computed in.
-    let operands (reduced: torch.ScalarType) (layer: LayerPlan) inputs weights =
-        match layer.Arithmetic with
-        | Arithmetic.Products -> List.map (cast reduced) inputs, List.map (cast reduced) weights
-        | Arithmetic.AsGiven when inputs |> List.distinctBy (fun (x: Tensor) -> x.dtype) |> List.length = 1 ->
-            inputs, weights
-        | Arithmetic.AsGiven
-        | Arithmetic.Full -> List.map full inputs, weights
+    let private castAll dtype (inputs: Tensor[]) =
+        for i in 0 .. inputs.Length - 1 do
+            inputs[i] <- cast dtype inputs[i]
 
-    let activated (activation: Activation) x =
-        activation.Apply(if activation.Definition.Exact then x else full x)
+    let private areAlike (inputs: Tensor[]) =
+        let mutable alike = true
+
+        for x in inputs do
+            alike <- alike && x.dtype = inputs[0].dtype
+
+        alike
+
+    /// Brings a layer's inputs into the type that it is computed in; its weights in theirs.
+    let operands (reduced: torch.ScalarType) (layer: LayerPlan) (inputs: Tensor[]) weights =
+        match layer.Arithmetic with
+        | Arithmetic.Products ->
+            castAll reduced inputs
+            List.map (cast reduced) weights
+        | Arithmetic.AsGiven when areAlike inputs -> weights
+        | Arithmetic.AsGiven
+        | Arithmetic.Full ->
+            castAll torch.float32 inputs
+            weights
+
+    let activated (activation: Activation) =
+        let apply = activation.Definition.Apply activation.Values
+        if activation.Definition.Exact then apply else full >> apply
 
 /// One step of a forward pass: a node, or several in lanes.
 [<RequireQualifiedAccess>]
 type private ModuleStep =
+    /// The inputs' places are written in each pass.
     | Node of
         PlanNode *
         forward: (LayerCall -> Tensor) *
         weights: Tensor list *
         current: Tensor list *
-        next: Tensor list
+        next: Tensor list *
+        inputs: Tensor[]
     | Lanes of LaneNetwork * first: PlanNode * last: PlanNode
 
 /// A checked network as a TorchSharp module. Its inputs are (N, C, sides…), its outputs have N first too.
@@ -150,7 +161,7 @@ type NetworkModule
                 if reduced.HasValue then
                     ReducedPrecision.activated activation
                 else
-                    activation.Apply
+                    activation.Definition.Apply activation.Values
 
             node.Layer.ForwardWith activation
             |> Option.defaultValue (node.Layer.Forward >> apply)
@@ -169,7 +180,23 @@ type NetworkModule
                | Some _ -> ()
                | None ->
                    let own, kept, written = weightsOf node, buffersOf node current, buffersOf node next
-                   i, node.Path, ModuleStep.Node(node, forwardOf node, own, kept, written) |]
+                   let inputs = Array.zeroCreate node.Inputs.Length
+                   i, node.Path, ModuleStep.Node(node, forwardOf node, own, kept, written, inputs) |]
+
+    let outputSources = [| for output in plan.Outputs -> output.Source |]
+    let passed = Array.zeroCreate<Tensor> plan.Nodes.Length
+
+    let sourceOf (inputs: IReadOnlyList<Tensor>) (values: Tensor[]) =
+        function
+        | FromInput i -> inputs[i]
+        | FromNode i -> values[i]
+
+    let fillIn (inputs: IReadOnlyList<Tensor>) (values: Tensor[]) (node: PlanNode) (given: Tensor[]) =
+        let mutable i = 0
+
+        for source in node.Inputs do
+            given[i] <- sourceOf inputs values source
+            i <- i + 1
 
     // What the first pass gave had the shapes of the plan.
     let mutable hasPlannedShapes = false
@@ -247,18 +274,11 @@ type NetworkModule
             for buffer, tensor in List.zip node.Layer.Buffers (buffersOf node current) do
                 tensor.fill_ (Scalars.Of buffer.Initial) |> ignore
 
-    /// The outputs for these inputs, both in the plan's order.
-    member module'.Run(inputs: IReadOnlyList<Tensor>) : IReadOnlyList<Tensor> =
+    member private module'.Pass(inputs: IReadOnlyList<Tensor>, values: Tensor[], outputs: Tensor[], isAlone) =
         if inputs.Count <> plan.Inputs.Length then
             invalidArg (nameof inputs) $"'{plan.Name}' has {plan.Inputs.Length} inputs, and was given {inputs.Count}."
 
-        let values = Array.zeroCreate<Tensor> plan.Nodes.Length
         let marks = module'.Marks
-
-        let take =
-            function
-            | FromInput i -> inputs[i]
-            | FromNode i -> values[i]
 
         for place, name, step in steps do
             use _ = Trace.Span(name, TraceCategory.Layer)
@@ -266,19 +286,24 @@ type NetworkModule
             values[place] <-
                 match step with
                 | ModuleStep.Lanes(network, first, last) ->
-                    network.Run(take first.Inputs.Head, module'.Step) |> reshaped last.Layer.Output
-                | ModuleStep.Node(node, forward, own, kept, written) ->
-                    let given = node.Inputs |> List.map take
-
-                    let inputs, own =
-                        if reduced.HasValue then
-                            ReducedPrecision.operands reduced.Value node.Layer given own
+                    network.Run(sourceOf inputs values first.Inputs.Head, module'.Step)
+                    |> reshaped last.Layer.Output
+                | ModuleStep.Node(node, forward, own, kept, written, places) ->
+                    let given =
+                        if isAlone then
+                            places
                         else
-                            given, own
+                            Array.zeroCreate places.Length
+
+                    fillIn inputs values node given
 
                     forward
-                        { Inputs = inputs
-                          Weights = own
+                        { Weights =
+                            if reduced.HasValue then
+                                ReducedPrecision.operands reduced.Value node.Layer given own
+                            else
+                                own
+                          Inputs = given
                           Current = kept
                           Next = written
                           Step = module'.Step
@@ -288,15 +313,28 @@ type NetworkModule
                 checkShape plan.Nodes[place] values[place]
 
             if marks.Places.Contains place && values[place].requires_grad then
-                values[place] <- GradientMark.Of(values[place], (fun () -> marks.Reached.Invoke place), module'.Step)
+                values[place] <- GradientMark.Of(values[place], marks, place, module'.Step)
 
         hasPlannedShapes <- true
 
-        [| for output in plan.Outputs ->
-               if reduced.HasValue then
-                   ReducedPrecision.full (take output.Source)
-               else
-                   take output.Source |]
+        for i in 0 .. outputs.Length - 1 do
+            let value = sourceOf inputs values outputSources[i]
+
+            outputs[i] <-
+                if reduced.HasValue then
+                    ReducedPrecision.full value
+                else
+                    value
+
+    /// The outputs for these inputs, both in the plan's order.
+    member module'.Run(inputs: IReadOnlyList<Tensor>) : IReadOnlyList<Tensor> =
+        let outputs = Array.zeroCreate plan.Outputs.Length
+        module'.Pass(inputs, Array.zeroCreate plan.Nodes.Length, outputs, false)
+        outputs
+
+    /// The same into an array, by one thread at a time: a training step makes no arrays.
+    member module'.RunInto(inputs: IReadOnlyList<Tensor>, outputs: Tensor[]) =
+        module'.Pass(inputs, passed, outputs, true)
 
     /// The first output of a network with one input.
     override module'.forward(input: Tensor) = module'.Run([| input |])[0]

@@ -12,8 +12,7 @@ let private planFlatten (site: LayerSite) =
     | Some elements when elements > int64 System.Int32.MaxValue ->
         LayerFault.whole $"the input, {Shape.text site.Input}, has too many elements for one vector"
     | Some elements ->
-        let flat (call: LayerCall) =
-            call.Input.reshape (call.Input.size 0, elements)
+        let flat (call: LayerCall) = call.Input.flatten 1L
 
         Ok
             { LayerPlan.keeping (LayerPlan.stateless (Shape.vector (int elements)) Whole flat) with

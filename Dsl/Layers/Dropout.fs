@@ -2,6 +2,7 @@
 module internal CnnCluster.Dsl.Layers.Dropout
 
 open System
+open System.Buffers
 open TorchSharp
 open CnnCluster.Dsl
 open CnnCluster.Kernels
@@ -9,15 +10,18 @@ open CnnCluster.Kernels
 /// Keeps an element where its word is at least rate·2³²: a pure function of seed, layer, step, sample and element.
 let private fillMask key (step: StepContext) rate (mask: Span<float32>) samples =
     let elements = mask.Length / samples
-    let words = Array.zeroCreate<uint32> elements
+    let rented = ArrayPool<uint32>.Shared.Rent elements
+    let words = rented.AsSpan(0, elements)
     let threshold = uint64 (rate * 4294967296.0)
     let kept = float32 (1.0 / (1.0 - rate))
 
     for sample in 0 .. samples - 1 do
-        CounterRandom.Fill(key, CounterRandom.Row(step.Step, step.FirstSample + int64 sample), words.AsSpan())
+        CounterRandom.Fill(key, CounterRandom.Row(step.Step, step.FirstSample + int64 sample), words)
 
         for i in 0 .. elements - 1 do
             mask[sample * elements + i] <- if uint64 words[i] >= threshold then kept else 0.0f
+
+    ArrayPool<uint32>.Shared.Return rented
 
 /// Drops what shares one place in a mask of this shape, which is broadcast over x.
 let private drop (maskOf: torch.Tensor -> int64[]) rate (call: LayerCall) =

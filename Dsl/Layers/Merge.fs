@@ -45,7 +45,12 @@ let private planElementwise name adapt (operation: Tensor -> Tensor -> Tensor) f
               Expected = Some "equal sides and channels, or 1, which is repeated" }
     | Some output ->
         let forward (call: LayerCall) =
-            call.Inputs |> List.reduce operation |> finish call.Inputs.Length
+            let mutable merged = call.Inputs[0]
+
+            for i in 1 .. call.Inputs.Length - 1 do
+                merged <- operation merged call.Inputs[i]
+
+            finish call.Inputs.Length merged
 
         Ok(LayerPlan.stateless output (fieldOf site) forward |> adapt)
 
@@ -116,8 +121,7 @@ let private planConcat (site: LayerSite) =
                 Channels = int channels }
 
         Ok(
-            LayerPlan.stateless output (fieldOf site) (fun call ->
-                torch.cat (call.Inputs |> Array.ofList :> System.Collections.Generic.IList<_>, 1L))
+            LayerPlan.stateless output (fieldOf site) (fun call -> torch.cat (call.Inputs, 1L))
             |> LayerPlan.keeping
         )
 

@@ -2,12 +2,13 @@
 module internal CnnCluster.Dsl.Layers.Noise
 
 open System
+open System.Buffers
 open TorchSharp
 open CnnCluster.Dsl
 open CnnCluster.Kernels
 
 /// Standard normal numbers from pairs of words, by the Box–Muller transform.
-let private normals (words: uint32[]) (destination: Span<float32>) =
+let private normals (words: Span<uint32>) (destination: Span<float32>) =
     for i in 0..2 .. destination.Length - 1 do
         // In (0, 1]: a logarithm of 0 would be infinite.
         let radius = sqrt (-2.0 * log ((float words[i] + 1.0) / 4294967296.0))
@@ -23,13 +24,15 @@ let private standard (call: LayerCall) =
     let samples = int (x.size 0)
     let elements = int (x.numel () / x.size 0)
     let key = RandomKey.Of(step.Seed, RandomPurpose.Noise, call.Path)
-    let words = Array.zeroCreate<uint32>(elements + elements % 2)
+    let rented = ArrayPool<uint32>.Shared.Rent(elements + elements % 2)
+    let words = rented.AsSpan(0, elements + elements % 2)
     use noise = torch.empty (x.shape, dtype = torch.float32)
 
     for sample in 0 .. samples - 1 do
-        CounterRandom.Fill(key, CounterRandom.Row(step.Step, step.FirstSample + int64 sample), words.AsSpan())
+        CounterRandom.Fill(key, CounterRandom.Row(step.Step, step.FirstSample + int64 sample), words)
         normals words ((TensorMemory.Span<float32> noise).Slice(sample * elements, elements))
 
+    ArrayPool<uint32>.Shared.Return rented
     noise.``to`` (x.dtype, x.device, copy = true)
 
 let private inTraining deviation apply (call: LayerCall) =

@@ -29,14 +29,17 @@ let private maximumInLibtorch (window: Window) (x: torch.Tensor) =
     | 3 -> torch.nn.functional.max_pool3d (padded, kernel, stride)
     | rank -> onImage rank padded (fun image -> torch.nn.functional.max_pool2d (image, kernel, stride))
 
-let private maximum (window: Window) (call: LayerCall) =
-    let x = call.Input
-    let windows = poolWindow window x
+let private maximum (window: Window) =
+    let ofSides = OfSides(poolWindow window)
 
-    if MaxPool.Takes(x, &windows) then
-        MaxPool.Of(x, &windows, call.Step)
-    else
-        maximumInLibtorch window x
+    fun (call: LayerCall) ->
+        let x = call.Input
+        let windows = ofSides.For x
+
+        if MaxPool.Takes(x, &windows) then
+            MaxPool.Of(x, &windows, call.Step)
+        else
+            maximumInLibtorch window x
 
 let private meanOf (window: Window) (x: torch.Tensor) =
     let kernel, stride = imageAxes window.Kernel, imageAxes window.Stride
@@ -131,7 +134,7 @@ let maxpool =
         (fun window input plan ->
             { LayerPlan.keeping plan with
                 Lanes = if inPairs window input then Some LaneForm.MaxPool else None })
-        (fun _ window call -> maximum window call)
+        (fun _ -> maximum)
 
 let private countPad =
     Arguments.flag "count-pad" "Whether padding counts as elements of 0."

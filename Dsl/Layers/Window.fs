@@ -1,6 +1,7 @@
 /// The geometry that convolution and pooling share: a window of k, slid by s over a padded side.
 module internal CnnCluster.Dsl.Layers.Window
 
+open System
 open TorchSharp
 open CnnCluster.Dsl
 open CnnCluster.Kernels.Layers
@@ -133,6 +134,24 @@ let poolWindow (window: Window) (x: torch.Tensor) =
     match List.replicate (3 - axes.Length) PoolAxis.Single @ axes with
     | [ depth; height; width ] -> PoolWindow(depth, height, width)
     | _ -> invalidArg (nameof x) $"Pooling takes one, two or three sides; this has {axes.Length}."
+
+/// What is made of an input's sides. Those of the input before are remembered with what they gave: in most networks they
+/// are the same in every step, which then makes nothing anew.
+[<Sealed>]
+type OfSides<'T>(make: torch.Tensor -> 'T) =
+    // One reference, so that threads which share a layer see both or neither.
+    let mutable last = Array.Empty<int64>(), Unchecked.defaultof<'T>
+
+    member _.For(x: torch.Tensor) =
+        let shape = x.shape
+        let known, value = last
+
+        if known.Length = shape.Length && known.AsSpan(2).SequenceEqual(shape.AsSpan 2) then
+            value
+        else
+            let value = make x
+            last <- shape, value
+            value
 
 /// Symmetric padding that a convolution can do itself, without a padded copy; `None` where it cannot.
 let symmetric (window: Window) (x: torch.Tensor) =

@@ -4,6 +4,7 @@ open TorchSharp
 open CnnCluster.Kernels
 
 /// What a loss or a metric is computed from.
+[<Struct>]
 type Prediction =
     {
         Output: Tensor
@@ -30,14 +31,22 @@ module internal Prediction =
         elif output.size 1 = 1L then target.``to``(output.dtype).unsqueeze 1L
         else torch.nn.functional.one_hot(target, output.size 1).``to`` output.dtype
 
-    /// Each sample's mean over its elements, (N, …) to (N).
-    let meanOfElements (each: Tensor) =
-        let elements = Array.fold (*) 1L (Array.skip 1 each.shape)
-        each.reshape(each.size 0, elements).mean [| 1L |]
+    let private elements = [| 1L |]
 
-    /// The mean of a function of output − target.
-    let meanOfDifferences (each: Tensor -> Tensor) prediction =
-        meanOfElements (each (prediction.Output - targetElements prediction))
+    /// Each sample's mean over its elements, (N, …) to (N).
+    let meanOfElements (each: Tensor) = each.flatten(1L).mean elements
+
+    /// output − target.
+    let differences prediction =
+        prediction.Output - targetElements prediction
+
+    /// The mean of (output − target)².
+    let meanSquaredError prediction =
+        meanOfElements ((differences prediction).Squared())
+
+    /// The mean of |output − target|.
+    let meanAbsoluteError prediction =
+        meanOfElements ((differences prediction).abs())
 
 /// A catalogue entry: gives each sample's value, (N).
 type LossDefinition =
@@ -102,15 +111,15 @@ module Loss =
         )
 
     /// e²/2 up to delta, and the line that goes on from there (Huber 1964).
-    let private huber (settings: SettingValues) =
-        meanOfDifferences (fun difference ->
-            let size = difference.abs ()
-            let near = size.clamp (max = scalar settings["delta"])
-            (near * near * scalar 0.5).Plus((size - near) * scalar settings["delta"]))
+    let private huber (settings: SettingValues) prediction =
+        let size = (differences prediction).abs()
+        let near = size.clamp (max = scalar settings["delta"])
+        meanOfElements ((near * near * scalar 0.5).Plus((size - near) * scalar settings["delta"]))
 
     /// ln cosh e = ln(eᵉ + e⁻ᵉ) − ln 2.
-    let private logCosh =
-        meanOfDifferences (fun difference -> torch.logaddexp (difference, -difference) - scalar (log 2.0))
+    let private logCosh prediction =
+        let difference = differences prediction
+        meanOfElements (torch.logaddexp (difference, -difference) - scalar (log 2.0))
 
     /// max(0, 1 − y·output), where y is 1 for the sample's class and −1 for others.
     let private margins prediction =
@@ -172,8 +181,8 @@ module Loss =
               $"p is the sigmoid of x, and its logarithm is computed without it; behind {behind probabilities} p is x itself, cut to 1e-7 … 1 − 1e-7."
           |> ofLogits probabilities [ ValueKind.LogProbabilities ]
           |> classifying
-          loss "mse" "⟨(x − z)²⟩" [] Comparison.elements (fun _ -> meanOfDifferences _.Squared())
-          loss "mae" "⟨|x − z|⟩" [] Comparison.elements (fun _ -> meanOfDifferences _.abs())
+          loss "mse" "⟨(x − z)²⟩" [] Comparison.elements (fun _ prediction -> meanSquaredError prediction)
+          loss "mae" "⟨|x − z|⟩" [] Comparison.elements (fun _ prediction -> meanAbsoluteError prediction)
           loss
               "huber"
               "⟨e²/2⟩ where |e| ≤ delta, else ⟨delta·|e| − delta²/2⟩, e = x − z"
@@ -181,14 +190,18 @@ module Loss =
               Comparison.elements
               huber
           |> source "Huber, Annals of Mathematical Statistics 1964"
-          loss "log-cosh" "⟨ln cosh(x − z)⟩" [] Comparison.elements (fun _ -> logCosh)
-          loss "hinge" "⟨max(0, 1 − y·x)⟩, y = 1 for the sample's class, −1 for others" [] Comparison.classes (fun _ ->
-              margins >> meanOfElements)
+          loss "log-cosh" "⟨ln cosh(x − z)⟩" [] Comparison.elements (fun _ prediction -> logCosh prediction)
+          loss
+              "hinge"
+              "⟨max(0, 1 − y·x)⟩, y = 1 for the sample's class, −1 for others"
+              []
+              Comparison.classes
+              (fun _ prediction -> meanOfElements (margins prediction))
           |> classifying
           loss
               "squared-hinge"
               "⟨max(0, 1 − y·x)²⟩, y = 1 for the sample's class, −1 for others"
               []
               Comparison.classes
-              (fun _ -> margins >> _.Squared() >> meanOfElements)
+              (fun _ prediction -> meanOfElements ((margins prediction).Squared()))
           |> classifying ]

@@ -64,22 +64,22 @@ module Metric =
               []
               Comparison.classes
               true
-              (fun _ -> accuracyOf)
+              (fun _ prediction -> accuracyOf prediction)
           metric
               "top_k_accuracy"
               "The share of samples whose class is among the k highest outputs."
               [ Setting.Whole("k", 5.0, 1.0, 1e6, "How many outputs count.") ]
               Comparison.classOfElements
               true
-              (fun settings -> topK (int settings["k"]))
+              (fun settings prediction -> topK (int settings["k"]) prediction)
           metric
               "binary_accuracy"
               "The share of elements that are 1 where the probability is above the threshold, and else 0."
               [ Setting.Real("threshold", 0.5, 0.0, 1.0, "The probability from which on an element counts as 1.") ]
               Comparison.elements
               true
-              (fun settings -> binaryAccuracy settings["threshold"])
-          metric "mse" "The mean of the squared differences." [] Comparison.elements false (fun _ ->
-              meanOfDifferences _.Squared())
-          metric "mae" "The mean of the absolute differences." [] Comparison.elements false (fun _ ->
-              meanOfDifferences _.abs()) ]
+              (fun settings prediction -> binaryAccuracy settings["threshold"] prediction)
+          metric "mse" "The mean of the squared differences." [] Comparison.elements false (fun _ prediction ->
+              meanSquaredError prediction)
+          metric "mae" "The mean of the absolute differences." [] Comparison.elements false (fun _ prediction ->
+              meanAbsoluteError prediction) ]

@@ -125,6 +125,7 @@ type Classification =
     }
 
 /// A batch on its way through a network: (N, …) each.
+[<Struct>]
 type BatchTensors =
     {
         Inputs: IReadOnlyList<Tensor>
@@ -164,33 +165,6 @@ type TrainPlan =
         Shards: System.Nullable<int>
     }
 
-    member private plan.Predict(output: int, target, batch: BatchTensors) =
-        { Output = batch.Outputs[output]
-          Target =
-            match target with
-            | OfData i -> batch.Targets[i]
-            | OfInput i -> batch.Inputs[i]
-          Kind = (plan.Network.ElementsOf plan.Network.Outputs[output]).Kind }
-
-    /// Each loss' values, (N) each, without weights.
-    member plan.SampleLosses(batch: BatchTensors) : IReadOnlyList<Tensor> =
-        [| for { Judge = judge } in plan.Losses ->
-               judge.Chosen.Definition.PerSample judge.Chosen.Settings (plan.Predict(judge.Output, judge.Target, batch)) |]
-
-    /// What training makes less: the weighted sum of the losses' values, (N).
-    member plan.TotalLoss(losses: IReadOnlyList<Tensor>) =
-        (plan.Losses, losses)
-        ||> Seq.map2 (fun loss values -> if loss.Weight = 1.0 then values else values * Scalars.Of loss.Weight)
-        |> Seq.reduce (fun a b -> a.Plus b)
-
-    /// The values of each figure besides the whole loss, (N) each, in the order of their names.
-    member plan.SampleFigures(batch: BatchTensors, losses: IReadOnlyList<Tensor>) : IReadOnlyList<Tensor> =
-        [| if losses.Count > 1 then yield! losses
-           for metric in plan.Metrics ->
-               metric.Chosen.Definition.PerSample
-                   metric.Chosen.Settings
-                   (plan.Predict(metric.Output, metric.Target, batch)) |]
-
     /// The figures of an epoch besides the whole loss: the losses, where there are several, and the metrics.
     member plan.FigureNames: IReadOnlyList<string> =
         [| if plan.Losses.Count > 1 then
@@ -222,10 +196,6 @@ type TrainPlan =
             classifying |> List.map fst |> FigureNames.assign plan.Network.Outputs.Length
 
         [| for name, (_, classification) in List.zip names classifying -> { classification with Name = name } |]
-
-    /// The classes that an output speaks for, int64 (N).
-    member plan.PredictedClasses(classification: Classification, batch: BatchTensors) =
-        Metric.predictedClasses (plan.Predict(classification.Output, OfData classification.Target, batch))
 
     member plan.CreateRule() =
         plan.Optimizer.Definition.Create.Invoke plan.Optimizer.Settings

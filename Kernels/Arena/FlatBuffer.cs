@@ -85,6 +85,29 @@ public sealed class FlatBuffer : IDisposable
         }
     }
 
+    /// <summary>Reads the extra elements, wherever they lie; on the CPU without a call into libtorch.</summary>
+    /// <param name="destination">As long as there are extra elements.</param>
+    public unsafe void ReadExtras(Span<double> destination)
+    {
+        if (destination.Length != Extras.numel()) throw new ArgumentException($"There are {Extras.numel()} extra elements, and room for {destination.Length}.", nameof(destination));
+        using var host = address == 0 ? Extras.to(ScalarType.Float64, CPU) : null;
+        if (host is not null)
+        {
+            TensorMemory.Span<double>(host).CopyTo(destination);
+        }
+        else if (elementSize == sizeof(double))
+        {
+            new ReadOnlySpan<double>((double*)address + Length, destination.Length).CopyTo(destination);
+        }
+        else
+        {
+            for (var i = 0; i < destination.Length; i++)
+            {
+                destination[i] = ((float*)address)[Length + i];
+            }
+        }
+    }
+
     public void Dispose()
     {
         Memory?.Close();

@@ -11,9 +11,8 @@ internal readonly ref struct HostTensor
 
     public HostTensor(Tensor tensor)
     {
-        using var gradless = no_grad();
         this.tensor = tensor;
-        host = tensor.device_type == DeviceType.CPU ? tensor : tensor.cpu();
+        host = tensor.device_type == DeviceType.CPU ? tensor : Copied(tensor);
     }
 
     /// <summary>Whether the elements are float32; they are float64 if not.</summary>
@@ -34,6 +33,12 @@ internal readonly ref struct HostTensor
         if (ReferenceEquals(host, tensor)) return;
         using var gradless = no_grad();
         tensor.copy_(host);
+    }
+
+    private static Tensor Copied(Tensor tensor)
+    {
+        using var gradless = no_grad();
+        return tensor.cpu();
     }
 
     public void Dispose()

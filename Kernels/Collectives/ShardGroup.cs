@@ -22,6 +22,7 @@ public sealed class ShardGroup : IDisposable
     private readonly ManualResetEventSlim ended = new(true);
     private readonly bool[] running;
     private readonly Tensor?[] entered;
+    private readonly Func<int, Tensor> enteredBy;
     private readonly Dictionary<(ScalarType Type, long Length), (LeafSums Sums, Tensor Result)> rooms = [];
     private int arrived;
     private long sumsTaken;
@@ -37,6 +38,7 @@ public sealed class ShardGroup : IDisposable
         turns = [.. Enumerable.Range(0, shards.Count).Select(static _ => new ManualResetEventSlim(false, spinCount: 0))];
         running = new bool[shards.Count];
         entered = new Tensor?[shards.Count];
+        enteredBy = shard => entered[shard - shards.From]!;
     }
 
     /// <summary>Seconds spent in the ranks' sums, in all; read between steps.</summary>
@@ -143,7 +145,7 @@ public sealed class ShardGroup : IDisposable
     {
         using var gradless = no_grad();
         var (sums, result) = RoomFor(like);
-        sums.Fill(shard => entered[shard - shards.From]!);
+        sums.Fill(enteredBy);
         var started = Stopwatch.GetTimestamp();
         try
         {

@@ -4,12 +4,23 @@ using static TorchSharp.torch.autograd;
 
 namespace CnnCluster.Kernels.Layers;
 
-/// <summary>Where a network says, in backward, how far it has come.</summary>
-/// <param name="Places">Places in the network.</param>
-/// <param name="Reached">Told a place when the gradients of all that comes behind it are complete, in falling order.</param>
-public sealed record GradientMarks(IReadOnlySet<int> Places, Action<int> Reached)
+/// <summary>Where a network says, in backward, how far it has come. One thread at a time.</summary>
+/// <param name="places">Places in the network.</param>
+/// <param name="reached">Told a place when the gradients of all that comes behind it are complete, in falling order.</param>
+public sealed class GradientMarks(IReadOnlySet<int> places, Action<int> reached)
 {
+    private readonly Dictionary<int, GradientMark.Mark> kept = [];
+
     public static GradientMarks None { get; } = new(new HashSet<int>(), static _ => { });
+
+    public IReadOnlySet<int> Places => places;
+
+    /// <summary>What stands for a place in the steps of a network: the same in each.</summary>
+    internal GradientMark.Mark At(int place, StepContext step)
+    {
+        if (!kept.TryGetValue(place, out var mark) || mark.Step != step) kept[place] = mark = new GradientMark.Mark(place, reached, step);
+        return mark;
+    }
 }
 
 /// <summary>
@@ -23,9 +34,10 @@ public sealed class GradientMark : SingleTensorFunction<GradientMark>
     public override string Name => nameof(GradientMark);
 
     /// <param name="value">Anything that needs a gradient.</param>
-    /// <param name="reached">Called in backward, on the thread that runs it.</param>
+    /// <param name="marks">Told in backward, on the thread that runs it.</param>
+    /// <param name="place">The value's place in its network.</param>
     /// <param name="step">Keeps what goes wrong there.</param>
-    public static Tensor Of(Tensor value, Action reached, StepContext step) => apply(value, new Mark(reached, step));
+    public static Tensor Of(Tensor value, GradientMarks marks, int place, StepContext step) => apply(value, marks.At(place, step));
 
     public override Tensor forward(AutogradContext ctx, params object[] vars)
     {
@@ -38,7 +50,7 @@ public sealed class GradientMark : SingleTensorFunction<GradientMark>
         var mark = (Mark)ctx.get_data(Key);
         try
         {
-            mark.Reached();
+            mark.Reached(mark.Place);
         }
         catch (Exception e)
         {
@@ -49,5 +61,5 @@ public sealed class GradientMark : SingleTensorFunction<GradientMark>
         return [grad_output.alias(), null!];
     }
 
-    private sealed record Mark(Action Reached, StepContext Step);
+    internal sealed record Mark(int Place, Action<int> Reached, StepContext Step);
 }

@@ -1,4 +1,5 @@
 using CnnCluster.Trainer.Protocol;
+using CnnCluster.Trainer.Training;
 using Google.Protobuf.Collections;
 
 namespace CnnCluster.Trainer.Coordination;
@@ -65,8 +66,17 @@ public sealed record EpochMetrics(
         total.Loss += part.Loss;
         total.Penalty += part.Penalty;
         total.SkippedSteps += part.SkippedSteps;
-        AddEach(total.Penalties, part.Penalties);
-        AddEach(total.Figures, part.Figures);
+        AddEach(total.Penalties, [.. part.Penalties]);
+        AddEach(total.Figures, [.. part.Figures]);
+    }
+
+    /// <summary>Adds a step's samples to an epoch's.</summary>
+    public static void Add(EpochSums total, StepResult step)
+    {
+        total.Samples += step.Samples;
+        total.Loss += step.Loss * step.Samples;
+        total.Penalty += step.Penalty * step.Samples;
+        AddEach(total.Figures, step.Figures);
     }
 
     /// <summary>The means of the regularization losses, by the weights' names.</summary>
@@ -89,14 +99,14 @@ public sealed record EpochMetrics(
         return values;
     }
 
-    private static void AddEach(RepeatedField<double> totals, RepeatedField<double> parts)
+    private static void AddEach(RepeatedField<double> totals, ReadOnlySpan<double> parts)
     {
-        while (totals.Count < parts.Count)
+        while (totals.Count < parts.Length)
         {
             totals.Add(0);
         }
 
-        for (var i = 0; i < parts.Count; i++)
+        for (var i = 0; i < parts.Length; i++)
         {
             totals[i] += parts[i];
         }

@@ -28,7 +28,9 @@ public sealed class BatchLoader(
             .Select((augmentation, place) => AugmentationDraws.KeyOf(seed, augmentation.Name, place, input)).ToArray()),
     ];
 
-    private readonly BatchMemory memory = new(set, SlicesOf(Math.Min(batch, set.Count), rank, shares, shards).Max(static slice => slice.Count));
+    private readonly BatchMemory memory = new(set);
+
+    private readonly (int Start, int Count)[] wholeSlices = SlicesOf(Math.Min(batch, set.Count), rank, shares, shards);
 
     /// <summary>Global batches in an epoch.</summary>
     public int Steps { get; } = (int)(((long)set.Count + batch - 1) / batch);
@@ -42,11 +44,15 @@ public sealed class BatchLoader(
     /// <param name="epoch">Chooses the order and the augmentations' random numbers.</param>
     /// <param name="skipSteps">Batches at the beginning to leave out, as when an interrupted epoch goes on.</param>
     public IEnumerable<Batch> TrainEpoch(int epoch, int skipSteps) => Prefetch.Run(
-        $"batches of epoch {epoch}", Ahead, Prepare(() => SampleOrder.OfEpoch(seed, epoch, set.Count), skipSteps, epoch));
+        $"batches of epoch {epoch}", Ahead, PrepareEpoch(epoch, skipSteps));
 
     /// <summary>This rank's slices of the batches in the set's order, not augmented.</summary>
     public IEnumerable<Batch> InOrder() =>
         Prefetch.Run("batches in order", Ahead, Prepare(() => [.. Enumerable.Range(0, set.Count)], 0, epoch: null));
+
+    /// <summary>What <see cref="TrainEpoch"/> prepares on its thread.</summary>
+    internal IEnumerable<Batch> PrepareEpoch(int epoch, int skipSteps) =>
+        Prepare(() => SampleOrder.OfEpoch(seed, epoch, set.Count), skipSteps, epoch);
 
     private IEnumerable<Batch> Prepare(Func<int[]> makeOrder, int skipSteps, int? epoch)
     {
@@ -55,7 +61,7 @@ public sealed class BatchLoader(
         {
             var first = step * batch;
             var globalCount = Math.Min(batch, order.Length - first);
-            foreach (var (start, count) in SlicesOf(globalCount, rank, shares, shards))
+            foreach (var (start, count) in globalCount == batch ? wholeSlices : SlicesOf(globalCount, rank, shares, shards))
             {
                 if (count > maxSlice) throw new InvalidOperationException($"a slice of {count} samples is longer than {maxSlice}");
                 yield return Gather(order.AsSpan(first + start, count), epoch, globalCount, start);
@@ -63,8 +69,8 @@ public sealed class BatchLoader(
         }
     }
 
-    private static IEnumerable<(int Start, int Count)> SlicesOf(int samples, int rank, IReadOnlyList<int> shares, ShardDeal? shards) =>
-        shards?.SlicesOf(samples) ?? [Slices.Of(samples, rank, shares)];
+    private static (int Start, int Count)[] SlicesOf(int samples, int rank, IReadOnlyList<int> shares, ShardDeal? shards) =>
+        shards is null ? [Slices.Of(samples, rank, shares)] : [.. shards.SlicesOf(samples)];
 
     private Batch Gather(ReadOnlySpan<int> samples, int? epoch, int globalCount, int start)
     {

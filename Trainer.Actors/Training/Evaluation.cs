@@ -46,6 +46,7 @@ public sealed record Evaluation(
         var outputs = plan.Classifications
             .Select(static c => (Classes: c, Confusion: new Confusion(c.Name, [.. Enumerable.Range(0, c.Classes).Select(_ => new int[c.Classes])])))
             .ToList();
+        var objective = new Objective(plan);
         foreach (var batch in outputs.Count > 0 ? batches.InOrder() : [])
         {
             using var scope = NewDisposeScope();
@@ -53,7 +54,7 @@ public sealed record Evaluation(
             var tensors = replica.Predict(batch);
             foreach (var (classes, confusion) in outputs)
             {
-                Count(confusion.Counts, tensors.Targets[classes.Target], plan.PredictedClasses(classes, tensors));
+                Count(confusion.Counts, tensors.Targets[classes.Target], objective.PredictedClasses(classes, tensors));
             }
         }
 

@@ -31,7 +31,8 @@ public sealed class Replica : IDisposable
     private readonly LossScaling? scaling;
     private readonly SlicePass pass;
     private readonly StepGradients gradients;
-    private readonly IReadOnlyList<string> figureNames;
+    private readonly double[] extras;
+    private readonly ArraySegment<double> figures;
     private readonly OwnStepRunner? own;
     private IStepGradient gradient;
     private bool isReducing;
@@ -48,16 +49,18 @@ public sealed class Replica : IDisposable
         Collective = collective;
         ElementType = plan.Precision == Precision.Float64 ? ScalarType.Float64 : ScalarType.Float32;
         var placement = new BatchPlacement(plan.Network, ElementType, device);
-        figureNames = ownStep is null ? plan.FigureNames : OwnStepRunner.FigureNames(plan, ownStep);
+        var figureCount = (ownStep is null ? plan.FigureNames : OwnStepRunner.FigureNames(plan, ownStep)).Count;
+        extras = new double[StepExtras.FirstFigure + figureCount];
+        figures = new ArraySegment<double>(extras, StepExtras.FirstFigure, figureCount);
         var rule = plan.CreateRule();
-        Arena = new ParameterArena(Segments(plan.Network.Weights), rule, ElementType, device, StepExtras.FirstFigure + figureNames.Count);
+        Arena = new ParameterArena(Segments(plan.Network.Weights), rule, ElementType, device, extras.Length);
         Buffers = new BufferArena([.. Segments(plan.Network.Buffers)], ElementType, device);
         module = NewModule(new NetworkTensors(Arena.ParameterViews, Arena.GradientViews, Buffers.CurrentViews, Buffers.NextViews), ownStep);
         scaling = plan.Precision == Precision.Float16 ? new LossScaling() : null;
         module.Initialise(plan.Seed);
         own = ownStep is null ? null : new OwnStepRunner(plan, ownStep, module, Arena);
         pass = new SlicePass(plan, module, placement, Arena.ReductionBuffer, Arena.Extras, own);
-        gradients = new StepGradients(plan, Arena, Buffers, placement, tensors => NewModule(tensors, ownStep), wire);
+        gradients = new StepGradients(plan, Arena, Buffers, tensors => NewModule(tensors, ownStep), wire);
         gradient = gradients.Among(pass, collective);
         optimizer = new OptimizerStep(Arena, rule, plan.Clipping);
     }
@@ -128,21 +131,33 @@ public sealed class Replica : IDisposable
         using var scope = NewDisposeScope();
         GradientScale = scaling?.Scale ?? 1;
         Buffers.BeginStep();
-        var samples = batches.Sum(static b => b.GlobalCount) / gradient.Parts;
+        var samples = SamplesOf(batches) / gradient.Parts;
         var within = gradient.WaitSeconds;
         gradient.Compute(batches, new StepScope(Step, samples, GradientScale, stopRequested));
         WaitSeconds += gradient.WaitSeconds - within;
         Reduce();
         own?.Reduced();
         Reduced?.Invoke(this);
-        var extras = ToHost(Arena.Extras);
+        Arena.GradientBuffer.ReadExtras(extras);
         var stop = extras[StepExtras.Stop] > 0;
         if (!Update(learningRate, out var penalty))
         {
-            return new StepResult(samples, 0, 0, [.. figureNames.Select(static _ => 0.0)], stop, Skipped: true);
+            figures.AsSpan().Clear();
+            return new StepResult(samples, 0, 0, figures, stop, Skipped: true);
         }
 
-        return new StepResult(samples, extras[StepExtras.Loss], penalty, extras[StepExtras.FirstFigure..], stop, Skipped: false);
+        return new StepResult(samples, extras[StepExtras.Loss], penalty, figures, stop, Skipped: false);
+    }
+
+    private static long SamplesOf(IReadOnlyList<Batch> batches)
+    {
+        var samples = 0L;
+        for (var i = 0; i < batches.Count; i++)
+        {
+            samples += batches[i].GlobalCount;
+        }
+
+        return samples;
     }
 
     private void Reduce()
@@ -169,13 +184,13 @@ public sealed class Replica : IDisposable
         if (position.LossScaling is { Scale: > 0 } kept) scaling?.Restore(kept.Scale, kept.GoodSteps);
     }
 
-    /// <summary>The state of the loss' scaling for a checkpoint.</summary>
-    public LossScalingState Scaling => new()
+    /// <summary>Writes the state of the loss' scaling, for a checkpoint.</summary>
+    public void WriteScaling(LossScalingState state)
     {
-        Scale = scaling?.Scale ?? 1,
-        GoodSteps = scaling?.GoodSteps ?? 0,
-        SkippedSteps = SkippedSteps,
-    };
+        state.Scale = scaling?.Scale ?? 1;
+        state.GoodSteps = scaling?.GoodSteps ?? 0;
+        state.SkippedSteps = SkippedSteps;
+    }
 
     /// <summary>
     /// This rank's sums over validation batches, which it disposes of. Ranks need not wait for each other, but in exact mode:
@@ -211,6 +226,7 @@ public sealed class Replica : IDisposable
     public void Dispose()
     {
         gradient.Dispose();
+        pass.Dispose();
         module.Dispose();
         Buffers.Dispose();
         Arena.Dispose();
@@ -257,14 +273,14 @@ public sealed class Replica : IDisposable
     private EpochSums NewSums(int penalties)
     {
         var sums = new EpochSums();
-        sums.Figures.AddRange(figureNames.Select(static _ => 0.0));
+        sums.Figures.AddRange(Enumerable.Repeat(0.0, figures.Count));
         sums.Penalties.AddRange(Enumerable.Repeat(0.0, penalties));
         return sums;
     }
 
     private void AddSums(EpochSums sums, Batch batch, IReadOnlyList<double> penalties)
     {
-        var (loss, figures) = pass.Evaluate(batch);
+        var (loss, values) = pass.Evaluate(batch);
         sums.Samples += batch.Count;
         sums.Loss += loss;
         for (var i = 0; i < penalties.Count; i++)
@@ -273,15 +289,9 @@ public sealed class Replica : IDisposable
             sums.Penalty += penalties[i] * batch.Count;
         }
 
-        for (var i = 0; i < figures.Count; i++)
+        for (var i = 0; i < values.Count; i++)
         {
-            sums.Figures[i] += figures[i];
+            sums.Figures[i] += values[i];
         }
-    }
-
-    private static double[] ToHost(Tensor values)
-    {
-        using var host = values.to(ScalarType.Float64, CPU);
-        return host.data<double>().ToArray();
     }
 }

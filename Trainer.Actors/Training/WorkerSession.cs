@@ -9,7 +9,6 @@ using CnnCluster.Trainer.Protocol;
 using CnnCluster.Trainer.Storage;
 using static TorchSharp.torch;
 using Position = CnnCluster.Trainer.Protocol.Position;
-using Stopwatch = System.Diagnostics.Stopwatch;
 
 namespace CnnCluster.Trainer.Training;
 
@@ -29,8 +28,9 @@ public sealed class WorkerSession : IDisposable
     private Tensor? bestParameters;
     private Tensor? bestBuffers;
 
-    // The first step of a generation is not like the others: connections and caches are new.
-    private bool isFirstStep;
+    // A step's slices, and the clock of all.
+    private readonly List<Batch> slices = [];
+    private readonly StepClock clock = new();
 
     // The run is ending: the replica has the best weights, and what is kept as the best are the last ones.
     private bool hasBestInPlace;
@@ -75,10 +75,10 @@ public sealed class WorkerSession : IDisposable
     public bool IsReducing => replica.IsReducing;
 
     /// <summary>Seconds of this worker's own computing, and of its waiting for its peers, in the last steps' mean; read from other threads.</summary>
-    public (double Computing, double Waiting) StepSeconds { get; private set; }
+    public (double Computing, double Waiting) StepSeconds => clock.StepSeconds;
 
     /// <summary>Where the time of the last call of <see cref="TrainEpoch"/> went.</summary>
-    public StepTimes Times { get; private set; } = new();
+    public StepTimes Times => clock.Times;
 
     /// <summary>Takes part in a generation: its peers, and this worker's part of the batches.</summary>
     /// <param name="collective">Joins it with its peers; the session disposes it when it enters the next, or ends.</param>
@@ -88,7 +88,7 @@ public sealed class WorkerSession : IDisposable
     {
         replica.Collective.Dispose();
         replica.Join(collective);
-        isFirstStep = true;
+        clock.BeginGeneration();
         (training, validation) = Loaders(collective.Rank.Value, [.. form.Members.Select(static member => member.Share)]);
         Decide(form.Decided);
         if (form.Synchronise) Synchronise(form);
@@ -109,33 +109,42 @@ public sealed class WorkerSession : IDisposable
             Position.Sums = new EpochSums();
         }
 
-        Times = new StepTimes();
+        clock.BeginEpoch();
 
         // Where a generation ended at the run's last step, the next one has none to take.
         if (IsAtLimit) return StopCause.StepLimit;
         if (Position.StepInEpoch == 0) replica.BeginEpoch();
-        var (started, waited) = (Stopwatch.GetTimestamp(), replica.WaitSeconds);
-        Trace.At(epoch, replica.Step + 1);
-        foreach (var batches in training.TrainEpoch(epoch, (int)Position.StepInEpoch * plan.Accumulate).Chunk(plan.Accumulate * training.Parts))
+        slices.Clear();
+        BeginStep();
+        foreach (var slice in training.TrainEpoch(epoch, (int)Position.StepInEpoch * plan.Accumulate))
         {
-            LearningRate = schedule(
-                initialRate, new SchedulePoint(replica.Step, stepsPerEpoch, stepsPerEpoch * plan.Epochs, Position.Plateau.Reductions));
-            var result = replica.Take(batches, LearningRate, stopRequested());
-            foreach (var batch in batches)
-            {
-                batch.Dispose();
-            }
-
-            Commit(result);
-            Measure(Stopwatch.GetElapsedTime(started).TotalSeconds, replica.WaitSeconds - waited);
-            (started, waited) = (Stopwatch.GetTimestamp(), replica.WaitSeconds);
-            Trace.At(epoch, replica.Step + 1);
-            onStep(result);
-            if (result.StopRequested) return StopCause.StopRequested;
-            if (IsAtLimit) return StopCause.StepLimit;
+            slices.Add(slice);
+            if (slices.Count == plan.Accumulate * training.Parts && TakeStep(stopRequested, onStep) is not StopCause.NotStopped and var cause) return cause;
         }
 
-        return StopCause.NotStopped;
+        // Fewer batches are left at the end of an epoch than a step accumulates.
+        return slices.Count > 0 ? TakeStep(stopRequested, onStep) : StopCause.NotStopped;
+    }
+
+    private void BeginStep()
+    {
+        clock.Start(replica.WaitSeconds);
+        Trace.At(Position.Epoch, replica.Step + 1);
+    }
+
+    /// <summary>Takes a step with the slices that have come, and says whether the run goes on.</summary>
+    private StopCause TakeStep(Func<bool> stopRequested, Action<StepResult> onStep)
+    {
+        LearningRate = schedule(
+            initialRate, new SchedulePoint(replica.Step, stepsPerEpoch, stepsPerEpoch * plan.Epochs, Position.Plateau.Reductions));
+        var result = replica.Take(slices, LearningRate, stopRequested());
+        slices.ForEach(static slice => slice.Dispose());
+        slices.Clear();
+        Commit(result);
+        clock.End(replica.WaitSeconds);
+        BeginStep();
+        onStep(result);
+        return result.StopRequested ? StopCause.StopRequested : IsAtLimit ? StopCause.StepLimit : StopCause.NotStopped;
     }
 
     private bool IsAtLimit => job.StepLimit > 0 && replica.Step >= job.StepLimit;
@@ -297,37 +306,18 @@ public sealed class WorkerSession : IDisposable
         copy.copy_(current);
     }
 
-    /// <summary>Adds a step to the sums, and to means in which it counts for a tenth.</summary>
-    private void Measure(double step, double waiting)
-    {
-        if (!isFirstStep)
-        {
-            Times.Steps++;
-            Times.ComputingSeconds += step - waiting;
-            Times.ReducingSeconds += waiting;
-        }
-
-        isFirstStep = false;
-        var (computed, waited) = StepSeconds;
-        StepSeconds = computed.Equals(0)
-            ? (step - waiting, waiting)
-            : ((0.9 * computed) + (0.1 * (step - waiting)), (0.9 * waited) + (0.1 * waiting));
-    }
-
     private void Commit(StepResult result)
     {
         Position.Step = replica.Step;
         Position.StepInEpoch++;
-        Position.LossScaling = replica.Scaling;
+        replica.WriteScaling(Position.LossScaling ??= new LossScalingState());
         if (result.Skipped)
         {
             Position.Sums.SkippedSteps++;
             return;
         }
 
-        var sums = new EpochSums { Samples = result.Samples, Loss = result.Loss * result.Samples, Penalty = result.Penalty * result.Samples };
-        sums.Figures.AddRange(result.Figures);
-        EpochMetrics.Add(Position.Sums, sums);
+        EpochMetrics.Add(Position.Sums, result);
     }
 
     private void Record(Replica at) =>

@@ -25,6 +25,7 @@ internal sealed unsafe class ConvolutionStage<T> : LaneStage
     private readonly LaneMemory packedBackward;
     private readonly LaneMemory spreadGradient;
     private readonly LaneMemory kernelSums;
+    private readonly Func<int, int, int, int> backwardPlace;
     private readonly LaneMemory biasSums;
 
     /// <param name="geometry">The window.</param>
@@ -48,6 +49,8 @@ internal sealed unsafe class ConvolutionStage<T> : LaneStage
         spreadGradient = new LaneMemory(spread.BlockSize);
         kernelSums = new LaneMemory((long)spread.Channels * SumPitch);
         biasSums = new LaneMemory((long)filters * LaneLayout.Samples);
+        var area = TapCount / input.Channels;
+        backwardPlace = (channel, tap, _) => (tap / area * TapCount) + (channel * area) + (tap % area);
     }
 
     public override int WinnersSize => ending.Pools() ? output.Features * LaneLayout.Samples : 0;
@@ -129,13 +132,8 @@ internal sealed unsafe class ConvolutionStage<T> : LaneStage
     }
 
     /// <summary>The rows are input channels, the taps run over all filters.</summary>
-    private void PackBackward()
-    {
-        var area = TapCount / input.Channels;
-        Pack(
-            kernel.Pointer, input.Channels, tables.BackwardTaps.Count, packedBackward.Pointer,
-            (channel, tap, _) => (tap / area * TapCount) + (channel * area) + (tap % area));
-    }
+    private void PackBackward() =>
+        Pack(kernel.Pointer, input.Channels, tables.BackwardTaps.Count, packedBackward.Pointer, backwardPlace);
 
     private void ForwardBlock(float* biases, float* from, float* to, float* winners)
     {

@@ -22,6 +22,7 @@ internal sealed unsafe class LaneRun : IDisposable
 {
     private readonly List<LaneLayout> layouts = [];
     private readonly List<LaneStage> stages = [];
+    private readonly LaneLayout[] gradientLayouts;
     private readonly LaneMemory?[] gradients;
 
     /// <param name="input">The shape of one sample.</param>
@@ -39,6 +40,7 @@ internal sealed unsafe class LaneRun : IDisposable
         }
 
         Output = shape;
+        gradientLayouts = [.. layouts.Select(static layout => layout with { Halo = default })];
         gradients = new LaneMemory?[layouts.Count];
     }
 
@@ -77,11 +79,11 @@ internal sealed unsafe class LaneRun : IDisposable
     {
         for (var i = inputGradient is null ? 1 : 0; i < layouts.Count; i++)
         {
-            gradients[i] = LaneMemory.AtLeast(gradients[i], (long)memory.Blocks * GradientLayout(i).BlockSize);
+            gradients[i] = LaneMemory.AtLeast(gradients[i], (long)memory.Blocks * gradientLayouts[i].BlockSize);
         }
 
         var last = stages.Count;
-        LaneTransposition.FromSamples(outputGradient, memory.Samples, GradientLayout(last), gradients[last]!.Pointer);
+        LaneTransposition.FromSamples(outputGradient, memory.Samples, gradientLayouts[last], gradients[last]!.Pointer);
         for (var i = last - 1; i >= 0; i--)
         {
             stages[i].Backward(new StagePass(memory.Blocks, memory.Value(i), memory.Value(i + 1), memory.Winners(i))
@@ -93,7 +95,7 @@ internal sealed unsafe class LaneRun : IDisposable
 
         if (inputGradient is not null)
         {
-            LaneTransposition.ToSamples(gradients[0]!.Pointer, GradientLayout(0), memory.Samples, inputGradient);
+            LaneTransposition.ToSamples(gradients[0]!.Pointer, gradientLayouts[0], memory.Samples, inputGradient);
         }
     }
 
@@ -105,8 +107,6 @@ internal sealed unsafe class LaneRun : IDisposable
             gradient?.Dispose();
         }
     }
-
-    private LaneLayout GradientLayout(int value) => layouts[value] with { Halo = default };
 
     private static LaneShape OutputOf(LaneShape input, LaneLayer layer)
     {

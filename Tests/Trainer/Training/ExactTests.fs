@@ -59,15 +59,16 @@ let private trainOn makeStep (plan: TrainPlan) (data: DataSet) (collective: ICol
     let steps =
         [ for epoch in 1..epochs do
               for slices in loader.TrainEpoch(epoch, 0) |> Seq.chunkBySize (plan.Accumulate * loader.Parts) ->
-                  replica.Take(slices, learningRate plan, false) ]
+                  let step = replica.Take(slices, learningRate plan, false)
+                  step.Loss + step.Penalty, List.ofSeq step.Figures ]
 
     let validation =
         Replicas.loader plan (DataSet(data.Validation, data.Validation)) collective
 
     { Weights = flat replica.Arena.Parameters
       Statistics = flat replica.Buffers.Current
-      Losses = [ for step in steps -> step.Loss + step.Penalty ]
-      Figures = [ for step in steps -> List.ofSeq step.Figures ]
+      Losses = List.map fst steps
+      Figures = List.map snd steps
       Validation = "" },
     replica.Evaluate(validation.InOrder())
 

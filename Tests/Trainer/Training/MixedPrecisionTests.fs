@@ -10,6 +10,7 @@ open CnnCluster.Kernels.Collectives
 open CnnCluster.Kernels.Optimization
 open CnnCluster.Tests.Kernels.Collectives
 open CnnCluster.Tests.Trainer.Training.Replicas
+open CnnCluster.Trainer.Protocol
 open CnnCluster.Trainer.Training
 
 let private script precision settings =
@@ -94,7 +95,9 @@ let private skipping world =
                   Expect.equal (after = before) step.Skipped "a skipped step changes nothing, and no other does"
                   step.Skipped ]
 
-        steps, replica.SkippedSteps, replica.Scaling.Scale, flat replica.Arena.Parameters
+        let scaling = LossScalingState()
+        replica.WriteScaling scaling
+        steps, replica.SkippedSteps, scaling.Scale, flat replica.Arena.Parameters
 
     let collectives =
         if world = 1 then

@@ -113,13 +113,15 @@ let private train makeStep wire (plan: TrainPlan) (data: DataSet) epochs (collec
               replica.BeginEpoch()
 
               for batches in loader.TrainEpoch(epoch, 0) |> Seq.chunkBySize (plan.Accumulate * loader.Parts) ->
-                  replica.Take(batches, learningRate plan, false) ]
+                  let step = replica.Take(batches, learningRate plan, false)
+                  // Its figures are another's with the next step.
+                  step.Loss, [ for figure in step.Figures -> figure / float step.Samples ] ]
 
     { Hash = ReplicaState.WeightsHash replica
       Parameters = flat replica.Arena.Parameters
       Buffers = flat replica.Buffers.Current
-      Losses = steps |> List.map _.Loss
-      Figures = [ for step in steps -> [ for figure in step.Figures -> figure / float step.Samples ] ] }
+      Losses = List.map fst steps
+      Figures = List.map snd steps }
 
 /// Runs on every rank of a world of this size; what each came to.
 let onRanks world (act: ICollective -> 'T) =

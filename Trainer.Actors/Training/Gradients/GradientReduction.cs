@@ -18,6 +18,8 @@ internal sealed class GradientReduction : IDisposable
     private readonly List<Tensor> stretches;
     private readonly List<ErrorFeedback> feedbacks;
     private readonly List<CollectiveWork> started = [];
+    private readonly Action<ICollective>[] sums;
+    private readonly Action<ICollective> sumExtras;
 
     /// <param name="collective">Joins the workers.</param>
     /// <param name="arena">The gradients, and the extras behind them, which travel with the last bucket.</param>
@@ -28,6 +30,8 @@ internal sealed class GradientReduction : IDisposable
         (this.collective, this.arena, this.buckets) = (collective, arena, buckets);
         Marks = new GradientMarks(buckets.Select(static bucket => bucket.Mark).Where(static mark => mark != GradientBucket.AtEnd).ToHashSet(), StartUpTo);
         stretches = [.. buckets.Select(bucket => arena.Gradients.narrow(0, bucket.Start, bucket.Length).DetachFromDisposeScope())];
+        sums = [.. buckets.Select((_, bucket) => (Action<ICollective>)(peers => Sum(peers, bucket)))];
+        sumExtras = peers => peers.AllReduceSum(arena.Extras);
         feedbacks = wire is { } format ? [.. buckets.Select(bucket => collective.NewFeedback(format, checked((int)bucket.Length)))] : [];
     }
 
@@ -45,7 +49,7 @@ internal sealed class GradientReduction : IDisposable
         }
 
         StartUpTo(GradientBucket.AtEnd);
-        started.Add(collective.Start(peers => peers.AllReduceSum(arena.Extras)));
+        started.Add(collective.Start(sumExtras));
         Await();
     }
 
@@ -62,8 +66,7 @@ internal sealed class GradientReduction : IDisposable
     {
         while (started.Count < buckets.Count && buckets[started.Count].Mark >= place)
         {
-            var bucket = started.Count;
-            started.Add(collective.Start(peers => Sum(peers, bucket)));
+            started.Add(collective.Start(sums[started.Count]));
         }
     }
 

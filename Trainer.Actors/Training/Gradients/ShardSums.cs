@@ -17,19 +17,30 @@ internal sealed class ShardSums : IDisposable
     private readonly ShardDeal deal;
     private readonly ParameterArena arena;
     private readonly ICollective collective;
+    private readonly List<Batch>[] slicesOfShards;
     private LeafSums? gradients;
 
     public ShardSums(ShardDeal deal, ParameterArena arena, ICollective collective)
     {
         (this.deal, this.arena, this.collective) = (deal, arena, collective);
+        slicesOfShards = [.. Enumerable.Range(0, deal.Own.Count).Select(static _ => new List<Batch>())];
     }
 
     /// <summary>How many shards this worker computes.</summary>
     public int Shards => deal.Own.Count;
 
-    /// <summary>A shard's slices of the batches that make a step.</summary>
-    public IReadOnlyList<Batch> SlicesOf(int shard, IReadOnlyList<Batch> slices) =>
-        [.. slices.Where((_, i) => i % deal.Own.Count == shard - deal.Own.From)];
+    /// <summary>A shard's slices of the batches that make a step; up to the next step.</summary>
+    public IReadOnlyList<Batch> SlicesOf(int shard, IReadOnlyList<Batch> slices)
+    {
+        var own = slicesOfShards[shard - deal.Own.From];
+        own.Clear();
+        for (var i = shard - deal.Own.From; i < slices.Count; i += deal.Own.Count)
+        {
+            own.Add(slices[i]);
+        }
+
+        return own;
+    }
 
     /// <summary>Sums this worker's shards.</summary>
     /// <param name="make">Makes a shard's gradient, extras included; it is read before the next is made.</param>

@@ -1,6 +1,7 @@
 using CnnCluster.Kernels.Collectives;
 using CnnCluster.Trainer.Data;
 using CnnCluster.Trainer.Protocol;
+using static TorchSharp.torch;
 
 namespace CnnCluster.Trainer.Training.Gradients;
 
@@ -13,7 +14,8 @@ internal sealed class ShardsTogether : IStepGradient
     private readonly ShardSums sums;
     private readonly ShardGroup group;
     private readonly ShardDeal deal;
-    private readonly Lazy<IReadOnlyList<ShardThread>> threads;
+    private readonly Lazy<ShardThread[]> threads;
+    private readonly Func<int, Tensor> gradientOf;
 
     /// <param name="sums">Sums the shards; this disposes of it, and of the others.</param>
     /// <param name="group">Joins this worker's shards.</param>
@@ -22,6 +24,7 @@ internal sealed class ShardsTogether : IStepGradient
     public ShardsTogether(ShardSums sums, ShardGroup group, ShardDeal deal, Func<int, ShardPass> newPass)
     {
         (this.sums, this.group, this.deal) = (sums, group, deal);
+        gradientOf = shard => threads!.Value[shard - deal.Own.From].Gradient;
         // What only validates needs none of them.
         threads = new(() => [.. Enumerable.Range(deal.Own.From, deal.Own.Count).Select(shard => new ShardThread(shard, newPass(shard), group))]);
     }
@@ -39,7 +42,7 @@ internal sealed class ShardsTogether : IStepGradient
         }
 
         group.End();
-        sums.Fill(shard => threads.Value[shard - deal.Own.From].Gradient);
+        sums.Fill(gradientOf);
     }
 
     public void Reduce() => sums.Reduce();

@@ -16,8 +16,12 @@ namespace CnnCluster.Trainer.Training.Gradients;
 /// <param name="extras">The extras alone: <see cref="StepExtras"/>.</param>
 /// <param name="own">A step of one's own in place of the plan's losses; null for these.</param>
 internal sealed class SlicePass(
-    TrainPlan plan, NetworkModule module, BatchPlacement placement, Tensor gradient, Tensor extras, OwnStepRunner? own)
+    TrainPlan plan, NetworkModule module, BatchPlacement placement, Tensor gradient, Tensor extras, OwnStepRunner? own) : IDisposable
 {
+    private readonly Objective objective = new(plan);
+    private readonly Tensor[] outputs = new Tensor[plan.Network.Outputs.Length];
+    private readonly Tensor[] sums = [.. Enumerable.Range(0, (int)extras.numel()).Select(place => extras[place].DetachFromDisposeScope())];
+
     public NetworkModule Module => module;
 
     public Tensor Gradient => gradient;
@@ -32,15 +36,15 @@ internal sealed class SlicePass(
     public void BackPropagate(IReadOnlyList<Batch> slices, StepScope scope, GradientMarks? marks = null)
     {
         gradient.zero_();
-        if (scope.StopRequested) extras[StepExtras.Stop].fill_(Scalars.Of(1));
+        if (scope.StopRequested) sums[StepExtras.Stop].fill_(Scalars.Of(1));
         module.Step.Training = true;
         module.Step.Step = scope.Step;
         var before = 0L;
-        foreach (var (i, slice) in slices.Index())
+        for (var i = 0; i < slices.Count; i++)
         {
             module.Marks = i == slices.Count - 1 && marks is not null ? marks : GradientMarks.None;
-            BackPropagate(slice, before, scope);
-            before += slice.GlobalCount;
+            BackPropagate(slices[i], before, scope);
+            before += slices[i].GlobalCount;
         }
 
         module.Step.ThrowIfFailed();
@@ -61,8 +65,8 @@ internal sealed class SlicePass(
         }
 
         var tensors = Run(batch);
-        var losses = plan.SampleLosses(tensors);
-        return (Sum(plan.TotalLoss(losses)), [.. plan.SampleFigures(tensors, losses).Select(Sum)]);
+        var losses = objective.Losses(tensors);
+        return (Sum(objective.Total(losses)), [.. objective.Figures(tensors, losses).Select(Sum)]);
 
         static double Sum(Tensor values) => values.sum(ScalarType.Float64).item<double>();
     }
@@ -91,10 +95,11 @@ internal sealed class SlicePass(
         using (Trace.Span("backward")) (scope.Scale.Equals(1) ? loss : loss * Scalars.Of(scope.Scale)).backward();
         using var metrics = Trace.Span("metrics");
         using var gradless = no_grad();
-        extras[StepExtras.Loss].add_(loss.detach(), Scalars.Of(1));
-        foreach (var (i, values) in plan.SampleFigures(tensors, losses).Index())
+        sums[StepExtras.Loss].add_(loss, Scalars.Of(1));
+        var figures = objective.Figures(tensors, losses);
+        for (var i = 0; i < figures.Count; i++)
         {
-            extras[StepExtras.FirstFigure + i].add_(values.sum(), Scalars.Of(1));
+            sums[StepExtras.FirstFigure + i].add_(figures[i].sum(), Scalars.Of(1));
         }
     }
 
@@ -102,8 +107,8 @@ internal sealed class SlicePass(
     private (IReadOnlyList<Tensor> Losses, Tensor Total) Loss(BatchTensors tensors, long samples)
     {
         using var span = Trace.Span("loss");
-        var losses = plan.SampleLosses(tensors);
-        return (losses, plan.TotalLoss(losses).sum() / Scalars.Of(samples));
+        var losses = objective.Losses(tensors);
+        return (losses, objective.Total(losses).sum() / Scalars.Of(samples));
     }
 
     /// <summary>The same by a step of one's own.</summary>
@@ -111,17 +116,20 @@ internal sealed class SlicePass(
     {
         var (loss, figures) = step.BackPropagate(placement.Inputs(batch), placement.Targets(batch), batch.Count, samples);
         using var gradless = no_grad();
-        extras[StepExtras.Loss].add_(loss / Scalars.Of(samples), Scalars.Of(1));
-        foreach (var (i, sum) in figures.Index())
+        sums[StepExtras.Loss].add_(loss / Scalars.Of(samples), Scalars.Of(1));
+        for (var i = 0; i < figures.Count; i++)
         {
-            extras[StepExtras.FirstFigure + i].add_(sum, Scalars.Of(1));
+            sums[StepExtras.FirstFigure + i].add_(figures[i], Scalars.Of(1));
         }
     }
+
+    public void Dispose() => Array.ForEach(sums, static sum => sum.Dispose());
 
     private BatchTensors Run(Batch batch)
     {
         using var forward = Trace.Span("forward");
         var inputs = placement.Inputs(batch);
-        return new BatchTensors(inputs, module.Run(inputs), placement.Targets(batch));
+        module.RunInto(inputs, outputs);
+        return new BatchTensors(inputs, outputs, placement.Targets(batch));
     }
 }

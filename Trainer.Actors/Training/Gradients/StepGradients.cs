@@ -12,14 +12,12 @@ namespace CnnCluster.Trainer.Training.Gradients;
 /// <param name="plan">The network, and whether it is exact.</param>
 /// <param name="arena">Where the sums go.</param>
 /// <param name="buffers">What layers change besides weights.</param>
-/// <param name="placement">Brings batches to where it computes.</param>
 /// <param name="newModule">Makes the network on tensors given.</param>
 /// <param name="wire">What gradients become between hosts; null for what they are.</param>
 internal sealed class StepGradients(
     TrainPlan plan,
     ParameterArena arena,
     BufferArena buffers,
-    BatchPlacement placement,
     Func<NetworkTensors, NetworkModule> newModule,
     WireFormat? wire)
 {
@@ -69,6 +67,8 @@ internal sealed class StepGradients(
         var dropped = new FlatBuffer(buffers.Segments, arena.Gradients.dtype, arena.Gradients.device);
         var module = newModule(new NetworkTensors(arena.ParameterViews, gradient.Views, buffers.CurrentViews, dropped.Views));
         module.Step = new StepContext(plan.Seed, group.SumsOf(shard));
-        return new ShardPass(new SlicePass(plan, module, placement, gradient.Whole, gradient.Extras, own: null), module, dropped, gradient);
+        var placement = new BatchPlacement(plan.Network, arena.Gradients.dtype, arena.Gradients.device);
+        var pass = new SlicePass(plan, module, placement, gradient.Whole, gradient.Extras, own: null);
+        return new ShardPass(pass, pass, module, dropped, gradient);
     }
 }

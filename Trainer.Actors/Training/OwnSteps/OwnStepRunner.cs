@@ -9,6 +9,7 @@ namespace CnnCluster.Trainer.Training;
 internal sealed class OwnStepRunner
 {
     private readonly TrainPlan plan;
+    private readonly Objective objective;
     private readonly OwnStep step;
     private readonly NetworkModule module;
     private readonly ParameterArena arena;
@@ -24,6 +25,7 @@ internal sealed class OwnStepRunner
         }
 
         (this.plan, this.step, this.module, this.arena) = (plan, step, module, arena);
+        objective = new Objective(plan);
         weights = ByName(module.Tensors);
         gradients = ByName(arena.GradientViews);
         foreach (var loss in step.Losses.Where(loss => loss.Trains is { } trains && !weights.Keys.Any(trains)))
@@ -113,7 +115,7 @@ internal sealed class OwnStepRunner
     {
         var loss = step.Losses.Zip(losses, static (loss, values) => values.detach().sum() * Scalars.Of(loss.Weight)).Aggregate(TensorMath.Plus);
         var outputs = plan.Metrics.Count > 0 ? slice.Outputs : [];
-        var figures = plan.SampleFigures(new BatchTensors(slice.Inputs, outputs, slice.Targets), losses);
+        var figures = objective.Figures(new BatchTensors(slice.Inputs, outputs, slice.Targets), losses);
         return (loss, [.. figures.Select(static values => values.detach().sum())]);
     }
 }
