@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.Globalization;
+using CnnCluster.Dsl;
 
 namespace CnnCluster.Cli;
 
@@ -65,6 +67,14 @@ internal static class CommonOptions
         Description = "At most so many epochs: the same as --set epochs=N",
         HelpName = "N",
     };
+
+    /// <summary>The settings that <c>--set</c> and <c>--epochs</c> change, in the order in which they count.</summary>
+    public static IReadOnlyList<Change> ChangesOf(ParseResult parse, Option<string[]> changes, Option<int?> epochs) =>
+        [.. (parse.GetValue(changes) ?? []).Select(Change.Set), .. EpochsChange(parse, epochs)];
+
+    /// <summary>The setting that <c>--epochs</c> changes, if it is there.</summary>
+    public static IReadOnlyList<Change> EpochsChange(ParseResult parse, Option<int?> epochs) =>
+        parse.GetValue(epochs) is { } most ? [Change.Own("epochs", most.ToString(CultureInfo.InvariantCulture))] : [];
 
     public static Option<long> Steps() => new("--steps") { Description = "Stop after so many steps", HelpName = "N" };
 

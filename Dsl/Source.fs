@@ -31,12 +31,13 @@ module Span =
 /// The text of one script, kept so that messages can show the line they speak of.
 type Source = { File: string; Text: string }
 
-/// A setting of a train part as the command line says it, `NAME=VALUE`: alone, or as a part of what an option takes.
+/// A setting of a train part as the command line says it, `NAME=VALUE`: alone, or as a part of what an option takes, or
+/// by an option of its own, `--NAME VALUE`.
 type Change =
     {
-        /// The option: one of `CommandLine`'s.
-        Option: string
-        /// All that it was given.
+        /// The option, where it is no part of what was said: one of `CommandLine`'s.
+        Option: string option
+        /// All that it was given; an option of its own is a part of it.
         Said: string
         /// Where the setting begins there.
         At: int
@@ -46,15 +47,29 @@ type Change =
 
     /// All that `--set` was given.
     static member Set text =
-        { Option = "--set"
+        { Option = Some "--set"
           Said = text
           At = 0
           Text = text }
 
+    /// One of the settings that `--vary` was given.
+    static member Vary(said, at, text) =
+        { Option = Some "--vary"
+          Said = said
+          At = at
+          Text = text }
+
+    /// An option of the setting's own name.
+    static member Own(name: string, value: string) =
+        { Option = None
+          Said = $"--{name} {value}"
+          At = 2
+          Text = $"{name}={value}" }
+
 /// Changes as sources of their own, so that what is wrong with them has a place. They are read within a train part around
 /// them; messages show what was said.
 module CommandLine =
-    let private options = [ "--set "; "--vary " ]
+    let private options = [ "--set "; "--vary "; "--epochs " ]
 
     /// As long as what stands in front of it in messages, which is not shown.
     let private opening = "train x {\n"
@@ -64,7 +79,10 @@ module CommandLine =
 
     /// What was said, each character at the offset that it has in `read`.
     let shown (change: Change) =
-        { File = $"{change.Option} {change.Said}"
+        { File =
+            match change.Option with
+            | Some option -> $"{option} {change.Said}"
+            | None -> change.Said
           Text = opening + change.Said }
 
     /// The train part with a statement in place of the change, and blanks in place of what was said around it.

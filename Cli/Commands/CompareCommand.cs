@@ -88,8 +88,7 @@ internal sealed class CompareCommand
     private ComparisonDescription Describe(ParseResult parse, int atOnce)
     {
         var file = ScriptFile.Read(parse.GetValue(script) ?? throw new UserException("cnn compare takes a FILE, or --resume DIR."));
-        List<Change> common = [.. (parse.GetValue(changes) ?? []).Select(Change.Set)];
-        if (parse.GetValue(epochs) is { } most) common.Add(Change.Set($"epochs={most}"));
+        var common = CommonOptions.ChangesOf(parse, changes, epochs);
         var count = (int)CommonOptions.AtLeast(1, parse.GetValue(seeds) ?? DefaultSeeds, "--seeds");
         var each = CommonOptions.Between(1, CommonOptions.MostWorkers, parse.GetValue(workers) ?? 1, "--workers");
         var limit = CommonOptions.AtLeast(0, parse.GetValue(steps), "--steps");

@@ -152,7 +152,7 @@ internal sealed class TrainCommand
     private RunRequest NewRequest(ParseResult parse)
     {
         var file = ScriptFile.Read(parse.GetValue(script) ?? throw new UserException("cnn train takes a FILE, or --resume RUN."));
-        List<Change> settings = [.. (parse.GetValue(changes) ?? []).Select(Change.Set), .. EpochsChange(parse)];
+        var settings = CommonOptions.ChangesOf(parse, changes, epochs);
         var training = ScriptFile.ValueOf(Script.Training(file.Source, file.Part, settings, TrainingCatalogues.All, ScriptFile.Importer));
         return Request(parse, training, earlier: null) with
         {
@@ -164,11 +164,9 @@ internal sealed class TrainCommand
     private RunRequest RequestOf(ParseResult parse, RunFolder folder, RunDescription earlier)
     {
         var source = new Source(folder.Script, folder.ReadScript());
-        var training = ScriptFile.ValueOf(Script.Training(source, earlier.Train, EpochsChange(parse), TrainingCatalogues.All));
+        var training = ScriptFile.ValueOf(Script.Training(source, earlier.Train, CommonOptions.EpochsChange(parse, epochs), TrainingCatalogues.All));
         return Request(parse, training, earlier) with { Resume = Resumption.Of(folder, training.Plan) };
     }
-
-    private IReadOnlyList<Change> EpochsChange(ParseResult parse) => parse.GetValue(epochs) is { } most ? [Change.Set($"epochs={most}")] : [];
 
     private RunRequest Request(ParseResult parse, CnnCluster.Dsl.Training training, RunDescription? earlier)
     {

@@ -105,10 +105,7 @@ let tests =
               let said = "b: batch=64; optimizer.lr=abc"
 
               let change (text: string) =
-                  { Option = "--vary"
-                    Said = said
-                    At = said.IndexOf text
-                    Text = text }
+                  Change.Vary(said, said.IndexOf text, text)
 
               let result = trainingOf plain [ change "batch=64"; change "optimizer.lr=abc" ]
 
@@ -116,6 +113,20 @@ let tests =
                   result.Text
                   $"--vary {said}: error: no number is called 'abc'\n  | {said}\n  |                           ^^^"
                   "the caret stands under the word"
+          }
+          test "what is wrong with a setting's own option is shown as that option was said" {
+              let result = trainingOf plain [ Change.Own("epochs", "0") ]
+
+              Expect.stringStarts
+                  result.Text
+                  "--epochs 0: error: 0 is too small"
+                  "without the --set that nobody has said"
+
+              Expect.stringContains result.Text "\n  | --epochs 0\n  |          ^" "the caret stands under the number"
+          }
+          test "a setting's own option counts like the setting" {
+              let result = trainingOf plain [ Change.Set "epochs=3"; Change.Own("epochs", "5") ]
+              Expect.equal result.Value.Plan.Epochs 5 result.Text
           }
           for change, words in
               [ "batch", [ "--set batch"; "sets nothing"; "NAME=VALUE" ]

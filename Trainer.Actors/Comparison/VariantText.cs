@@ -52,7 +52,7 @@ public sealed partial record VariantText(string Text, string Name, string? Train
             if (i < text.Length && (c != ';' || depth > 0 || quoted)) continue;
             var part = text[start..i];
             var at = start + (part.Length - part.TrimStart().Length);
-            if (!string.IsNullOrWhiteSpace(part)) yield return new Change("--vary", text, at, part.Trim());
+            if (!string.IsNullOrWhiteSpace(part)) yield return Change.Vary(text, at, part.Trim());
             start = i + 1;
         }
     }

@@ -36,7 +36,7 @@ let tests =
               for text, _ in cases do
                   for change in (VariantText.Parse text).Changes do
                       Expect.equal (text.Substring(change.At, change.Text.Length)) change.Text text
-                      Expect.equal (change.Option, change.Said) ("--vary", text) "all of it"
+                      Expect.equal (change.Option, change.Said) (Some "--vary", text) "all of it"
           }
           for text, message in wrong do
               test $"'{text}' is refused" {
