@@ -86,9 +86,10 @@ internal sealed class ConsoleProgress : IRunReader
         var m = ended.Metrics;
         var accuracy = m.Values.TryGetValue("val_accuracy", out var value) ? value.ToString("P2", CultureInfo.InvariantCulture) : "";
         var best = ended.Decision.KeepAsBest ? " [green]best[/]" : "";
+        var trained = m.HasTrained ? m["train_loss"].ToString("F4", CultureInfo.InvariantCulture) : "–";
         console.MarkupLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"{m.Epoch,6}    {m["train_loss"],10:F4} {m["val_loss"],10:F4} {accuracy,10} {m.ImagesPerSecond,10:N0}   {m.LearningRate:G4}{best}"));
+            $"{m.Epoch,6}    {trained,10} {m["val_loss"],10:F4} {accuracy,10} {m.ImagesPerSecond,10:N0}   {m.LearningRate:G4}{best}"));
         foreach (var (name, figure) in m.Values.Where(static v => IsFurther(v.Key)))
         {
             console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"[grey]{"",10}{name} {figure:F4}[/]");
@@ -96,7 +97,7 @@ internal sealed class ConsoleProgress : IRunReader
 
         if (m.SkippedSteps > 0)
         {
-            var steps = m.SkippedSteps == 1 ? "1 step" : $"{m.SkippedSteps} steps";
+            var steps = (m.SkippedSteps == 1 ? "1 step" : $"{m.SkippedSteps} steps") + (m.HasTrained ? "" : ", all there were,");
             console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"[yellow]{"",10}{steps} skipped: gradients were not finite in float16, and the loss' scale was halved[/]");
         }
 

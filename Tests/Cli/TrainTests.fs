@@ -136,6 +136,44 @@ let tests =
                   Expect.equal before.SkippedSteps 3L "the first steps were skipped"
                   Expect.isLessThan (scalingOf folder "parts").SkippedSteps 32L "the last ones were not")
           }
+          test "an epoch whose steps were all skipped has no training figures, and says so" {
+              Cnn.inFolder (fun folder ->
+                  // One step an epoch: the first ones overflow float16, until the scale is low enough.
+                  let script =
+                      "network N {\n    input 28x28x1\n    flatten\n    dense 10 kernel-init=constant(0.05)\n"
+                      + "    dense 10 kernel-init=constant(4) frozen\n}\n\ntrain N {\n    loss mse\n    metric accuracy\n"
+                      + "    precision float16\n    optimizer adam lr=1e-3\n    data digits train=16 test=16\n    batch 16\n"
+                      + "    epochs 14\n    seed 3\n}\n"
+
+                  let file = Cnn.write folder "net.cnn" script
+
+                  let train further =
+                      let result = Cnn.run folder ([ "train"; file; "--log-level"; "info" ] @ further)
+                      Expect.equal result.ExitCode 0 result.Error
+                      result
+
+                  let told = train [ "--json"; "--out"; "told" ]
+
+                  let epochs =
+                      told.Events |> Array.filter (fun event -> string event["event"] = "epoch")
+
+                  let isSkipped (event: JsonNode) = not (isNull event["skipped_steps"])
+                  Expect.isTrue (isSkipped epochs[0]) "the first is skipped"
+                  Expect.isFalse (isSkipped (Array.last epochs)) "the last is not"
+
+                  for event in epochs do
+                      for figure in [ "train_loss"; "train_accuracy" ] do
+                          Expect.equal (isNull event[figure]) (isSkipped event) $"{figure} in {event}"
+
+                      Expect.isNotNull event["val_loss"] "validation"
+
+                  Expect.stringContains told.Error "epoch 1 ends at step 1: no step was applied, val_loss " "the log"
+
+                  Expect.stringContains
+                      (train [ "--out"; "shown" ]).Error
+                      "1 step, all there were, skipped: "
+                      "the terminal")
+          }
           test "leaves a run folder that says what was run" {
               Cnn.inFolder (fun folder ->
                   trained folder (Cnn.lenet small) [ "--set"; "optimizer.lr=0.02" ] |> ignore

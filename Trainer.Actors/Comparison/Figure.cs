@@ -17,7 +17,7 @@ public sealed record Figure(string Key, string Title, string Format, Func<CellRe
         [
             new("best_val_loss", "best val. loss", "F4", static cell => Extreme(cell, static e => e.ValidationLoss, higher: false)),
             new("end_val_loss", "val. loss at the end", "F4", static cell => cell.Final?.ValidationLoss),
-            new("end_train_loss", "train. loss, last epoch", "F4", static cell => cell.Epochs.Count > 0 ? cell.Epochs[^1].TrainLoss : null),
+            new("end_train_loss", "train. loss, last epoch", "F4", static cell => cell.Epochs.Count > 0 && cell.Epochs[^1].TrainLoss is var loss && !double.IsNaN(loss) ? loss : null),
         ];
         if (plans.Any(static plan => plan.Network.RegularizedWeights.Count > 0))
         {

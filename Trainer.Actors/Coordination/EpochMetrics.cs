@@ -24,6 +24,9 @@ public sealed record EpochMetrics(
     /// <summary>Steps of the epoch that changed nothing, because their gradients were not finite in 16 bits.</summary>
     public long SkippedSteps { get; init; }
 
+    /// <summary>Whether any step was applied; where all were skipped, the training figures are NaN.</summary>
+    public bool HasTrained => !Values.TryGetValue("train_loss", out var loss) || !double.IsNaN(loss);
+
     public double this[string name] => Values[name];
 
     /// <summary>Puts an epoch's figures together.</summary>
@@ -117,7 +120,8 @@ public sealed record EpochMetrics(
         values[prefix + "loss"] = (sums.Loss + sums.Penalty) / sums.Samples;
         for (var i = 0; i < figureNames.Count; i++)
         {
-            values[prefix + figureNames[i]] = sums.Figures[i] / sums.Samples;
+            // Where no step was applied there is no sample, and no figure was ever added.
+            values[prefix + figureNames[i]] = sums.Samples == 0 ? double.NaN : sums.Figures[i] / sums.Samples;
         }
     }
 }

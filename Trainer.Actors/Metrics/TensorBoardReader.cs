@@ -12,7 +12,7 @@ public sealed class TensorBoardReader(string folder, TimeProvider? clock = null)
     private readonly EventFile events = new(folder, clock ?? TimeProvider.System);
     private readonly Lock writing = new();
 
-    /// <summary>Writes an epoch's figures, such as <c>loss/train</c>, <c>loss/validation</c> and <c>regularization/conv1/kernel</c>; other events say nothing here.</summary>
+    /// <summary>Writes an epoch's figures (without those of training where no step was applied), such as <c>loss/train</c>, <c>loss/validation</c> and <c>regularization/conv1/kernel</c>; other events say nothing here.</summary>
     public void Read(IRunEvent message)
     {
         if (message is not EpochEnded { Metrics: var metrics, Workers: var workers })
@@ -23,6 +23,7 @@ public sealed class TensorBoardReader(string folder, TimeProvider? clock = null)
         var summary = new Summary();
         foreach (var (name, value) in metrics.Values)
         {
+            if (!metrics.HasTrained && name.StartsWith("train_", StringComparison.Ordinal)) continue;
             summary.Value.Add(Scalar(TagOf(name), value));
         }
 

@@ -20,12 +20,15 @@ internal static class RunEventText
             LogLevel.Warning,
             Invariant($"{found.Worker.Worker} holds the others up: {found.Worker.StepSeconds:G3} s of its own work in a step, and the others {found.OthersSeconds:G3} s")),
         EpochEnded { Metrics: var metrics } => (
-            LogLevel.Information, Invariant($"epoch {metrics.Epoch} ends at step {metrics.Step}: train_loss {metrics["train_loss"]:G6}, val_loss {metrics["val_loss"]:G6}")),
+            LogLevel.Information, Invariant($"epoch {metrics.Epoch} ends at step {metrics.Step}: {TrainingOf(metrics)}, val_loss {metrics["val_loss"]:G6}")),
         RunEnded { Outcome: var outcome } => (
             outcome.Reason == StopReason.Failed ? LogLevel.Error : LogLevel.Information,
             $"the run ends at step {outcome.Step} ({RunJson.NameOf(outcome.Reason)}){(outcome.Message.Length > 0 ? $": {outcome.Message}" : "")}"),
         _ => null,
     };
+
+    private static string TrainingOf(EpochMetrics metrics) =>
+        metrics.HasTrained ? Invariant($"train_loss {metrics["train_loss"]:G6}") : "no step was applied";
 
     private static string Names(IReadOnlyList<RosterEntry> workers) => string.Join(", ", workers);
 
