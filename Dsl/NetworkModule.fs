@@ -6,15 +6,7 @@ open TorchSharp
 open CnnCluster.Kernels
 open CnnCluster.Kernels.Collectives
 open CnnCluster.Kernels.Layers
-open CnnCluster.Kernels.Layers.Lanes
 open CnnCluster.Kernels.Tracing
-
-/// The tensors a network computes with, in the plan's order: views into arenas, or tensors of their own.
-type NetworkTensors =
-    { Weights: IReadOnlyList<Tensor>
-      Gradients: IReadOnlyList<Tensor>
-      Buffers: IReadOnlyList<Tensor>
-      NextBuffers: IReadOnlyList<Tensor> }
 
 [<AutoOpen>]
 module private Reshaping =
@@ -29,60 +21,6 @@ module private Initial =
         use flat = torch.tensor (data, dtype = torch.float64)
         use shaped = flat.reshape tensor.shape
         tensor.copy_ shaped |> ignore
-
-/// What computes the layers of a network.
-type LayerKernels =
-    /// One layer at a time; on every device, in every type.
-    | Library = 0
-    /// Chains of small layers in lanes where that is faster: float32 on the CPU, with gradients in memory that stays.
-    | Lanes = 1
-
-module private ReducedPrecision =
-    let cast (dtype: torch.ScalarType) (x: Tensor) =
-        if x.dtype = dtype then x else x.``to`` dtype
-
-    let full = cast torch.float32
-
-    let private castAll dtype (inputs: Tensor[]) =
-        for i in 0 .. inputs.Length - 1 do
-            inputs[i] <- cast dtype inputs[i]
-
-    let private areAlike (inputs: Tensor[]) =
-        let mutable alike = true
-
-        for x in inputs do
-            alike <- alike && x.dtype = inputs[0].dtype
-
-        alike
-
-    /// Brings a layer's inputs into the type that it is computed in; its weights in theirs.
-    let operands (reduced: torch.ScalarType) (layer: LayerPlan) (inputs: Tensor[]) weights =
-        match layer.Arithmetic with
-        | Arithmetic.Products ->
-            castAll reduced inputs
-            List.map (cast reduced) weights
-        | Arithmetic.AsGiven when areAlike inputs -> weights
-        | Arithmetic.AsGiven
-        | Arithmetic.Full ->
-            castAll torch.float32 inputs
-            weights
-
-    let activated (activation: Activation) =
-        let apply = activation.Definition.Apply activation.Values
-        if activation.Definition.Exact then apply else full >> apply
-
-/// One step of a forward pass: a node, or several in lanes.
-[<RequireQualifiedAccess>]
-type private ModuleStep =
-    /// The inputs' places are written in each pass.
-    | Node of
-        PlanNode *
-        forward: (LayerCall -> Tensor) *
-        weights: Tensor list *
-        current: Tensor list *
-        next: Tensor list *
-        inputs: Tensor[]
-    | Lanes of LaneNetwork * first: PlanNode * last: PlanNode
 
 /// A checked network as a TorchSharp module. Its inputs are (N, C, sides…), its outputs have N first too.
 /// Weights are registered by their paths, such as `conv1/kernel`. Intermediate tensors belong to the caller's scope.
@@ -106,83 +44,8 @@ type NetworkModule
 
     let parameterList: IReadOnlyList<Tensor> = [| for p in trained -> p :> Tensor |]
 
-    let byName (names: NamedTensor seq) (views: IReadOnlyList<Tensor>) =
-        dict (Seq.zip (names |> Seq.map _.Name) views)
-
-    let weights = byName plan.Weights parameterList
-    let current = byName plan.Buffers tensors.Buffers
-    let next = byName plan.Buffers tensors.NextBuffers
-
-    let weightsOf (node: PlanNode) =
-        [ for weight in node.Layer.Weights ->
-              (if weight.Trainable then weights else current)[$"{node.Owner}/{weight.Name}"] ]
-
-    let buffersOf (node: PlanNode) (all: IDictionary<string, Tensor>) =
-        [ for buffer in node.Layer.Buffers -> all[$"{node.Owner}/{buffer.Name}"] ]
-
-    let gradients = byName plan.Weights tensors.Gradients
-
-    let laneWeight (node: PlanNode) (weight: WeightDefinition) =
-        let name = $"{node.Owner}/{weight.Name}"
-
-        if weight.Trainable then
-            LaneWeight(weights[name], gradients[name])
-        else
-            LaneWeight(current[name], null)
-
-    let laneWeights (node: PlanNode) : LaneWeight * (LaneWeight | null) =
-        match node.Layer.Weights |> List.map (laneWeight node) with
-        | [ kernel; bias ] -> kernel, bias
-        | [ kernel ] -> kernel, null
-        | other -> invalidOp $"'{node.Path}' has {other.Length} weights."
-
-    let laneLayer =
-        function
-        | LaneStagePlan.Convolution(node, geometry, ending) ->
-            let kernel, bias = laneWeights plan.Nodes[node]
-            LaneLayer.Convolution(geometry, kernel, bias, ending) :> LaneLayer
-        | LaneStagePlan.Dense(node, relu) ->
-            let kernel, bias = laneWeights plan.Nodes[node]
-            LaneLayer.Dense(kernel, bias, relu)
-
-    let laneNetwork (run: LaneRunPlan) (first: PlanNode) =
-        let shape = first.InputShapes.Head
-
-        new LaneNetwork(
-            LaneShape(shape.Channels, shape.Sides[0].Value, shape.Sides[1].Value),
-            [| for stage in run.Stages -> laneLayer stage |]
-        )
-
-    /// The node's layer with the activation behind it.
-    let forwardOf (node: PlanNode) =
-        match node.Activation with
-        | Some activation ->
-            let apply =
-                if reduced.HasValue then
-                    ReducedPrecision.activated activation
-                else
-                    activation.Definition.Apply activation.Values
-
-            node.Layer.ForwardWith activation
-            |> Option.defaultValue (node.Layer.Forward >> apply)
-        | None -> node.Layer.Forward
-
-    // In the order of the nodes, each with its place among them, that of the last for several, and its name in a trace.
-    let steps =
-        let runs = if kernels = LayerKernels.Lanes then LaneRuns.ofPlan plan else []
-        let nodes = Array.ofList plan.Nodes
-
-        [| for i, node in Array.indexed nodes do
-               match runs |> List.tryFind (fun run -> run.First <= i && i <= run.Last) with
-               | Some run when run.Last = i ->
-                   let first = nodes[run.First]
-                   i, $"{first.Path} to {node.Path}", ModuleStep.Lanes(laneNetwork run first, first, node)
-               | Some _ -> ()
-               | None ->
-                   let own, kept, written = weightsOf node, buffersOf node current, buffersOf node next
-                   let inputs = Array.zeroCreate node.Inputs.Length
-                   i, node.Path, ModuleStep.Node(node, forwardOf node, own, kept, written, inputs) |]
-
+    let nodeTensors = NodeTensors(plan, tensors, parameterList)
+    let steps = ModuleSteps.ofPlan plan nodeTensors kernels reduced
     let outputSources = [| for output in plan.Outputs -> output.Source |]
     let passed = Array.zeroCreate<Tensor> plan.Nodes.Length
 
@@ -265,13 +128,13 @@ type NetworkModule
     /// Writes first values, a pure function of the seed and each tensor's path.
     member _.Initialise(seed: uint64) =
         for node in plan.Owners do
-            for weight, tensor in List.zip node.Layer.Weights (weightsOf node) do
+            for weight, tensor in List.zip node.Layer.Weights (nodeTensors.Weights node) do
                 let key =
                     RandomKey.Of(seed, RandomPurpose.InitialWeights, $"{node.Path}/{weight.Name}")
 
                 Initial.fill tensor (Initialiser.value weight.Initialiser weight.Fans key)
 
-            for buffer, tensor in List.zip node.Layer.Buffers (buffersOf node current) do
+            for buffer, tensor in List.zip node.Layer.Buffers (nodeTensors.Current node) do
                 tensor.fill_ (Scalars.Of buffer.Initial) |> ignore
 
     member private module'.Pass(inputs: IReadOnlyList<Tensor>, values: Tensor[], outputs: Tensor[], isAlone) =
@@ -289,11 +152,7 @@ type NetworkModule
                     network.Run(sourceOf inputs values first.Inputs.Head, module'.Step)
                     |> reshaped last.Layer.Output
                 | ModuleStep.Node(node, forward, own, kept, written, places) ->
-                    let given =
-                        if isAlone then
-                            places
-                        else
-                            Array.zeroCreate places.Length
+                    let given = if isAlone then places else Array.zeroCreate places.Length
 
                     fillIn inputs values node given
 
@@ -320,11 +179,7 @@ type NetworkModule
         for i in 0 .. outputs.Length - 1 do
             let value = sourceOf inputs values outputSources[i]
 
-            outputs[i] <-
-                if reduced.HasValue then
-                    ReducedPrecision.full value
-                else
-                    value
+            outputs[i] <- if reduced.HasValue then ReducedPrecision.full value else value
 
     /// The outputs for these inputs, both in the plan's order.
     member module'.Run(inputs: IReadOnlyList<Tensor>) : IReadOnlyList<Tensor> =

@@ -20,20 +20,16 @@ public sealed class WorkerSession : IDisposable
     private readonly TrainPlan plan;
     private readonly DataSet data;
     private readonly Replica replica;
+    private readonly BestWeights best;
     private readonly Schedule schedule;
     private readonly long stepsPerEpoch;
     private readonly double initialRate;
     private BatchLoader training;
     private BatchLoader validation;
-    private Tensor? bestParameters;
-    private Tensor? bestBuffers;
 
     // A step's slices, and the clock of all.
     private readonly List<Batch> slices = [];
     private readonly StepClock clock = new();
-
-    // The run is ending: the replica has the best weights, and what is kept as the best are the last ones.
-    private bool hasBestInPlace;
 
     /// <param name="job">The script and the run's settings.</param>
     /// <param name="plan">The script's train part.</param>
@@ -50,13 +46,14 @@ public sealed class WorkerSession : IDisposable
         schedule = plan.CreateSchedule();
         initialRate = plan.CreateRule().LearningRate;
         replica = new Replica(plan, device, new SoloCollective(), ownStep, WireNames.Of(job.Wire));
+        best = new BestWeights(replica);
         if (job.Resume)
         {
             Position = ReplicaState.LoadCheckpoint(replica, job.InitialState);
 
             // An epoch that was judged where the run was stopped within it is judged again at its end.
             if (Position.StepInEpoch < stepsPerEpoch) Position.DecidedEpoch = Math.Min(Position.DecidedEpoch, Position.Epoch - 1);
-            if (job.BestState.Length > 0) KeepBest(job.BestState);
+            if (job.BestState.Length > 0) best.Load(job.BestState);
         }
         else if (job.InitialState.Length > 0)
         {
@@ -167,11 +164,7 @@ public sealed class WorkerSession : IDisposable
         Position.DecidedEpoch = decision.Epoch;
         Position.EarlyStopping = decision.EarlyStopping;
         Position.Plateau = decision.Plateau ?? PlateauRule.Initial;
-        if (decision.KeepAsBest && plan.EarlyStop.Restore == Restore.Best)
-        {
-            Keep(ref bestParameters, replica.Arena.Parameters);
-            Keep(ref bestBuffers, replica.Buffers.Current);
-        }
+        if (decision.KeepAsBest && plan.EarlyStop.Restore == Restore.Best) best.Keep();
     }
 
     /// <summary>Copies a state, so that training can go on while it is written.</summary>
@@ -181,8 +174,8 @@ public sealed class WorkerSession : IDisposable
         return content switch
         {
             StateContent.Histograms => ReplicaState.Histograms(replica),
-            StateContent.Checkpoint => ReplicaState.Checkpoint(replica, Position, plan.Network.Name),
-            StateContent.Best => CaptureBest(),
+            StateContent.Checkpoint => Checkpoint(),
+            StateContent.Best => best.With(Checkpoint),
             _ => throw new ArgumentOutOfRangeException(nameof(content), content, "No such content."),
         };
     }
@@ -190,53 +183,23 @@ public sealed class WorkerSession : IDisposable
     /// <summary>Takes the best weights back if asked to, and returns the hash of what the run ends with.</summary>
     public string Finish(bool restoreBest)
     {
-        if (restoreBest && !hasBestInPlace) SwapBest();
+        if (restoreBest) best.Restore();
         return ReplicaState.WeightsHash(replica);
     }
 
     /// <summary>Stands at the last step again, also behind <see cref="Finish"/>: where the end was cut, it is not the end yet.</summary>
-    public void Halt()
-    {
-        if (hasBestInPlace) SwapBest();
-    }
+    public void Halt() => best.TakeBack();
 
     public void Dispose()
     {
-        bestParameters?.Dispose();
-        bestBuffers?.Dispose();
+        best.Dispose();
 
         // What was started of a step that failed reads the gradients until the collective has ended.
         replica.Collective.Dispose();
         replica.Dispose();
     }
 
-    private Action<Stream> CaptureBest()
-    {
-        SwapBest();
-        try
-        {
-            return ReplicaState.Checkpoint(replica, Position, plan.Network.Name);
-        }
-        finally
-        {
-            SwapBest();
-        }
-    }
-
-    private void SwapBest()
-    {
-        if (bestParameters is null || bestBuffers is null) return;
-        Swap(replica.Arena.Parameters, bestParameters);
-        Swap(replica.Buffers.Current, bestBuffers);
-        hasBestInPlace = !hasBestInPlace;
-
-        static void Swap(Tensor a, Tensor b)
-        {
-            using var before = a.clone();
-            a.copy_(b);
-            b.copy_(before);
-        }
-    }
+    private Action<Stream> Checkpoint() => ReplicaState.Checkpoint(replica, Position, plan.Network.Name);
 
     private (BatchLoader Training, BatchLoader Validation) Loaders(int rank, IReadOnlyList<int> shares)
     {
@@ -276,35 +239,8 @@ public sealed class WorkerSession : IDisposable
         plan.EarlyStop.Restore == Restore.Best
         && (form.Position.EarlyStopping.BestEpoch > 0 || form.Decided is { EarlyStopping.BestEpoch: > 0 });
 
-    private IEnumerable<Tensor> StateTensors(bool withBest)
-    {
-        if (withBest && bestParameters is null)
-        {
-            Keep(ref bestParameters, replica.Arena.Parameters);
-            Keep(ref bestBuffers, replica.Buffers.Current);
-        }
-
-        IEnumerable<Tensor> best = withBest ? [bestParameters!, bestBuffers!] : [];
-        return [replica.Arena.Parameters, .. replica.Arena.States, replica.Buffers.Current, .. best];
-    }
-
-    /// <summary>The best weights so far, of a run that goes on.</summary>
-    private void KeepBest(string path)
-    {
-        using var current = replica.Arena.Parameters.clone();
-        using var currentBuffers = replica.Buffers.Current.clone();
-        ReplicaState.LoadWeights(replica, path);
-        Keep(ref bestParameters, replica.Arena.Parameters);
-        Keep(ref bestBuffers, replica.Buffers.Current);
-        replica.Arena.Parameters.copy_(current);
-        replica.Buffers.Current.copy_(currentBuffers);
-    }
-
-    private static void Keep(ref Tensor? copy, Tensor current)
-    {
-        copy ??= empty_like(current).DetachFromDisposeScope();
-        copy.copy_(current);
-    }
+    private IEnumerable<Tensor> StateTensors(bool withBest) =>
+        [replica.Arena.Parameters, .. replica.Arena.States, replica.Buffers.Current, .. withBest ? best.Tensors() : []];
 
     private void Commit(StepResult result)
     {

@@ -1,0 +1,83 @@
+namespace CnnCluster.Dsl
+
+open System
+open TorchSharp
+open CnnCluster.Kernels.Layers.Lanes
+
+/// What computes the layers of a network.
+type LayerKernels =
+    /// One layer at a time; on every device, in every type.
+    | Library = 0
+    /// Chains of small layers in lanes where that is faster: float32 on the CPU, with gradients in memory that stays.
+    | Lanes = 1
+
+/// One step of a forward pass: a node, or several in lanes.
+[<RequireQualifiedAccess>]
+type internal ModuleStep =
+    /// The inputs' places are written in each pass.
+    | Node of
+        PlanNode *
+        forward: (LayerCall -> Tensor) *
+        weights: Tensor list *
+        current: Tensor list *
+        next: Tensor list *
+        inputs: Tensor[]
+    | Lanes of LaneNetwork * first: PlanNode * last: PlanNode
+
+/// The steps of a network's forward pass.
+module internal ModuleSteps =
+    let private laneLayer (plan: NetworkPlan) (tensors: NodeTensors) =
+        function
+        | LaneStagePlan.Convolution(node, geometry, ending) ->
+            let kernel, bias = tensors.LaneWeights plan.Nodes[node]
+            LaneLayer.Convolution(geometry, kernel, bias, ending) :> LaneLayer
+        | LaneStagePlan.Dense(node, relu) ->
+            let kernel, bias = tensors.LaneWeights plan.Nodes[node]
+            LaneLayer.Dense(kernel, bias, relu)
+
+    let private laneNetwork plan tensors (run: LaneRunPlan) (first: PlanNode) =
+        let shape = first.InputShapes.Head
+
+        new LaneNetwork(
+            LaneShape(shape.Channels, shape.Sides[0].Value, shape.Sides[1].Value),
+            [| for stage in run.Stages -> laneLayer plan tensors stage |]
+        )
+
+    /// The node's layer with the activation behind it.
+    let private forwardOf (reduced: Nullable<torch.ScalarType>) (node: PlanNode) =
+        match node.Activation with
+        | Some activation ->
+            let apply =
+                if reduced.HasValue then
+                    ReducedPrecision.activated activation
+                else
+                    activation.Definition.Apply activation.Values
+
+            node.Layer.ForwardWith activation
+            |> Option.defaultValue (node.Layer.Forward >> apply)
+        | None -> node.Layer.Forward
+
+    /// In the order of the nodes, each with its place among them, that of the last for several, and its name in a trace.
+    let ofPlan (plan: NetworkPlan) (tensors: NodeTensors) kernels reduced =
+        let runs = if kernels = LayerKernels.Lanes then LaneRuns.ofPlan plan else []
+        let nodes = Array.ofList plan.Nodes
+
+        [| for i, node in Array.indexed nodes do
+               match runs |> List.tryFind (fun run -> run.First <= i && i <= run.Last) with
+               | Some run when run.Last = i ->
+                   let first = nodes[run.First]
+                   i, $"{first.Path} to {node.Path}", ModuleStep.Lanes(laneNetwork plan tensors run first, first, node)
+               | Some _ -> ()
+               | None ->
+                   let inputs = Array.zeroCreate node.Inputs.Length
+
+                   i,
+                   node.Path,
+                   ModuleStep.Node(
+                       node,
+                       forwardOf reduced node,
+                       tensors.Weights node,
+                       tensors.Current node,
+                       tensors.Next node,
+                       inputs
+                   ) |]
