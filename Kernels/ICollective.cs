@@ -22,6 +22,9 @@ public interface ICollective : IBatchSum, IDisposable
     /// <summary>Whether some ranks reach each other over a network alone: the same on every rank.</summary>
     bool SpansHosts { get; }
 
+    /// <summary>How the ranks reach each other: the same on every rank.</summary>
+    CollectiveTransport Transport { get; }
+
     /// <summary>
     /// The sum of float32 numbers that travel in 16 bits: each rank's summands are rounded once, and so are the sums, by the
     /// rank whose chunk they are, which takes the rounded ones itself. Every rank gets the same bits. Where hosts have several

@@ -1,5 +1,6 @@
 using System.Globalization;
 using CnnCluster.Trainer.Coordination;
+using CnnCluster.Trainer.Training;
 using Spectre.Console;
 
 namespace CnnCluster.Cli.Output;
@@ -55,6 +56,7 @@ internal sealed class ConsoleProgress : IRunReader
     private void Show(RunStarted started)
     {
         console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"{started.Parameters:N0} parameters, {started.Workers.Count} {(started.Workers.Count == 1 ? "worker" : "workers")} of {started.Threads} {(started.Threads == 1 ? "thread" : "threads")}: {Places(started.Workers)}");
+        if (ExchangeNames.Text(started.Travel.Exchange, started.Travel.Wire) is { } text) console.MarkupLineInterpolated($"gradients travel {text}");
         console.MarkupLine("[grey] epoch    train loss   val loss   val acc.   images/s   lr[/]");
     }
 

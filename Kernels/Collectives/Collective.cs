@@ -36,6 +36,8 @@ public abstract partial class Collective : ICollective
 
     public virtual bool SpansHosts => false;
 
+    public abstract CollectiveTransport Transport { get; }
+
     /// <summary>One leaf for each rank.</summary>
     internal LeafDeal OneEach { get; }
 

@@ -49,6 +49,8 @@ public sealed class HierarchicalCollective : Collective
 
     public override bool SpansHosts => hosts.Length > 1;
 
+    public override CollectiveTransport Transport => SpansHosts ? CollectiveTransport.Hierarchical : local.Transport;
+
     private static Rank Leader => new(0);
 
     public override ErrorFeedback NewFeedback(WireFormat format, int length) =>

@@ -8,6 +8,8 @@ internal sealed class InProcessCollective(InProcessGroup group, Rank rank) : Col
 {
     private nint[] nodes = [];
 
+    public override CollectiveTransport Transport => CollectiveTransport.Threads;
+
     internal override void Reduce<T>(LeafDeal leaves, Span<T> rows, Span<T> result, Reduction reduction)
     {
         Publish("reduction", rows, result, result.Length);

@@ -50,6 +50,8 @@ internal sealed partial class MeshCollective : Collective
 
     public override bool SpansHosts { get; }
 
+    public override CollectiveTransport Transport => SpansHosts ? CollectiveTransport.Tcp : CollectiveTransport.SharedMemory;
+
     /// <summary>The longest buffer that every rank sends every other as a whole, where it is copied.</summary>
     /// <param name="world">Ranks.</param>
     /// <param name="spansHosts">Whether some share no memory.</param>

@@ -3,6 +3,8 @@ namespace CnnCluster.Kernels.Collectives;
 /// <summary>The collective of a world of one: every rank's values are this one's.</summary>
 public sealed class SoloCollective() : Collective(new Rank(0), new WorldSize(1))
 {
+    public override CollectiveTransport Transport => CollectiveTransport.None;
+
     internal override void Reduce<T>(LeafDeal leaves, Span<T> rows, Span<T> result, Reduction reduction) => rows.CopyTo(result);
 
     internal override void ReduceScatter<T>(Span<T> buffer, Span<T> part) => buffer.CopyTo(part);

@@ -33,7 +33,9 @@ let tests =
                   (fun run ->
                       let address = string (run.Next("health")["address"])
                       Expect.equal (fst (ask address "/healthz")) 200 "alive before it trains"
-                      let pids = workers (run.Next "start")
+                      let start = run.Next "start"
+                      Expect.equal (string start["exchange"]) "shared-memory" "how gradients travel"
+                      let pids = workers start
                       let code, report = ask address "/readyz"
                       Expect.equal (code, string report["state"], int report["world"]) (200, "Training", 2) "it trains"
                       run.Next "epoch" |> ignore
@@ -53,6 +55,9 @@ let tests =
                       for record in records do
                           for name in [ "time"; "level"; "process"; "source"; "message" ] do
                               Expect.isTrue (has name record) $"{name} in {record}"
+
+                      let said = String.concat "\n" [ for record in records -> string record["message"] ]
+                      Expect.stringContains said "; gradients travel through shared memory" "in the log"
 
                       let from source =
                           records |> List.filter (fun record -> string record["source"] = source)

@@ -50,6 +50,7 @@ let tests =
                   Expect.equal (Array.last names) "end" "last"
                   let start = result.Event "start"
                   Expect.equal (int start["world"], int start["parameters"]) (2, 61706) "the run"
+                  Expect.equal (string start["exchange"]) "threads" "how gradients travel"
                   Expect.equal (start["workers"].AsArray().Count) 2 "one entry a worker"
                   let epoch = result.Event "epoch"
                   Expect.equal (int epoch["epoch"], int epoch["step"]) (2, 20) "320 images in batches of 32, twice"

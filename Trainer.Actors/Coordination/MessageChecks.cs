@@ -27,6 +27,7 @@ internal static class MessageChecks
         RegisterWorker { Versions.Count: > MostVersions } => "a registration of too many versions",
         WorkerPrepared { DataPlane: null } => "a WorkerPrepared without an address",
         WorkerReady { Position: null } or WorkerHalted { HasState: true, Position: null } => $"a {message.Descriptor.Name} without a position",
+        WorkerReady ready when !Enum.IsDefined(ready.Exchange) => "a WorkerReady of no known exchange",
         Heartbeat beat when !(IsTime(beat.StepSeconds) && IsTime(beat.WaitSeconds)) => "a heartbeat of no sensible times",
         EpochTrained trained => FlawOf(trained, figures),
         Validated validated => FlawOf(validated.Sums, nameof(Validated), figures),

@@ -1,3 +1,5 @@
+using CnnCluster.Trainer.Protocol;
+
 namespace CnnCluster.Trainer.Coordination;
 
 /// <summary>What a run tells its readers (console, files, TensorBoard), in the order it happens.</summary>
@@ -7,7 +9,16 @@ public interface IRunEvent;
 /// <param name="Parameters">Trained numbers.</param>
 /// <param name="Workers">In the order of their ranks.</param>
 /// <param name="Threads">Intra-op threads of each worker.</param>
-public sealed record RunStarted(long Parameters, IReadOnlyList<RosterEntry> Workers, int Threads) : IRunEvent;
+public sealed record RunStarted(long Parameters, IReadOnlyList<RosterEntry> Workers, int Threads) : IRunEvent
+{
+    /// <summary>How gradients travel between the workers.</summary>
+    public Travel Travel { get; init; }
+}
+
+/// <summary>How gradients travel between the workers of a generation.</summary>
+/// <param name="Exchange">The way, which follows from who they are.</param>
+/// <param name="Wire">What they become between hosts, where they go between hosts at all.</param>
+public readonly record struct Travel(Exchange Exchange, Wire Wire);
 
 /// <summary>An earlier run goes on from its last checkpoint.</summary>
 /// <param name="Epoch">The epoch it stands in.</param>
@@ -31,7 +42,11 @@ public sealed record HealthListening(string Address) : IRunEvent;
 /// <param name="LostSteps">Committed steps that are gone: 0.</param>
 /// <param name="Took">From the first word of it until all were ready.</param>
 public sealed record RunRegrouped(
-    long Generation, IReadOnlyList<RosterEntry> Workers, string Reason, long Step, long LostSteps, TimeSpan Took) : IRunEvent;
+    long Generation, IReadOnlyList<RosterEntry> Workers, string Reason, long Step, long LostSteps, TimeSpan Took) : IRunEvent
+{
+    /// <summary>How gradients travel between the workers from now on.</summary>
+    public Travel Travel { get; init; }
+}
 
 /// <summary>Fewer workers are left than the run may go on with: it waits.</summary>
 /// <param name="Workers">That are left.</param>

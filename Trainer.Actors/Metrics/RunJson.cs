@@ -3,6 +3,8 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using CnnCluster.Trainer.Coordination;
+using CnnCluster.Trainer.Protocol;
+using CnnCluster.Trainer.Training;
 
 namespace CnnCluster.Trainer.Metrics;
 
@@ -61,6 +63,7 @@ public static class RunJson
         json.WriteNumber("world", started.Workers.Count);
         json.WriteNumber("parameters", started.Parameters);
         json.WriteNumber("threads", started.Threads);
+        WriteTravel(json, started.Travel);
         WriteWorkers(json, started.Workers);
     }
 
@@ -84,7 +87,14 @@ public static class RunJson
         json.WriteNumber("step", regrouped.Step);
         json.WriteNumber("lost_steps", regrouped.LostSteps);
         json.WriteNumber("seconds", Math.Round(regrouped.Took.TotalSeconds, 3));
+        WriteTravel(json, regrouped.Travel);
         WriteWorkers(json, regrouped.Workers);
+    }
+
+    private static void WriteTravel(Utf8JsonWriter json, Travel travel)
+    {
+        json.WriteString("exchange", ExchangeNames.Name(travel.Exchange));
+        if (travel.Wire != Wire.Unchanged && ExchangeNames.IsBetweenHosts(travel.Exchange)) json.WriteString("wire", WireNames.Name(travel.Wire));
     }
 
     private static void WriteWaiting(Utf8JsonWriter json, RunWaiting waiting)

@@ -1,6 +1,7 @@
 using System.Globalization;
 using CnnCluster.Trainer.Coordination;
 using CnnCluster.Trainer.Metrics;
+using CnnCluster.Trainer.Training;
 using Microsoft.Extensions.Logging;
 
 namespace CnnCluster.Trainer.Observation;
@@ -11,10 +12,10 @@ internal static class RunEventText
     /// <returns>Null for progress within an epoch, of which there is too much.</returns>
     public static (LogLevel Level, string Message)? Of(IRunEvent happened) => happened switch
     {
-        RunStarted started => (LogLevel.Information, $"the run starts with {Names(started.Workers)}"),
+        RunStarted started => (LogLevel.Information, $"the run starts with {Names(started.Workers)}{Travelling(started.Travel)}"),
         RunRegrouped regrouped => (
             LogLevel.Warning,
-            Invariant($"{regrouped.Reason} Generation {regrouped.Generation} goes on from step {regrouped.Step} after {regrouped.Took.TotalSeconds:F3} s with {Names(regrouped.Workers)}")),
+            Invariant($"{regrouped.Reason} Generation {regrouped.Generation} goes on from step {regrouped.Step} after {regrouped.Took.TotalSeconds:F3} s with {Names(regrouped.Workers)}{Travelling(regrouped.Travel)}")),
         RunWaiting waiting => (LogLevel.Warning, $"{waiting.Reason} {waiting.Workers} of at least {waiting.MinWorkers} workers are left: the run waits for others"),
         StragglerFound found => (
             LogLevel.Warning,
@@ -29,6 +30,9 @@ internal static class RunEventText
 
     private static string TrainingOf(EpochMetrics metrics) =>
         metrics.HasTrained ? Invariant($"train_loss {metrics["train_loss"]:G6}") : "no step was applied";
+
+    private static string Travelling(Travel travel) =>
+        ExchangeNames.Text(travel.Exchange, travel.Wire) is { } text ? $"; gradients travel {text}" : "";
 
     private static string Names(IReadOnlyList<RosterEntry> workers) => string.Join(", ", workers);
 

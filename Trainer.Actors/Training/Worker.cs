@@ -166,7 +166,7 @@ public sealed class Worker : IWorker
         }
 
         session!.Enter(joined, form);
-        report(new WorkerReady { Generation = generation, Position = session.Position.Clone() });
+        report(new WorkerReady { Generation = generation, Position = session.Position.Clone(), Exchange = ExchangeNames.Of(joined.Transport) });
     }
 
     private ICollective Connect(FormGeneration form, CancellationToken cancellation)

@@ -120,6 +120,7 @@ let tests =
                 Heartbeat(Generation = 1L, StepSeconds = nan), "no sensible times"
                 WorkerHalted(HasState = true), "without a position"
                 WorkerReady(Generation = 1L), "without a position"
+                WorkerReady(Generation = 1L, Position = Position(), Exchange = enum 99), "of no known exchange"
                 WorkerFinished(Generation = 1L), "without a hash"
                 WorkerPrepared(), "without an address" ] do
               test $"a worker whose message makes no sense is done without: {message.Descriptor.Name} {flaw}" {

@@ -5,8 +5,14 @@ open System.Collections.Generic
 open CnnCluster.Trainer.Coordination
 open CnnCluster.Trainer.Protocol
 
-let started =
-    RunStarted(61706L, [| RosterEntry(0, "alpha", 4711, "cpu", 1); RosterEntry(2, "beta", 4712, "cuda:0", 1) |], 4)
+let private workers =
+    [| RosterEntry(0, "alpha", 4711, "cpu", 1); RosterEntry(2, "beta", 4712, "cuda:0", 1) |]
+
+/// A run whose gradients travel so.
+let startedBy exchange wire =
+    RunStarted(61706L, workers, 4, Travel = Travel(exchange, wire))
+
+let started = startedBy Exchange.Tcp Wire.Unchanged
 
 let regularizedMetrics epoch values losses =
     EpochMetrics(epoch, int64 epoch * 235L, Dictionary(dict values), Dictionary(dict losses), 1234.5, 0.001)

@@ -28,11 +28,27 @@ let tests =
                   (lines started)
                   [ "{\"event\":\"start\","
                     + at
-                    + ",\"world\":2,\"parameters\":61706,\"threads\":4,\"workers\":["
+                    + ",\"world\":2,\"parameters\":61706,\"threads\":4,\"exchange\":\"tcp\",\"workers\":["
                     + "{\"rank\":0,\"pid\":4711,\"host\":\"alpha\",\"device\":\"cpu\"},"
                     + "{\"rank\":1,\"pid\":4712,\"host\":\"beta\",\"device\":\"cuda:0\"}]}" ]
                   "one line"
           }
+          for exchange, wire, said in
+              [ Exchange.Alone, Wire.Unchanged, "\"exchange\":\"none\",\"workers\""
+                Exchange.Threads, Wire.Bfloat16, "\"exchange\":\"threads\",\"workers\""
+                Exchange.SharedMemory, Wire.Float16, "\"exchange\":\"shared-memory\",\"workers\""
+                Exchange.Tcp, Wire.Unchanged, "\"exchange\":\"tcp\",\"workers\""
+                Exchange.Tcp, Wire.Bfloat16, "\"exchange\":\"tcp\",\"wire\":\"bfloat16\",\"workers\""
+                Exchange.Hierarchical, Wire.Float16, "\"exchange\":\"hierarchical\",\"wire\":\"float16\",\"workers\"" ] do
+              test $"a run by {exchange} with {wire} says so, and what gradients become where they are rounded" {
+                  let line = List.exactlyOne (lines (startedBy exchange wire))
+                  Expect.stringContains line said "start"
+
+                  let regrouped =
+                      RunRegrouped(2L, [||], "", 1L, 0L, TimeSpan.Zero, Travel = Travel(exchange, wire))
+
+                  Expect.stringContains (List.exactlyOne (lines regrouped)) said "regroup"
+              }
           test "an epoch has all its figures, the losses first" {
               Expect.equal
                   (lines (epochEnded true (metrics 2 usualValues)))

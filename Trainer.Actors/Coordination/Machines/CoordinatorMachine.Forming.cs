@@ -79,6 +79,7 @@ public sealed partial class CoordinatorMachine
     {
         private readonly Roll<Position> ready = new(machine, () => form);
         private readonly TimeSpan until = machine.now + machine.Patience.Connecting;
+        private Exchange exchange;
 
         public override void Enter() => ready.Say();
 
@@ -86,7 +87,8 @@ public sealed partial class CoordinatorMachine
         {
             if (message is not WorkerReady answer) return;
             from.Position = answer.Position;
-            if (ready.Answer(from, answer.Position)) Machine.Formed(form);
+            exchange = answer.Exchange;
+            if (ready.Answer(from, answer.Position)) Machine.Formed(form, exchange);
         }
 
         public override void Tick()
@@ -96,7 +98,7 @@ public sealed partial class CoordinatorMachine
         }
     }
 
-    private void Formed(FormGeneration form)
+    private void Formed(FormGeneration form, Exchange exchange)
     {
         var isFirst = bases.Count == 0;
         bases = [generationMembers];
@@ -108,9 +110,10 @@ public sealed partial class CoordinatorMachine
         var lost = Math.Max(0, committed - step);
         committed = Math.Max(committed, step);
         IReadOnlyList<RosterEntry> workers = [.. generationMembers.Select(static member => member.Entry)];
+        var travel = new Travel(exchange, settings.Job.Wire);
         Publish(isFirst
-            ? new RunStarted(settings.Parameters, workers, settings.Job.Threads)
-            : new RunRegrouped(generation, workers, regroupReason, step, lost, now - regroupStarted));
+            ? new RunStarted(settings.Parameters, workers, settings.Job.Threads) { Travel = travel }
+            : new RunRegrouped(generation, workers, regroupReason, step, lost, now - regroupStarted) { Travel = travel });
         if (interrupted) TellGeneration(new StopAtNextStep { Generation = generation });
         if (lostCheckpoint)
         {
