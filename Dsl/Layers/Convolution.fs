@@ -45,48 +45,94 @@ let private inOrder window groups (x: torch.Tensor) kernel =
     else
         x.contiguous ()
 
+/// A window over an input of some sides, as libtorch takes it.
+type private Fitted =
+    {
+        Window: Window
+        Stride: int64[]
+        Dilation: int64[]
+        Padding: int64[]
+        /// Whether libtorch pads by itself.
+        IsSymmetric: bool
+        /// The one element of the kernel that meets the only pixel, an axis each; empty where there is none.
+        Meeting: int64 list
+    }
+
 /// Of a kernel that meets a single pixel the one element that does: the rest need not be computed with zeros, nor its
 /// gradient be of them.
-let private meeting (window: Window) (x: torch.Tensor) (kernel: torch.Tensor) =
-    match onlyElement window x with
-    | None -> window, kernel
-    | Some places ->
-        let ones = List.replicate places.Length 1
+let private fitted (window: Window) (x: torch.Tensor) =
+    let meeting = onlyElement window x |> Option.defaultValue []
 
-        { window with
-            Kernel = ones
-            Dilation = ones
-            Padding = Valid },
-        (kernel, List.indexed places)
-        ||> List.fold (fun kernel (axis, place) -> kernel.narrow (int64 (axis + 2), place, 1L))
+    let window =
+        if meeting.IsEmpty then
+            window
+        else
+            let ones = List.replicate meeting.Length 1
 
-/// z[i] = Σ w[l]·x[i·s + l·d − a] + bias, in groups of channels.
-let convolve (window: Window) groups (x: torch.Tensor) (kernel: torch.Tensor) (bias: torch.Tensor | null) =
-    let window, kernel = meeting window x kernel
-    let x = inOrder window groups x kernel
+            { window with
+                Kernel = ones
+                Dilation = ones
+                Padding = Valid }
+
     let symmetric = symmetric window x
-    let x = if symmetric.IsSome then x else pad window 0.0 x
-    let strides, dilation = imageAxes window.Stride, imageAxes window.Dilation
+    let strides = imageAxes window.Stride
 
-    let padding =
+    { Window = window
+      Stride = strides
+      Dilation = imageAxes window.Dilation
+      Padding =
         match symmetric with
         | Some [| one |] -> [| 0L; one |]
         | Some sides -> sides
         | None -> Array.zeroCreate strides.Length
+      IsSymmetric = symmetric.IsSome
+      Meeting = meeting }
 
-    let rank = window.Kernel.Length
-    let kernel = if rank = 1 then kernel.unsqueeze 2L else kernel
-    let dilation = FewSamples.dilation x kernel dilation
+let private meetingElement (places: int64 list) (kernel: torch.Tensor) =
+    let mutable kernel, axis = kernel, 2L
 
-    FewSamples.besideAnother x kernel groups (fun x ->
-        if rank = 3 then
-            torch.nn.functional.conv3d (x, kernel, bias, strides, padding, dilation, int64 groups)
+    for place in places do
+        kernel <- kernel.narrow (axis, place, 1L)
+        axis <- axis + 1L
+
+    kernel
+
+let private correlate (fitted: Fitted) dilation groups (x: torch.Tensor) (kernel: torch.Tensor) bias =
+    match fitted.Window.Kernel.Length with
+    | 3 -> torch.nn.functional.conv3d (x, kernel, bias, fitted.Stride, fitted.Padding, dilation, int64 groups)
+    | 1 ->
+        // A row is an image of height 1.
+        let image = x.unsqueeze 2L
+
+        let z =
+            torch.nn.functional.conv2d (image, kernel, bias, fitted.Stride, fitted.Padding, dilation, int64 groups)
+
+        z.squeeze 2L
+    | _ -> torch.nn.functional.conv2d (x, kernel, bias, fitted.Stride, fitted.Padding, dilation, int64 groups)
+
+/// z[i] = Σ w[l]·x[i·s + l·d − a] + bias, in groups of channels; what follows from an input's sides is found once for all
+/// inputs of these sides.
+let convolve (window: Window) groups =
+    let ofSides = OfSides(fitted window)
+
+    fun (x: torch.Tensor) (kernel: torch.Tensor) (bias: torch.Tensor | null) ->
+        let fitted = ofSides.For x
+        let kernel = meetingElement fitted.Meeting kernel
+        let x = inOrder fitted.Window groups x kernel
+        let x = if fitted.IsSymmetric then x else pad fitted.Window 0.0 x
+        let kernel = if fitted.Window.Kernel.Length = 1 then kernel.unsqueeze 2L else kernel
+        let dilation = FewSamples.dilation x kernel fitted.Dilation
+
+        if FewSamples.isAlone x kernel groups then
+            let pair = torch.cat ([| x; torch.zeros_like x |], 0L)
+            (correlate fitted dilation groups pair kernel bias).narrow(0L, 0L, 1L)
         else
-            onImage rank x (fun image ->
-                torch.nn.functional.conv2d (image, kernel, bias, strides, padding, dilation, int64 groups)))
+            correlate fitted dilation groups x kernel bias
 
-let private forward window groups (call: LayerCall) =
-    convolve window groups call.Input (List.head call.Weights) (Weights.biasOf call.Weights)
+let private forward window groups =
+    let convolve = convolve window groups
+
+    fun (call: LayerCall) -> convolve call.Input (List.head call.Weights) (Weights.biasOf call.Weights)
 
 /// The window of a convolution, whose kernel is of this size.
 let windowOf (values: ArgumentValues) size =

@@ -14,19 +14,23 @@ let private SmallSample = 20480L
 let private Many = 16L
 
 let private lastSides (kernel: torch.Tensor) =
-    kernel.shape[kernel.shape.Length - 2], kernel.shape[kernel.shape.Length - 1]
+    let shape = kernel.shape
+    struct (shape[shape.Length - 2], shape[shape.Length - 1])
+
+let private isSmall (x: torch.Tensor) =
+    (x.shape |> Array.truncate 4 |> Array.fold (*) 1L) <= SmallSample
+
+let private isFlat kernel =
+    let struct (height, width) = lastSides kernel
+    height <= 3L || width <= 3L
+
+/// Whether this is a single sample that is computed beside one of zeros.
+let isAlone (x: torch.Tensor) kernel groups =
+    x.size 0 = 1L && groups = 1 && isSmall x && isFlat kernel
 
 /// A single sample is computed beside one of zeros.
 let besideAnother (x: torch.Tensor) kernel groups (convolve: torch.Tensor -> torch.Tensor) =
-    let height, width = lastSides kernel
-    let elements = x.shape |> Array.truncate 4 |> Array.fold (*) 1L
-
-    if
-        x.size 0 = 1L
-        && groups = 1
-        && elements <= SmallSample
-        && not (height > 3L && width > 3L)
-    then
+    if isAlone x kernel groups then
         (convolve (torch.cat ([| x; torch.zeros_like x |], 0L))).narrow(0L, 0L, 1L)
     else
         convolve x
@@ -34,7 +38,7 @@ let besideAnother (x: torch.Tensor) kernel groups (convolve: torch.Tensor -> tor
 /// Where a kernel has one pixel, dilation changes nothing but the choice. A greater one stays, for a transposed
 /// convolution's output-pad is less than it.
 let dilation (x: torch.Tensor) (kernel: torch.Tensor) (given: int64[]) =
-    if x.size 0 < Many && lastSides kernel = (1L, 1L) then
+    if x.size 0 < Many && lastSides kernel = struct (1L, 1L) then
         Array.map2 (fun side own -> if side = 1L then max 2L own else own) (Array.skip 2 kernel.shape) given
     else
         given

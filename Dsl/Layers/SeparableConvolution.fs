@@ -59,13 +59,10 @@ let private planDepthwise (site: LayerSite) =
             multiplied site (fun channels ->
                 let output = { Channels = channels; Sides = sides }
 
+                let convolve = Convolution.convolve window input.Channels
+
                 let forward (call: LayerCall) =
-                    Convolution.convolve
-                        window
-                        input.Channels
-                        call.Input
-                        (List.head call.Weights)
-                        (Weights.biasOf call.Weights)
+                    convolve call.Input (List.head call.Weights) (Weights.biasOf call.Weights)
 
                 slid
                     site
@@ -119,7 +116,8 @@ let private separableWeights (site: LayerSite) (channels: int) (filters: int) (w
     :: Weights.named values "pointwise" pointwise fans
     :: Weights.bias values filters fans
 
-let private mix (window: Window) (x: Tensor) kernel bias =
+/// A convolution over every pixel by itself.
+let private mix (window: Window) =
     let ones = List.replicate window.Kernel.Length 1
 
     let everyPixel =
@@ -129,14 +127,16 @@ let private mix (window: Window) (x: Tensor) kernel bias =
             Dilation = ones
             Padding = Valid }
 
-    Convolution.convolve everyPixel 1 x kernel bias
+    Convolution.convolve everyPixel 1
 
-let private separate window groups (call: LayerCall) =
-    match call.Weights with
-    | depthwise :: pointwise ->
-        let apart = Convolution.convolve window groups call.Input depthwise null
-        mix window apart (List.head pointwise) (Weights.biasOf pointwise)
-    | [] -> invalidOp "A separable convolution has two kernels."
+let private separate window groups =
+    let apart, mix = Convolution.convolve window groups, mix window
+
+    fun (call: LayerCall) ->
+        match call.Weights with
+        | depthwise :: pointwise ->
+            mix (apart call.Input depthwise null) (List.head pointwise) (Weights.biasOf pointwise)
+        | [] -> invalidOp "A separable convolution has two kernels."
 
 let private planSeparable (site: LayerSite) =
     let input, values = site.Input, site.Arguments
