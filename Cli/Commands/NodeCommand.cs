@@ -47,7 +47,7 @@ internal static class NodeCommand
         using var found = network;
         var end = await Interruption.RunAsync(leave => NodeProcess.RunAsync(ticket.Home, network, offer, options, observed.Observation, leave));
         if (end is { Led: { } outcome, Folder: { } led }) return OutcomeOutput.Conclude(outcome, led, json);
-        if (end.Folder is { } kept) Say($"the last state is in {kept.Checkpoints}; cnn train --resume {kept.Location} goes on from it");
+        if (end is { Folder: { } kept, Reason.Length: > 0 }) Say($"the last state is in {kept.Checkpoints}; cnn train --resume {kept.Location} goes on from it");
         return CodeOf(end);
     }
 

@@ -29,7 +29,7 @@ public sealed class Coordinator : ReceiveActor, IWithTimers
     /// <summary>The user asks to stop at the next step.</summary>
     public sealed record Interrupt : IMessage;
 
-    /// <summary>The cluster has had no sign of a process for a while. One whose workers this coordinator hears of is not taken out of it.</summary>
+    /// <summary>The cluster has had no sign of a process for a while. One whose workers this coordinator hears of is not taken out of it, nor is any by one that leads no more.</summary>
     public sealed record OutOfReach(Address Process) : IMessage;
 
     private sealed record Tick : IMessage
@@ -78,7 +78,7 @@ public sealed class Coordinator : ReceiveActor, IWithTimers
 
     private void Down(Address process)
     {
-        if (!machine.Channels.Any(channel => ((IActorRef)channel).Path.Address.Equals(process))) Cluster.Get(Context.System).Down(process);
+        if (!machine.IsOutvoted && !machine.Channels.Any(channel => ((IActorRef)channel).Path.Address.Equals(process))) Cluster.Get(Context.System).Down(process);
     }
 
     private static ByteString NewToken() => ByteString.CopyFrom(RandomNumberGenerator.GetBytes(16));

@@ -22,7 +22,11 @@ public enum StopReason
 /// <param name="WeightsHash">Their <c>weights_sha256</c>; empty where the run failed or was interrupted.</param>
 /// <param name="Checkpoint">The name of the last checkpoint written; null if there is none.</param>
 public sealed record RunOutcome(
-    StopReason Reason, string Message, long Step, EarlyStoppingState Best, EpochMetrics? Final, string WeightsHash, string? Checkpoint);
+    StopReason Reason, string Message, long Step, EarlyStoppingState Best, EpochMetrics? Final, string WeightsHash, string? Checkpoint)
+{
+    /// <summary>Whether only this coordinator's part in the run has ended: too few workers were left to it, and others may go on.</summary>
+    public bool IsOutvoted { get; init; }
+}
 
 /// <summary>What the coordinator must know of a run; checked before it starts.</summary>
 public sealed record RunSettings

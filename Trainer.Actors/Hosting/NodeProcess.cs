@@ -10,7 +10,7 @@ namespace CnnCluster.Trainer.Hosting;
 
 /// <summary>How a node's part in a run ended.</summary>
 /// <param name="Reason">Why its workers ended: empty when the run dismissed them.</param>
-/// <param name="Led">The run's end, where this node came to lead it; else null.</param>
+/// <param name="Led">The run's end, where this node came to lead it, and did to its end; else null.</param>
 /// <param name="Folder">What this node has kept of the run; null where it has kept nothing.</param>
 public sealed record NodeEnd(string Reason, RunOutcome? Led, RunFolder? Folder);
 

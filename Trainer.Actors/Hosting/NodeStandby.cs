@@ -26,6 +26,7 @@ internal sealed class NodeStandby(
         await gate.WaitAsync();
         try
         {
+            if (home is not null) await home.RetireAsync();
             await EndLeadingAsync();
             var (request, samples) = Read(job);
             var kept = Keep(request, samples);
@@ -74,8 +75,9 @@ internal sealed class NodeStandby(
         await home.Outcome;
     }
 
-    /// <summary>How the run ended, if this node led it.</summary>
-    public async Task<RunOutcome?> OutcomeAsync() => home is { Outcome.IsCompleted: true } ? await home.Outcome : null;
+    /// <summary>How the run ended, if this node led it to its end; one that had too few workers left to it did not.</summary>
+    public async Task<RunOutcome?> OutcomeAsync() =>
+        home is { Outcome.IsCompleted: true } && await home.Outcome is { IsOutvoted: false } outcome ? outcome : null;
 
     public async ValueTask DisposeAsync()
     {

@@ -16,8 +16,10 @@ internal sealed class RunHome : IAsyncDisposable
     public const string CoordinatorName = "coordinator";
 
     private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan NameInterval = TimeSpan.FromMilliseconds(10);
     private readonly TaskCompletionSource<RunOutcome> outcome = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly IActorRef hub;
+    private readonly IActorRef downing;
     private readonly StateReceiver receiver;
     private JoinFile? joinFile;
 
@@ -39,7 +41,7 @@ internal sealed class RunHome : IAsyncDisposable
             hub = node.System.ActorOf(ActorFactory<RunEventHub>.Props(() => new RunEventHub(keeper.Readers)));
             Coordinator = node.System.ActorOf(
                 ActorFactory<Coordinator>.Props(() => new Coordinator(Settings, hub, o => outcome.TrySetResult(o), node.Observation, mandate)), CoordinatorName);
-            node.System.ActorOf(ActorFactory<Downing>.Props(() => new Downing(Coordinator)));
+            downing = node.System.ActorOf(ActorFactory<Downing>.Props(() => new Downing(Coordinator)));
         }
         catch
         {
@@ -70,6 +72,23 @@ internal sealed class RunHome : IAsyncDisposable
         var ticket = new JoinTicket(new DnsEndPoint(Node.Address.Host, Node.Address.Port!.Value), Settings.JoinToken);
         joinFile = keeper.Listen(ticket);
         Publish(new RunListening($"{ticket.Home.Host}:{ticket.Home.Port}", joinFile.Path));
+    }
+
+    /// <summary>
+    /// Ends the coordinator's actor, so that this process can have another. (Where the process ends, its system does so: workers
+    /// are to hear of their dismissal before they hear that the coordinator is gone.)
+    /// </summary>
+    public async Task RetireAsync()
+    {
+        await downing.GracefulStop(EndPatience);
+        await Coordinator.GracefulStop(EndPatience);
+
+        // An actor's name is free a little after its end.
+        var until = DateTime.UtcNow + EndPatience;
+        while (!((ExtendedActorSystem)Node.System).Guardian.GetChild([CoordinatorName]).IsNobody() && DateTime.UtcNow < until)
+        {
+            await Task.Delay(NameInterval);
+        }
     }
 
     public async ValueTask DisposeAsync()

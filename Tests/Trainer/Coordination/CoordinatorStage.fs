@@ -14,7 +14,7 @@ let settings world minWorkers epochs =
     RunSettings(
         World = world,
         MinWorkers = minWorkers,
-        MaxWorkers = Nullable 4,
+        MaxWorkers = Nullable(max 4 world),
         Job = Job(),
         JoinToken = token,
         Epochs = epochs,

@@ -41,8 +41,8 @@ let tests =
               stage.WaitWith(124.0, beats)
               Expect.isEmpty (stage.Heard<Expelled> 1) "two minutes and fifty of its steps are not over"
               stage.WaitWith(3.0, beats)
-              Expect.stringContains (stage.First<Expelled> 1).Reason "has made no progress for 125" "why"
               stage.Halt([ 0; 2 ], 10L)
+              Expect.stringContains (stage.First<Expelled> 1).Reason "has made no progress for 125" "why"
               stage.Ready([ 0; 2 ], 10L)
               Expect.equal stage.State "Validating" "the others validate anew"
           }
@@ -66,6 +66,7 @@ let tests =
               let stage = begun 2
               let waits = Heartbeat(Activity = Activity.Reducing, StepSeconds = 0.1)
               stage.WaitWith(130.0, (fun () -> [ 0, computing 3L; 1, waits ]))
+              stage.Halt([ 1 ], 3L)
               Expect.stringContains (stage.First<Expelled> 0).Reason "has made no progress" "the one that computes"
               Expect.isEmpty (stage.Heard<Expelled> 1) "not the one that waits"
           }
@@ -84,6 +85,7 @@ let tests =
               let stage = validating ()
               let idle = Heartbeat(StepSeconds = 0.1)
               stage.WaitWith(130.0, (fun () -> [ 0, idle.Clone(); 1, idle.Clone(); 2, idle.Clone() ]))
+              stage.Halt([ 0; 2 ], 10L)
               Expect.isNonEmpty (stage.Heard<Expelled> 1) "nothing waits without a bound"
               Expect.isEmpty (stage.Heard<Expelled> 0) "not those that have answered"
           }

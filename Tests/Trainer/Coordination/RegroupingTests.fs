@@ -73,8 +73,8 @@ let tests =
           test "one that is silent is given up; what it says afterwards is not heard" {
               let stage = begun 3
               stage.Wait(6.0, [ 0; 2 ])
-              Expect.stringContains (stage.Last<Expelled> 1).Reason "silent" "why"
               stage.Halt([ 0; 2 ], 3L)
+              Expect.stringContains (stage.Last<Expelled> 1).Reason "silent" "why"
               stage.Ready([ 0; 2 ], 3L)
               stage.Say(1, EpochTrained(Generation = 2L, Epoch = 1))
               Expect.equal stage.State "Training" "not heard"
@@ -207,7 +207,14 @@ let tests =
           test "one that has not heard that it was given up is told again" {
               let stage = begun 3
               stage.Wait(6.0, [ 0; 2 ])
-              stage.Heard<Expelled> 1 |> ignore
+              stage.Say(1, Heartbeat(Generation = 1L))
+
+              Expect.isEmpty
+                  (stage.Heard<Expelled> 1)
+                  "not before the others are known to go on: its vote may be needed"
+
+              stage.Halt([ 0; 2 ], 3L)
+              Expect.hasLength (stage.Heard<Expelled> 1) 1 "told"
               stage.Say(1, Heartbeat(Generation = 1L))
               Expect.hasLength (stage.Heard<Expelled> 1) 1 "again"
           }
@@ -218,6 +225,7 @@ let tests =
               stage.Handle(CoordinatorInput.Tick())
               Expect.equal stage.State "Training" "what they said meanwhile is still to be read"
               stage.Wait(7.0, [ 0 ])
+              stage.Halt([ 0 ], 3L)
               Expect.isNonEmpty (stage.Heard<Expelled> 1) "and then as ever"
           }
           test "a process that the operating system knows to be gone agrees, also where it was given up before" {

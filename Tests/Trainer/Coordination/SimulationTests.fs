@@ -77,6 +77,23 @@ let tests =
               for seed in firstSeed .. firstSeed + count 5_000 - 1 do
                   holdsFor drawnWide seed
           }
+          test "a home that is cut off for as long as a vote takes, while a newcomer is taken in, does not end the run" {
+              for seed in 1..400 do
+                  let random = Random seed
+
+                  holdsFor
+                      (fun seed ->
+                          { drawn seed with
+                              Workers = random.Next(3, 7)
+                              MinWorkers = 1
+                              Epochs = 3
+                              StepsPerEpoch = 30L
+                              AreRemote = true
+                              Faults =
+                                  [ 2.0, Join
+                                    2.0 + random.NextDouble() * 2.0, HomeCut(2.4 + random.NextDouble() * 1.6) ] })
+                      seed
+          }
           test "256 workers, some of which are lost, stopped or cut off, while others come" {
               let faults =
                   List.concat

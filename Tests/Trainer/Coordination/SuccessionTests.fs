@@ -21,8 +21,11 @@ type private Voter() =
     let memberOf (path: string) (incarnation: byte) =
         Member(Control = path, Incarnation = ByteString.CopyFrom incarnation)
 
-    member _.Handle input =
-        [ for effect in machine.Handle(input, TimeSpan.FromSeconds now) do
+    member _.Effects input =
+        machine.Handle(input, TimeSpan.FromSeconds now) |> List.ofSeq
+
+    member voter.Handle input =
+        [ for effect in voter.Effects input do
               match effect with
               | :? WorkerEffect.Send as send -> send.Message
               | :? WorkerEffect.Tell as tell -> tell.Message
@@ -41,11 +44,35 @@ type private Voter() =
                 voter.Handle(WorkerInput.Reported(WorkerReady(Generation = 1L, Position = Position())))
                 |> ignore
 
+    /// Ready for a second generation, with one more member, which may not have begun.
+    member voter.ReadyForSecond() =
+        let names = [ "second", 2uy; "third", 3uy; "fourth", 4uy; "fifth", 5uy ]
+        let roster = Roster()
+
+        roster.Members.AddRange
+            [ memberOf "self" 1uy; memberOf "second" 2uy; memberOf "third" 3uy; memberOf "fourth" 4uy ]
+
+        let form = FormGeneration(Generation = 2L)
+        form.Members.Add(memberOf "self" 1uy)
+        form.Members.AddRange [ for path, incarnation in names -> memberOf path incarnation ]
+        form.Bases.Add roster
+        voter.Handle(WorkerInput.Received form) |> ignore
+
+        voter.Handle(WorkerInput.Reported(WorkerReady(Generation = 2L, Position = Position())))
+        |> ignore
+
+        form
+
     /// Lets time pass in which no coordinator is heard of.
     member voter.Wait seconds =
         for _ in 1 .. int (seconds / 0.1) do
             now <- now + 0.1
             voter.Handle(WorkerInput.Tick()) |> ignore
+
+    /// Lets time pass, and returns what it says then.
+    member voter.Pass seconds =
+        now <- now + seconds
+        voter.Handle(WorkerInput.Tick())
 
     /// Whether it gives its vote to another.
     member voter.Votes() =
@@ -63,6 +90,34 @@ let private begun () =
     let voter = Voter()
     voter.Begin()
     voter
+
+/// The coordinator says that it leads no more.
+let private steppedDown =
+    WorkerInput.Received(SteppedDown(Reason = "too few are left"))
+
+/// In a generation of five that two of four have agreed to so far: they and the newcomer give their votes, and a third refuses
+/// its own.
+let private isChosen refusedBegun =
+    let voter = begun ()
+    let form = voter.ReadyForSecond()
+    voter.Wait 3.2
+
+    let votes isProbe =
+        [ for incarnation, isGranted in [ 2uy, true; 5uy, true; 3uy, false ] do
+              let vote =
+                  Vote(
+                      Term = 1L,
+                      Probe = isProbe,
+                      Granted = isGranted,
+                      Incarnation = ByteString.CopyFrom incarnation,
+                      Form = form,
+                      Begun = (refusedBegun && not isGranted)
+                  )
+
+              yield! voter.Effects(WorkerInput.FromPeer vote) ]
+
+    votes true |> ignore
+    votes false |> List.exists (fun effect -> effect :? WorkerEffect.Lead)
 
 [<Tests>]
 let tests =
@@ -93,4 +148,55 @@ let tests =
                   Expect.isTrue (voter.Fails kind) "said"
                   voter.Wait 2.0
                   Expect.isTrue (voter.Votes()) $"{kind}"
+          }
+          test "where its coordinator leads no more it stops, lives on, and votes at once" {
+              let voter = begun ()
+              let effects = voter.Effects steppedDown
+              Expect.exists effects (fun effect -> effect :? WorkerEffect.Halt) "stops"
+              Expect.isFalse (effects |> List.exists (fun effect -> effect :? WorkerEffect.End)) "lives on"
+              Expect.isTrue (voter.Votes()) "votes"
+          }
+          test "the first member stands then without a delay, and asks the others who leads" {
+              let voter = begun ()
+              voter.Handle steppedDown |> ignore
+              let said = List.collect voter.Pass [ for _ in 1..10 -> 0.1 ]
+              Expect.exists said (fun message -> message :? RequestVote) "stands"
+              Expect.exists said (fun message -> message :? RegisterWorker) "asks"
+              let follow = FollowCoordinator(Term = 1L, Coordinator = "there")
+
+              Expect.exists
+                  (voter.Effects(WorkerInput.FromPeer follow))
+                  (fun effect -> effect :? WorkerEffect.Follow)
+                  "goes over"
+          }
+          test "where no other comes it keeps its state, and ends" {
+              let voter = begun ()
+              voter.Handle steppedDown |> ignore
+              voter.Wait 29.0
+
+              let standing =
+                  WorkerInput.Reported(WorkerHalted(HasState = true, Position = Position(Step = 7L)))
+
+              let isKept () =
+                  voter.Effects standing
+                  |> List.exists (fun effect -> effect :? WorkerEffect.Keep)
+
+              Expect.isFalse (isKept ()) "half a minute is not over"
+              voter.Wait 2.0
+              Expect.isTrue (isKept ()) "nothing is waited for without a bound"
+          }
+          test "what an earlier coordinator says of itself ends nothing" {
+              let voter = begun ()
+
+              voter.Handle(WorkerInput.FromPeer(FollowCoordinator(Term = 2L, Coordinator = "there")))
+              |> ignore
+
+              voter.Handle(WorkerInput.Received(WorkerAccepted(Slot = 3, Job = Job(), Term = 2L)))
+              |> ignore
+
+              Expect.isEmpty (voter.Effects(WorkerInput.Received(SteppedDown(Term = 1L)))) "another leads"
+          }
+          test "that a generation has begun is so whoever says it: then those that agreed to it need not agree again" {
+              Expect.isFalse (isChosen false) "two of the four before are no majority"
+              Expect.isTrue (isChosen true) "three of five are"
           } ]

@@ -96,7 +96,7 @@ let tests =
               Expect.equal (reason (side.Tick 61.0)) (Some "no coordinator answered within 60 s") "why"
               Expect.isEmpty (side.Tick 1.0) "for good"
           }
-          test "a refusal, a dismissal and the loss of the home end it" {
+          test "a refusal, a dismissal, and the loss of the home or of its lead end it" {
               Expect.equal
                   (reason (Side().Hear(WorkerRefused(Reason = "no"))))
                   (Some "the run refused this worker: no")
@@ -104,6 +104,11 @@ let tests =
 
               Expect.equal (reason ((member1 ()).Hear(Dismiss()))) (Some "") "all went well"
               Expect.equal (reason ((member1 ()).Handle(WorkerInput.HomeLost()))) (Some "the run's home is gone") "why"
+
+              Expect.equal
+                  (reason ((member1 ()).Hear(SteppedDown(Reason = "too few are left"))))
+                  (Some "too few are left")
+                  "it ends with the home"
           }
           test "that it is prepared is said again until it is part of a generation" {
               let side = Side()

@@ -8,6 +8,9 @@ internal sealed class Candidacy(long term, bool isProbe, TimeSpan since)
 {
     private readonly Dictionary<ByteString, Vote> votes = [];
 
+    /// <summary>Generations all of whose members were ready. That is so whoever says it, one that refuses its vote too.</summary>
+    private readonly HashSet<long> begun = [];
+
     public long Term => term;
 
     public bool IsProbe => isProbe;
@@ -16,7 +19,13 @@ internal sealed class Candidacy(long term, bool isProbe, TimeSpan since)
 
     public IEnumerable<Vote> Votes => votes.Values;
 
-    public void Add(Vote vote) => votes[vote.Incarnation] = vote;
+    public void NoteBegun(long generation) => begun.Add(generation);
+
+    public void Add(Vote vote)
+    {
+        votes[vote.Incarnation] = vote;
+        if (vote.Begun) NoteBegun(vote.Form.Generation);
+    }
 
     /// <summary>Whose majority counts: the newest generation, and those that agreed to it where it may not have begun.</summary>
     public IReadOnlyList<Roster> Bases
@@ -24,9 +33,8 @@ internal sealed class Candidacy(long term, bool isProbe, TimeSpan since)
         get
         {
             var newest = votes.Values.MaxBy(static vote => vote.Form.Generation)!.Form;
-            var hasBegun = votes.Values.Any(vote => vote.Begun && vote.Form.Generation == newest.Generation);
             var members = new Roster { Members = { newest.Members } };
-            return hasBegun ? [members] : [.. newest.Bases, members];
+            return begun.Contains(newest.Generation) ? [members] : [.. newest.Bases, members];
         }
     }
 

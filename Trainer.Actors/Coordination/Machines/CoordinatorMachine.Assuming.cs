@@ -10,6 +10,8 @@ public sealed partial class CoordinatorMachine
     {
         private readonly TimeSpan since = machine.now;
 
+        public override bool IsInDoubt => true;
+
         public override void Registered()
         {
             if (Machine.generationMembers.All(Machine.members.Has)) Assume();

@@ -89,6 +89,40 @@ public sealed partial class CoordinatorMachine
         Become(new Saving(this, reason, message, MostAdvanced(standing)));
     }
 
+    /// <summary>Why too few workers were left to this coordinator; null where it leads, or has ended otherwise.</summary>
+    private string? outvoted;
+
+    /// <summary>
+    /// Leads no more: others may go on. The last state is kept, and the workers are handed over as one that is lost would leave
+    /// them: they may be what another side's majority lacks. From here no generation is formed any more, so that nothing which
+    /// they agree to elsewhere is agreed to twice.
+    /// </summary>
+    private void StepDown(string message, List<Member> standing)
+    {
+        outvoted = message;
+        if (standing.Count == 0)
+        {
+            End(Failed(message));
+            return;
+        }
+
+        var source = MostAdvanced(standing);
+        foreach (var member in members.All.Where(member => member != source))
+        {
+            Release(member);
+        }
+
+        Become(new Saving(this, StopReason.Failed, message, source));
+    }
+
+    private void Release(Member member)
+    {
+        members.Remove(member);
+        Send(member, Resignation());
+    }
+
+    private SteppedDown Resignation() => new() { Term = term, Reason = outvoted };
+
     /// <summary>The run ends where it stands, resumably.</summary>
     private sealed class Saving(CoordinatorMachine machine, StopReason reason, string message, Member source) : Stage(machine)
     {
@@ -135,14 +169,16 @@ public sealed partial class CoordinatorMachine
         private void NotSaved(string why) => Machine.End(Machine.Failed($"{message} Its last state could not be saved: {why}"));
     }
 
-    private RunOutcome Failed(string reason) => new(StopReason.Failed, reason, committed, Best, null, "", lastCheckpoint);
+    private RunOutcome Failed(string reason) =>
+        new(StopReason.Failed, reason, committed, Best, null, "", lastCheckpoint) { IsOutvoted = IsOutvoted };
 
     private void End(RunOutcome outcome)
     {
         Publish(new RunEnded(outcome));
         foreach (var member in members.All)
         {
-            Send(member, new Dismiss { Reason = outcome.Reason == StopReason.Failed ? outcome.Message : "" });
+            if (!IsOutvoted) Send(member, new Dismiss { Reason = outcome.Reason == StopReason.Failed ? outcome.Message : "" });
+            else Release(member);
         }
 
         effects.Add(new CoordinatorEffect.Conclude(outcome));

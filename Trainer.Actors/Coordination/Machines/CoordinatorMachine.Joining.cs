@@ -20,6 +20,13 @@ public sealed partial class CoordinatorMachine
 
     private void Welcome(object channel, RegisterWorker registration)
     {
+        if (IsOutvoted && registration.Generation > 0)
+        {
+            // It has a part in the run, and is to look for it elsewhere.
+            if (!HasEnded) Send(channel, Resignation());
+            return;
+        }
+
         if ((stage.Refusal ?? Likeness.WhyNot(registration, settings)) is { } reason)
         {
             Send(channel, new WorkerRefused { Reason = reason });

@@ -30,12 +30,35 @@ public sealed partial class CoordinatorMachine
         }
     }
 
+    /// <summary>Those that were given up and have not been told so yet, each with what was said of it.</summary>
+    private readonly Dictionary<Member, string> givenUp = [];
+
+    /// <summary>Tells those that were given up what follows for them, as soon as it is known.</summary>
+    private void TellGivenUp()
+    {
+        if (stage.IsInDoubt) return;
+        foreach (var (member, how) in givenUp)
+        {
+            Send(member, IsOutvoted ? Resignation() : new Expelled { Reason = how });
+        }
+
+        givenUp.Clear();
+    }
+
+    /// <summary>It believes that it has a part in the run: that it was given up has not reached it.</summary>
+    private void TellOutsider(object channel)
+    {
+        if (stage.IsInDoubt) return;
+        if (!IsOutvoted) Send(channel, new Expelled { Reason = "was given up" });
+        else if (!HasEnded) Send(channel, Resignation());
+    }
+
     /// <summary>Gives a worker up. What it says from now on is not heard, until it registers anew.</summary>
     private void Lose(Member member, Loss loss)
     {
         if (loss.IsConfirmed) members.Confirm([member]);
         if (!members.Remove(member)) return;
-        Send(member, new Expelled { Reason = loss.How });
+        givenUp[member] = loss.How;
         foreach (var (name, _) in deliveries.Where(d => d.Value.Sender == member).ToList())
         {
             deliveries.Remove(name);

@@ -59,6 +59,8 @@ public sealed partial class CoordinatorMachine
 
         public override string? Refusal => abandoning is null ? null : "the run is ending";
 
+        public override bool IsInDoubt => true;
+
         private IEnumerable<Member> Asked => Machine.generationMembers.Where(Machine.members.Has);
 
         public override void Enter()
@@ -148,7 +150,7 @@ public sealed partial class CoordinatorMachine
         var against = mustAgree.FirstOrDefault(last => !Allows(last, standing));
         if (standing.Count == 0)
         {
-            End(Failed($"{regroupReason} No worker is left."));
+            StepDown($"{regroupReason} No worker is left.", standing);
         }
         else if (idle > MostIdle)
         {
@@ -156,7 +158,7 @@ public sealed partial class CoordinatorMachine
         }
         else if (against is not null)
         {
-            Save(StopReason.Failed, $"{regroupReason} Only {standing.Count(against.Contains)} of {against.Count} workers are left on this side, and the others may go on elsewhere.", standing);
+            StepDown($"{regroupReason} Only {standing.Count(against.Contains)} of {against.Count} workers are left on this side, and the others may go on elsewhere.", standing);
         }
         else if (members.Prepared.Count < settings.MinWorkers)
         {

@@ -14,6 +14,12 @@ public sealed partial class CoordinatorMachine
         /// <summary>Why no worker is taken in; null where workers may come.</summary>
         public virtual string? Refusal => null;
 
+        /// <summary>
+        /// Whether it is not known yet that this coordinator may go on. A worker that was given up is not told so before it is:
+        /// it would come anew, as a newcomer, and its vote would be missing where another is to be chosen.
+        /// </summary>
+        public virtual bool IsInDoubt => false;
+
         public virtual void Enter()
         {
         }

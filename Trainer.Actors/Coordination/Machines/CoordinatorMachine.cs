@@ -107,6 +107,9 @@ public sealed partial class CoordinatorMachine
     /// <summary>Whether the run has ended: its workers go then.</summary>
     public bool HasEnded => stage is Ended;
 
+    /// <summary>Whether too few workers were left to it, so that others may go on: it leads no more.</summary>
+    public bool IsOutvoted => outvoted is not null;
+
     /// <summary>Whether a generation is formed and works.</summary>
     public bool IsAtWork => stage is Training or Validating or Finishing;
 
@@ -138,6 +141,7 @@ public sealed partial class CoordinatorMachine
             default: throw new ArgumentOutOfRangeException(nameof(input), input, "No such input.");
         }
 
+        TellGivenUp();
         return [.. effects];
     }
 
@@ -183,8 +187,7 @@ public sealed partial class CoordinatorMachine
         // Whoever was expelled, or never registered, has no part in the run.
         if (members.Of(channel) is not { } member)
         {
-            // It believes that it has one: that it was given up has not reached it.
-            if (message is Heartbeat) Send(channel, new Expelled { Reason = "was given up" });
+            if (message is Heartbeat) TellOutsider(channel);
             return;
         }
 

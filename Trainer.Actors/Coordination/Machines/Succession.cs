@@ -55,7 +55,9 @@ internal sealed class Succession(WorkerIdentity identity, List<WorkerEffect> eff
     private TimeSpan heard = start;
     private TimeSpan promised;
     private TimeSpan nextTry;
-    private bool isHomeGone;
+
+    /// <summary>Since when it is known that its coordinator leads no more, and that it is not waited for; null where it may.</summary>
+    private TimeSpan? vacant;
     private FormGeneration? form;
     private bool begun;
     private bool declines;
@@ -81,6 +83,9 @@ internal sealed class Succession(WorkerIdentity identity, List<WorkerEffect> eff
     /// <summary>Whether it waits for another coordinator where its own is lost: workers that end with the home have no vote in it.</summary>
     public bool Waits => identity.MayLead && form is not null;
 
+    /// <summary>Whether it is known that its coordinator leads no more.</summary>
+    public bool IsVacant => vacant is not null;
+
     // ---- What its machine tells it ----
 
     /// <param name="at">The time.</param>
@@ -89,12 +94,13 @@ internal sealed class Succession(WorkerIdentity identity, List<WorkerEffect> eff
     {
         now = at;
         heard += gap;
+        vacant += gap;
     }
 
     public void Hear()
     {
         heard = now;
-        isHomeGone = false;
+        vacant = null;
         if (candidacy is { IsProbe: true }) candidacy = null;
     }
 
@@ -118,7 +124,11 @@ internal sealed class Succession(WorkerIdentity identity, List<WorkerEffect> eff
         heard = now;
     }
 
-    public void LoseHome() => isHomeGone = true;
+    /// <summary>Its coordinator leads no more: it is not waited for.</summary>
+    public void LoseCoordinator() => vacant ??= now;
+
+    /// <summary>Another coordinator is waited for from now on.</summary>
+    public void Expect() => heard = now;
 
     /// <summary>
     /// Its coordinator is told that it has failed, and counts it as gone, and so as agreeing: another one's majority must not
@@ -150,12 +160,14 @@ internal sealed class Succession(WorkerIdentity identity, List<WorkerEffect> eff
     public bool IsForsaken => identity.MayLead && IsOrphan(Patience);
 
     /// <summary>It serves a coordinator that it had given up, since nobody has come to claim its promise.</summary>
-    public bool IsReleased => IsFenced && now - promised > Promise && now - heard < Doubt;
+    public bool IsReleased => IsFenced && now - promised > Promise && now - heard < Doubt && !IsVacant;
 
     /// <summary>It has given its vote, and whoever has it is to have the time to do something with it.</summary>
     private bool IsWaiting => IsFenced && now - promised < Claiming;
 
-    private bool IsOrphan(TimeSpan patience) => now - heard > patience || (isHomeGone && patience < Patience);
+    /// <summary>One that leads no more counts as silent for as long as the first to stand waits.</summary>
+    private bool IsOrphan(TimeSpan patience) =>
+        now - heard > patience || (patience < Patience && vacant is { } since && now - since > patience - Silence);
 
     private TimeSpan Lead() => Stagger * Math.Min(MostStaggered, form!.Members.Index().FirstOrDefault(m => m.Item.Incarnation == Incarnation).Index);
 
@@ -275,8 +287,9 @@ internal sealed class Succession(WorkerIdentity identity, List<WorkerEffect> eff
     private void Note(Vote vote)
     {
         heardOf = Math.Max(heardOf, vote.Voted);
-        if (!vote.Granted || vote.Form is null || candidacy is not { } mine || mine.Term != vote.Term || mine.IsProbe != vote.Probe) return;
-        mine.Add(vote);
+        if (vote.Form is null || candidacy is not { } mine || mine.Term != vote.Term || mine.IsProbe != vote.Probe) return;
+        if (vote.Begun) mine.NoteBegun(vote.Form.Generation);
+        if (vote.Granted) mine.Add(vote);
         Count();
     }
 

@@ -90,7 +90,7 @@ public sealed partial class WorkerMachine
             case WorkerInput.Received received: Receive(received.Message); break;
             case WorkerInput.Reported reported: Report(reported.Message); break;
             case WorkerInput.FromPeer peer: Consult(peer.Message); break;
-            case WorkerInput.HomeLost when succession.Waits: succession.LoseHome(); break;
+            case WorkerInput.HomeLost when succession.Waits || succession.IsVacant: succession.LoseCoordinator(); break;
             case WorkerInput.HomeLost: End("the run's home is gone"); break;
             case WorkerInput.Leads leads: succession.Leads(leads.Coordinator); Rehome(); break;
             case WorkerInput.CannotLead: succession.Decline(); break;
@@ -154,6 +154,12 @@ public sealed partial class WorkerMachine
 
     private void Receive(IMessage message)
     {
+        if (message is SteppedDown resignation)
+        {
+            Seek(resignation);
+            return;
+        }
+
         succession.Hear();
         if (succession.IsFenced)
         {
@@ -201,6 +207,26 @@ public sealed partial class WorkerMachine
         }
 
         ComeAnew($"the run has given this worker up: {expelled.Reason}");
+    }
+
+    /// <summary>
+    /// Its coordinator leads no more. It stops, keeps what it has, and asks those that it was last part of a generation with
+    /// for one that leads; as a member it votes meanwhile.
+    /// </summary>
+    private void Seek(SteppedDown resignation)
+    {
+        if (resignation.Term < succession.Term || leaving is not null) return;
+        if (!identity.MayLead || hasFailed || (peers.Count == 0 && !succession.Waits))
+        {
+            End(resignation.Reason);
+            return;
+        }
+
+        if (accepted) Register(resignation.Reason);
+        registering = now;
+        asked = Math.Max(asked, FirstAsksHome);
+        succession.LoseCoordinator();
+        succession.Expect();
     }
 
     /// <summary>As a newcomer: what it was part of goes on without it.</summary>

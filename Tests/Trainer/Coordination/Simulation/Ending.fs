@@ -68,19 +68,34 @@ type Ending(run: Run, course: Undisturbed.Course, actors: Actors) =
         && schedule.Faults
            |> List.forall (fun (time, fault) -> time > started && not (isEnd fault))
 
-    /// The home is lost, and nothing else happens to the others, which are a majority. (A newcomer may come just as votes are
-    /// cast and the home is back: then no side may have the majority of both generations, and all keep their state and end.)
+    /// The home is lost, and nothing else happens to the others, which are a majority.
     let isHomeAlone () =
         schedule.AreRemote
         && 2 * schedule.AtHome < schedule.Workers
-        && schedule.Faults |> List.forall (fun (_, fault) -> isOfHome fault)
+        && schedule.Faults
+           |> List.forall (fun (_, fault) -> isOfHome fault || fault = Join)
+
+    /// Most of the workers, however many come besides, live on without the home and are left alone; whatever happens to the home.
+    let isMajorityOfNodesLeft started =
+        let touched =
+            List.init schedule.AtHome id
+            @ List.collect (fun (_, fault) -> touched fault) schedule.Faults
+            |> List.distinct
+            |> List.filter (fun worker -> worker < schedule.Workers)
+
+        let joining = schedule.Faults |> List.filter (fun (_, fault) -> fault = Join)
+
+        schedule.AreRemote
+        && 2 * (schedule.Workers - touched.Length) > schedule.Workers + joining.Length
+        && schedule.Faults
+           |> List.forall (fun (time, fault) -> time > started && fault <> Interrupt && fault <> Diverge)
 
     /// A majority of the workers is there throughout.
     let mustGoOn () =
         schedule.MinWorkers = 1
         && match ledger.Started with
            | None -> false
-           | Some started -> isHomeAlone () || isMajorityLeft started
+           | Some started -> isHomeAlone () || isMajorityLeft started || isMajorityOfNodesLeft started
 
     let checkDone (outcome: RunOutcome) =
         if outcome.Reason <> course.Reason then
