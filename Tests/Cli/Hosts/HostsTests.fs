@@ -164,6 +164,31 @@ let tests =
                       let resumed = alone folder ([ "--resume"; third.Name ] @ until)
                       Expect.equal resumed (alone folder ([ "net.cnn"; "--out"; "alone" ] @ until)) "the same bits"))
           }
+          test "a node on the side of a home that is outvoted goes over to the others when it reaches them" {
+              onHosts (fun hosts folder ->
+                  endless hosts folder (fun run second third ->
+                      let further host =
+                          new Part(hosts, host, [ "node"; "--join"; run.JoinFile ], folder, $"further-{host}")
+
+                      use beside = further 1
+                      use fourth = further 2
+                      goesOn run [ 1; 1; 2; 2; 3 ]
+                      hosts.Cut 1
+                      let others = [ second; third; fourth ]
+                      let leads (part: Part) = File.Exists part.JoinFile
+
+                      if not (SpinWait.SpinUntil((fun () -> List.exists leads others), patience)) then
+                          failtest "no node leads the run"
+
+                      let leading = List.find leads others
+                      goesOn leading [ 2; 2; 3 ]
+                      let code, errors = run.Run.End()
+                      Expect.equal code 1 errors
+                      Expect.stringContains errors "the others may go on elsewhere" "why the home stops"
+                      hosts.Mend 1
+                      goesOn leading [ 1; 2; 2; 3 ]
+                      Expect.isFalse beside.Process.HasExited "the node that was beside the home takes part"))
+          }
           test "where the home's host is cut off the others go on; it stops when it is back, and may join them" {
               onHosts (fun hosts folder ->
                   endless hosts folder (fun run second third ->

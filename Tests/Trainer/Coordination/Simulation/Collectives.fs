@@ -9,6 +9,8 @@ open CnnCluster.Trainer.Protocol
 type Collectives(time: VirtualTime, network: Network, nodes: IReadOnlyList<Node>, sabotage: Sabotage) =
     /// For the connections of a generation.
     static let patience = 10.0
+    /// For one reduction.
+    static let reducing = 60.0
 
     let groups = Dictionary<ByteString, Group>()
 
@@ -81,10 +83,6 @@ type Collectives(time: VirtualTime, network: Network, nodes: IReadOnlyList<Node>
         |> Option.map _.Slot
         |> Option.defaultValue -1
 
-    let giveUp (node: Node) mine group =
-        if node.Work = mine && isConnecting node && node.Group = group then
-            release node (Some("not connected", missing group))
-
     let enteredOf (group: Group) step =
         match group.Entered.TryGetValue step with
         | true, entered -> entered
@@ -92,6 +90,17 @@ type Collectives(time: VirtualTime, network: Network, nodes: IReadOnlyList<Node>
             let entered = HashSet<int>()
             group.Entered[step] <- entered
             entered
+
+    /// The slot of one that has not entered a reduction.
+    let absent (group: Group) step =
+        Seq.except (enteredOf group step) group.Arrived
+        |> Seq.tryHead
+        |> Option.map (fun number -> nodes[number].Slot)
+        |> Option.defaultValue -1
+
+    let giveUp (node: Node) mine group =
+        if node.Work = mine && isConnecting node && node.Group = group then
+            release node (Some("not connected", missing group))
 
     /// Connects a worker with its generation's others, and returns what they share.
     member _.Connect(node: Node, form, succeed, failed) =
@@ -112,11 +121,23 @@ type Collectives(time: VirtualTime, network: Network, nodes: IReadOnlyList<Node>
 
     /// Enters the reduction of a step, which ends when all have.
     member _.Reduce(node: Node, group: Group, step, succeed, failed) =
-        node.Waiting <-
-            Some
-                { Step = Some step
-                  Succeed = succeed
-                  Fail = failed }
+        let wait =
+            { Step = Some step
+              Succeed = succeed
+              Fail = failed }
+
+        node.Waiting <- Some wait
+
+        let isWaiting () =
+            node.Waiting |> Option.exists (fun now -> obj.ReferenceEquals(now, wait))
+
+        node.After(
+            time,
+            reducing,
+            (fun () ->
+                if isWaiting () then
+                    lose group ("a peer has not come", absent group step))
+        )
 
         if node.StopRequested && group.StopsBehind.IsNone then
             group.StopsBehind <- Some step

@@ -18,7 +18,11 @@ type Ending(run: Run, course: Undisturbed.Course, actors: Actors) =
     /// Workers that could take part.
     let present () =
         run.Nodes
-        |> Seq.filter (fun node -> node.IsAlive && not node.IsPaused && not (run.Network.IsCut node.Place))
+        |> Seq.filter (fun node ->
+            node.IsAlive
+            && not node.IsPaused
+            && node.HangsUntil <= run.Time.Now
+            && not (run.Network.IsCut node.Place))
         |> Seq.length
 
     /// Reasons for which a run may end before its epochs are done.

@@ -148,6 +148,7 @@ type Faults(run: Run, actors: Actors) =
         | HomeCut seconds -> cutHome seconds
         | HomePause seconds when not actors.IsHomePaused -> pauseHome seconds
         | Throw worker when nodes[worker].IsAlive -> nodes[worker].IsToThrow <- true
+        | Hang(worker, seconds) when nodes[worker].IsAlive -> nodes[worker].HangsFor <- seconds
         | Diverge -> diverge ()
         | Partition(workers, hasHome, seconds) -> part workers hasHome seconds
         | Flicker(worker, other, seconds) when placeOf worker <> placeOf other ->

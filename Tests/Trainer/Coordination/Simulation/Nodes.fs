@@ -57,6 +57,10 @@ type Node(number: int, place: int, slot: int, machine: WorkerMachine) =
     member val StopRequested = false with get, set
     /// What its thread does next throws.
     member val IsToThrow = false with get, set
+    /// For how long what its thread does next hangs.
+    member val HangsFor = 0.0 with get, set
+    /// When what has hung last comes on.
+    member val HangsUntil = 0.0 with get, set
     /// It has failed, and no peer was to blame: it is not taken back.
     member val HasFailed = false with get, set
     member val Activity = Activity.Standing with get, set
@@ -67,6 +71,13 @@ type Node(number: int, place: int, slot: int, machine: WorkerMachine) =
     member val Former = HashSet<int>()
     /// Takes what its thread says.
     member val Report: IMessage -> unit = ignore with get, set
+
+    /// How much longer what its thread begins now takes.
+    member node.TakeHang now =
+        let hang = node.HangsFor
+        node.HangsFor <- 0.0
+        node.HangsUntil <- max node.HangsUntil (now + hang)
+        hang
 
     /// Does something on it: now, or when it goes on.
     member node.Do action =

@@ -27,6 +27,8 @@ type Fault =
     | Join
     /// What the worker's thread does next throws.
     | Throw of worker: int
+    /// What the worker's thread does next hangs, be it a step, validation or the copy of a state; its actor speaks on.
+    | Hang of worker: int * seconds: float
     /// The loss diverges, for all workers at the same step.
     | Diverge
     /// These workers, with the home or without it, and all others do not reach each other.
@@ -88,6 +90,7 @@ let named fault =
     | Crash(worker, _)
     | Pause(worker, _)
     | Cut(worker, _)
+    | Hang(worker, _)
     | Throw worker -> [ worker ]
     | Split(worker, other, _)
     | Flicker(worker, other, _)
@@ -99,6 +102,7 @@ let named fault =
 let lasting fault =
     match fault with
     | Pause(_, seconds)
+    | Hang(_, seconds)
     | HomePause seconds
     | HomeCut seconds
     | Cut(_, seconds)

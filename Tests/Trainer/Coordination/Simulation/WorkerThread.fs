@@ -24,6 +24,11 @@ type WorkerThread(run: Run, node: Node) =
     let after (low, high) action =
         node.After(time, time.Between(low, high), action)
 
+    /// The same of what may hang.
+    let afterAll (low, high) action =
+        let hang = node.TakeHang time.Now
+        after (low + hang, high + hang) action
+
     /// Goes on unless what is under way has been given up meanwhile.
     let unlessGivenUp action =
         let mine = node.Work
@@ -109,7 +114,7 @@ type WorkerThread(run: Run, node: Node) =
         let slot = form.Members[form.Source].Slot
         let source = memberOf slot
 
-        after
+        afterAll
             (0.005, 0.3)
             (unlessGivenUp (fun () ->
                 match group.Failure, source with
@@ -178,7 +183,7 @@ type WorkerThread(run: Run, node: Node) =
             trained epoch StopCause.NotStopped
         else
             node.Activity <- Activity.Computing
-            after (0.005, 0.03) (unlessGivenUp (fun () -> attempt (fun () -> reduce epoch)))
+            afterAll (0.005, 0.03) (unlessGivenUp (fun () -> attempt (fun () -> reduce epoch)))
 
     and reduce epoch =
         let group = nonNull node.Group
@@ -209,7 +214,7 @@ type WorkerThread(run: Run, node: Node) =
         let answered () =
             answer (Validated(Generation = command.Generation, Epoch = command.Epoch, Sums = sums command.Epoch))
 
-        after (0.02, 0.2 * schedule.Slowness) (fun () -> attempt answered)
+        afterAll (0.02, 0.2 * schedule.Slowness) (fun () -> attempt answered)
 
     let deliver (request: DeliverState) =
         decide request.Decided
