@@ -25,7 +25,8 @@ let private mebibyte first piece last =
 
     first + repeated count piece + last
 
-/// The processor's time, which other programs do not lengthen; the least of three, since the first one compiles.
+/// The processor's time, which other programs lengthen little; the least of three, since the first one compiles. What is
+/// not linear takes minutes for a mebibyte.
 let private secondsToRead text =
     use self = Process.GetCurrentProcess()
 
@@ -68,9 +69,9 @@ let limits =
     <| testList
         "Dsl.Parser limits"
         [ for name, text in bulk do
-              test $"a mebibyte of {name} is read within a second" {
+              test $"a mebibyte of {name} is read within three seconds" {
                   let seconds = secondsToRead text
-                  Expect.isLessThan seconds 1.0 "seconds"
+                  Expect.isLessThan seconds 3.0 "seconds"
               }
           test "a longer script is one error" {
               let text = mebibyte "network N {\n" layers "}" + repeated 200 "\n"
