@@ -89,12 +89,14 @@ module Loss =
                 torch.nn.functional.log_softmax (prediction.Output, 1L)
 
         let share = settings["label-smoothing"]
-        let picked = logs.gather(1L, prediction.Target.unsqueeze 1L).squeeze 1L
+
+        let missed =
+            torch.nn.functional.nll_loss (logs, prediction.Target, reduction = torch.nn.Reduction.None)
 
         if share = 0.0 then
-            -picked
+            missed
         else
-            -(picked * scalar (1.0 - share)).Plus(logs.mean [| 1L |] * scalar share)
+            missed * scalar (1.0 - share) - logs.mean [| 1L |] * scalar share
 
     /// −z·ln p − (1 − z)·ln(1 − p); of logits x, (1 − z)·x − ln σ(x), whose logarithm cannot overflow.
     let private binaryCrossEntropy (settings: SettingValues) prediction =
