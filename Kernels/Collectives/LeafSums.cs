@@ -32,7 +32,7 @@ public sealed class LeafSums : IDisposable
     }
 
     /// <summary>Makes this rank's leaves in turn, and sums them as far as the tree goes within them.</summary>
-    /// <param name="make">Makes the leaf of a number: one-dimensional. It is read before the next is made.</param>
+    /// <param name="make">Makes the leaf of a number: one-dimensional and contiguous. It is read before the next is made.</param>
     public void Fill(Func<int, Tensor> make)
     {
         for (var i = 0; i < steps.Count; i++)
@@ -40,17 +40,17 @@ public sealed class LeafSums : IDisposable
             var (buffer, leaf) = steps[i];
             if (leaf is not { } number)
             {
-                Add(buffer, rows[buffer + 1]);
+                Elements.Add(rows[buffer + 1], rows[buffer]);
             }
             else if (i + 1 < steps.Count && steps[i + 1] == new TreeStep(buffer - 1, Leaf: null))
             {
                 // It would be copied into its buffer and added from there next.
-                Add(buffer - 1, make(number));
+                Elements.Add(make(number), rows[buffer - 1]);
                 i++;
             }
             else
             {
-                Put(buffer, make(number));
+                Elements.Copy(make(number), rows[buffer]);
             }
         }
     }
@@ -70,17 +70,5 @@ public sealed class LeafSums : IDisposable
 
         nodes.Dispose();
         buffers.Dispose();
-    }
-
-    private void Put(int buffer, Tensor value)
-    {
-        using var gradless = no_grad();
-        rows[buffer].copy_(value);
-    }
-
-    private void Add(int buffer, Tensor value)
-    {
-        using var gradless = no_grad();
-        rows[buffer].add_(value, Scalars.Of(1));
     }
 }

@@ -143,7 +143,6 @@ public sealed class ShardGroup : IDisposable
 
     private void Reduce(Tensor like)
     {
-        using var gradless = no_grad();
         var (sums, result) = RoomFor(like);
         sums.Fill(enteredBy);
         var started = Stopwatch.GetTimestamp();
@@ -164,7 +163,7 @@ public sealed class ShardGroup : IDisposable
 
         foreach (var buffer in entered)
         {
-            buffer!.copy_(result);
+            Elements.Copy(result, buffer!);
         }
     }
 
