@@ -6,9 +6,11 @@ open CnnCluster.Kernels.Layers.Lanes
 [<RequireQualifiedAccess>]
 type LaneStagePlan =
     /// A convolution's node, and what is done with its sums.
-    | Convolution of node: int * ConvolutionGeometry * ConvolutionEnding
+    | Convolution of node: int * ConvolutionGeometry * StageEnding
     /// A dense layer's node, and whether ReLU follows.
     | Dense of node: int * relu: bool
+    /// A batch normalisation's node, and what is done with its results.
+    | Normalisation of node: int * NormalisationSettings * StageEnding
 
 /// Nodes of a plan that follow one another and are computed in lanes, first and last included.
 type LaneRunPlan =
@@ -62,7 +64,8 @@ module LaneRuns =
             && isAddressable geometry node
             && node.InputShapes.Head.Channels * geometry.Kernel.Height * geometry.Kernel.Width
                <= MostTaps
-        | Some LaneForm.Dense -> isPlain node
+        | Some LaneForm.Dense
+        | Some(LaneForm.Normalisation _) -> isPlain node
         | Some LaneForm.MaxPool
         | Some LaneForm.Flatten -> activation node = "linear"
         | None -> false
@@ -88,27 +91,28 @@ module LaneRuns =
         match nodes with
         | (i, node) :: rest ->
             match node.Layer.Lanes, rest with
-            | Some(LaneForm.Convolution geometry), (_, next) :: further when next.Layer.Lanes = Some LaneForm.MaxPool ->
-                let ending =
-                    if activation node = "relu" then
-                        ConvolutionEnding.ReluMaxPool
-                    else
-                        ConvolutionEnding.MaxPool
-
-                (LaneStagePlan.Convolution(i, geometry, ending), i + 1) :: stages further
             | Some(LaneForm.Convolution geometry), _ ->
-                let ending =
-                    if activation node = "relu" then
-                        ConvolutionEnding.Relu
-                    else
-                        ConvolutionEnding.Linear
-
-                (LaneStagePlan.Convolution(i, geometry, ending), i) :: stages rest
+                ended (fun ending -> LaneStagePlan.Convolution(i, geometry, ending)) i node rest
+            | Some(LaneForm.Normalisation settings), _ ->
+                ended (fun ending -> LaneStagePlan.Normalisation(i, settings, ending)) i node rest
             | Some LaneForm.Dense, _ -> (LaneStagePlan.Dense(i, (activation node = "relu")), i) :: stages rest
             // The features of an image are in the order of flattening already.
             | Some LaneForm.Flatten, (_, next) :: _ when next.Layer.Lanes = Some LaneForm.Dense -> stages rest
             | _ -> []
         | [] -> []
+
+    /// A stage that takes the activation with it, and max-pooling where it follows at once.
+    and private ended stage i (node: PlanNode) rest =
+        let isRectified = activation node = "relu"
+
+        match rest with
+        | (_, next: PlanNode) :: further when next.Layer.Lanes = Some LaneForm.MaxPool ->
+            let ending = if isRectified then StageEnding.ReluMaxPool else StageEnding.MaxPool
+
+            (stage ending, i + 1) :: stages further
+        | _ ->
+            let ending = if isRectified then StageEnding.Relu else StageEnding.Linear
+            (stage ending, i) :: stages rest
 
     /// Nodes from this one on, each of which reads the one before it and is the only one to.
     let private row (nodes: PlanNode[]) onlyReader first =
@@ -123,7 +127,8 @@ module LaneRuns =
     let private begins (nodes: PlanNode[]) =
         function
         | LaneStagePlan.Convolution(i, _, _), _ -> nodes[i].Layer.Output.Channels < ManyFilters
-        | LaneStagePlan.Dense _, _ -> false
+        | LaneStagePlan.Dense _, _
+        | LaneStagePlan.Normalisation _, _ -> false
 
     /// The runs of a network, none of which overlap: each begins with a convolution of few filters, since libtorch's
     /// matrix products alone, and its convolutions of many filters, are as fast.

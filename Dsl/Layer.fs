@@ -62,6 +62,8 @@ type LaneForm =
     | Flatten
     /// A kernel (units, features), and a bias if there is one.
     | Dense
+    /// A scale and a shift, as far as there are any, and the running mean and variance.
+    | Normalisation of NormalisationSettings
 
 /// What a layer is computed in where a run has a type of 16 bits (docs/adr/0012).
 [<RequireQualifiedAccess>]

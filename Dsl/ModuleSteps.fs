@@ -34,6 +34,22 @@ module internal ModuleSteps =
         | LaneStagePlan.Dense(node, relu) ->
             let kernel, bias = tensors.LaneWeights plan.Nodes[node]
             LaneLayer.Dense(kernel, bias, relu)
+        | LaneStagePlan.Normalisation(node, settings, ending) ->
+            let node = plan.Nodes[node]
+
+            let statistics =
+                function
+                | [ mean; variance ] -> LaneStatistics(mean, variance)
+                | other -> invalidOp $"'{node.Path}' has {List.length other} buffers."
+
+            LaneLayer.Normalisation(
+                settings,
+                tensors.LaneWeight(node, "scale"),
+                tensors.LaneWeight(node, "shift"),
+                statistics (tensors.Current node),
+                statistics (tensors.Next node),
+                ending
+            )
 
     let private laneNetwork plan tensors (run: LaneRunPlan) (first: PlanNode) =
         let shape = first.InputShapes.Head

@@ -50,3 +50,10 @@ type internal NodeTensors(plan: NetworkPlan, tensors: NetworkTensors, parameters
         | [ kernel; bias ] -> kernel, bias
         | [ kernel ] -> kernel, null
         | other -> invalidOp $"'{node.Path}' has {other.Length} weights."
+
+    /// A node's weight by its name, as lanes take it; null where the node has none of it.
+    member _.LaneWeight(node: PlanNode, name: string) : LaneWeight | null =
+        node.Layer.Weights
+        |> List.tryFind (fun weight -> weight.Name = name)
+        |> Option.map (laneWeight node)
+        |> Option.toObj

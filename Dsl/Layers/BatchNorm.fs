@@ -6,6 +6,7 @@ open CnnCluster.Dsl
 open CnnCluster.Kernels
 open CnnCluster.Kernels.Collectives
 open CnnCluster.Kernels.Layers
+open CnnCluster.Kernels.Layers.Lanes
 
 let private scalar (value: float) = Scalars.Of value
 
@@ -119,7 +120,11 @@ let private plan (site: LayerSite) =
                   if values.Flag "shift" then Weights.perChannel channels "shift" 0.0 ]
             Buffers = [ buffer channels "mean" 0.0; buffer channels "variance" 1.0 ]
             MultiplyAdds = site.Input.Elements
-            UsesBatch = not site.Frozen }
+            UsesBatch = not site.Frozen
+            Lanes =
+                NormalisationSettings(values.Real "momentum", values.Real "epsilon", values.Flag "sync", site.Frozen)
+                |> LaneForm.Normalisation
+                |> Some }
 
 let definition =
     { Name = "batchnorm"

@@ -73,12 +73,12 @@ public sealed class BatchNorm : SingleTensorFunction<BatchNorm>
         }
     }
 
-    private static List<Tensor> Gradients(Saved saved, Tensor source, Tensor table, Tensor outputGradient)
+    private static unsafe List<Tensor> Gradients(Saved saved, Tensor source, Tensor table, Tensor outputGradient)
     {
         using var gradient = ChannelOrder.InOrderOf(source, outputGradient);
         using var sums = empty([2 * source.size(1)], dtype: ScalarType.Float64);
         SumGradients(source, gradient, saved.Call, table, sums);
-        Centre(table, sums);
+        BatchGradients.Centre(TableOf(table), TensorMemory.Pointer<double>(sums));
         // The weights' gradients are this rank's part: they are reduced with all others, at the end of the step.
         var (scale, shift) = WeightGradients(saved, table, sums);
         if (saved.OfInput && saved.Call is { OfBatch: true, Synchronised: true })
@@ -140,52 +140,24 @@ public sealed class BatchNorm : SingleTensorFunction<BatchNorm>
         }
     }
 
-    /// <summary>Makes Σ∂L/∂z·(x − μ) of the sum over x less the rounded mean.</summary>
-    private static unsafe void Centre(Tensor table, Tensor sums)
-    {
-        var channels = (int)table.size(1);
-        var rest = TableOf(table).Rest;
-        var totals = TensorMemory.Span<double>(sums);
-        for (var c = 0; c < channels; c++)
-        {
-            totals[channels + c] -= rest[c] * totals[c];
-        }
-    }
-
     private static unsafe (Tensor? Scale, Tensor? Shift) WeightGradients(Saved saved, Tensor table, Tensor sums)
     {
-        var channels = (int)table.size(1);
-        var (scale, shift) = (empty([channels], dtype: ScalarType.Float32), empty([channels], dtype: ScalarType.Float32));
-        var scales = TensorMemory.Span<float>(scale);
-        var shifts = TensorMemory.Span<float>(shift);
-        var totals = TensorMemory.Pointer<double>(sums);
-        var scatter = TableOf(table).Scatter;
-        for (var c = 0; c < channels; c++)
-        {
-            scales[c] = (float)(totals[channels + c] * scatter[c]);
-            shifts[c] = (float)totals[c];
-        }
-
-        return (saved.HasScale ? scale : null, saved.HasShift ? shift : null);
+        var channels = table.size(1);
+        var scale = saved.HasScale ? zeros([channels], dtype: ScalarType.Float32) : null;
+        var shift = saved.HasShift ? zeros([channels], dtype: ScalarType.Float32) : null;
+        BatchGradients.AddWeights(
+            TableOf(table),
+            TensorMemory.Pointer<double>(sums),
+            scale is null ? null : TensorMemory.Pointer<float>(scale),
+            shift is null ? null : TensorMemory.Pointer<float>(shift));
+        return (scale, shift);
     }
 
-    /// <summary>
-    /// Where the statistics are the batch's, every element has a part in them:
-    /// ∂L/∂x = factor·(∂L/∂z − Σ∂L/∂z/n − (x − μ)/(σ² + ε)·Σ(∂L/∂z·(x − μ))/n).
-    /// </summary>
     private static unsafe Tensor InputGradient(Tensor x, Tensor gradient, BatchNormCall call, Tensor table, Tensor sums)
     {
-        var (order, count) = (ChannelOrder.Of(x), call.Count(x.shape));
+        var order = ChannelOrder.Of(x);
         var numbers = TableOf(table);
-        var totals = TensorMemory.Pointer<double>(sums);
-        for (var c = 0; c < order.Channels; c++)
-        {
-            var share = call.OfBatch ? numbers.Factor[c] / count : 0;
-            var slope = share * totals[order.Channels + c] * numbers.Scatter[c] * numbers.Scatter[c];
-            numbers.Slope[c] = (float)slope;
-            numbers.Offset[c] = (float)((share * totals[c]) - (slope * numbers.Rest[c]));
-        }
-
+        BatchGradients.Share(numbers, TensorMemory.Pointer<double>(sums), call.OfBatch ? call.Count(x.shape) : null);
         var result = empty_like(x);
         if (call.Rectified)
         {

@@ -6,6 +6,10 @@ internal interface IFollower
     static abstract TLanes Output<TLanes>(TLanes value)
         where TLanes : struct, IFloatLanes<TLanes>;
 
+    /// <summary>The bits where the gradient passes, and the others where it does not.</summary>
+    static abstract TLanes Passing<TLanes>(TLanes value, TLanes passing, TLanes other)
+        where TLanes : struct, IFloatLanes<TLanes>;
+
     /// <summary>The gradient in front of it, from its input and the gradient behind it.</summary>
     static abstract TLanes Gradient<TLanes>(TLanes value, TLanes gradient)
         where TLanes : struct, IFloatLanes<TLanes>;
@@ -15,6 +19,9 @@ internal readonly struct Nothing : IFollower
 {
     public static TLanes Output<TLanes>(TLanes value)
         where TLanes : struct, IFloatLanes<TLanes> => value;
+
+    public static TLanes Passing<TLanes>(TLanes value, TLanes passing, TLanes other)
+        where TLanes : struct, IFloatLanes<TLanes> => passing;
 
     public static TLanes Gradient<TLanes>(TLanes value, TLanes gradient)
         where TLanes : struct, IFloatLanes<TLanes> => gradient;
@@ -26,9 +33,12 @@ internal readonly struct Rectifier : IFollower
     public static TLanes Output<TLanes>(TLanes value)
         where TLanes : struct, IFloatLanes<TLanes> => Gradient(value, value);
 
-    public static TLanes Gradient<TLanes>(TLanes value, TLanes gradient)
+    public static TLanes Passing<TLanes>(TLanes value, TLanes passing, TLanes other)
         where TLanes : struct, IFloatLanes<TLanes> =>
-        TLanes.Select(TLanes.GreaterOrNaN(value, TLanes.Fill(0)), gradient, TLanes.Fill(0));
+        TLanes.Select(TLanes.GreaterOrNaN(value, TLanes.Fill(0)), passing, other);
+
+    public static TLanes Gradient<TLanes>(TLanes value, TLanes gradient)
+        where TLanes : struct, IFloatLanes<TLanes> => Passing(value, gradient, TLanes.Fill(0));
 }
 
 /// <summary>Σx and Σx².</summary>

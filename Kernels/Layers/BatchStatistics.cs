@@ -19,49 +19,43 @@ internal static unsafe class BatchStatistics
         }
         else
         {
-            Given(call, table);
+            OfRun(call, table);
         }
 
-        var channels = (int)x.size(1);
-        var factors = scale is null ? null : TensorMemory.Pointer<float>(scale);
-        var shifts = shift is null ? null : TensorMemory.Pointer<float>(shift);
-        for (var c = 0; c < channels; c++)
-        {
-            table.Factor[c] = factors is null ? table.Scatter[c] : table.Scatter[c] * factors[c];
-            table.Shift[c] = (shifts is null ? 0 : shifts[c]) - (table.Rest[c] * table.Factor[c]);
-        }
+        Weigh(scale is null ? null : TensorMemory.Pointer<float>(scale), shift is null ? null : TensorMemory.Pointer<float>(shift), table);
     }
 
     /// <summary>
     /// Mean and biased variance of the batch, as Σx/n and Σx²/n − μ²: in doubles the difference keeps the digits of a float32
-    /// variance as long as the mean is less than some 10⁴ standard deviations.
+    /// variance as long as the mean is less than some 10⁴ standard deviations. The running ones take their part of both.
     /// </summary>
-    private static void OfBatch(Tensor x, BatchNormCall call, in ChannelTable table)
+    /// <param name="both">This rank's C sums of x, then C of x², in doubles; all ranks' afterwards, where they are joined.</param>
+    /// <param name="count">n, of all ranks where they are joined.</param>
+    /// <param name="call">Whose statistics: the batch's.</param>
+    /// <param name="table">Mean and scatter are written.</param>
+    public static void OfSums(Tensor both, double count, BatchNormCall call, in ChannelTable table)
     {
-        var order = ChannelOrder.Of(x);
-        var memory = ChannelOrder.Memory(x);
-        using var both = empty([2 * order.Channels], dtype: ScalarType.Float64);
-        var sums = TensorMemory.Pointer<double>(both);
-        ChannelSums.Run<Moments>(order, memory, memory, table, sums);
         if (call.Synchronised)
         {
             call.Step.Collective.AllReduceSum(both);
         }
 
-        var count = call.Count(x.shape);
+        var channels = table.Channels;
+        var sums = TensorMemory.Pointer<double>(both);
         var nextMean = TensorMemory.Pointer<float>(call.NextMean!);
         var nextVariance = TensorMemory.Pointer<float>(call.NextVariance!);
-        for (var c = 0; c < order.Channels; c++)
+        for (var c = 0; c < channels; c++)
         {
             var mean = sums[c] / count;
-            var variance = Math.Max(0, (sums[order.Channels + c] / count) - (mean * mean));
+            var variance = Math.Max(0, (sums[channels + c] / count) - (mean * mean));
             Set(c, mean, variance, call, table);
             Remember(ref nextMean[c], mean, call.Momentum);
             Remember(ref nextVariance[c], variance, call.Momentum);
         }
     }
 
-    private static void Given(BatchNormCall call, in ChannelTable table)
+    /// <summary>The running mean and variance.</summary>
+    public static void OfRun(BatchNormCall call, in ChannelTable table)
     {
         var means = TensorMemory.Span<float>(call.Mean);
         var variances = TensorMemory.Span<float>(call.Variance);
@@ -69,6 +63,28 @@ internal static unsafe class BatchStatistics
         {
             Set(c, means[c], variances[c], call, table);
         }
+    }
+
+    /// <summary>The numbers that an element is multiplied by and shifted by, once mean and scatter are there.</summary>
+    /// <param name="scale">C numbers, or null for 1.</param>
+    /// <param name="shift">C numbers, or null for 0.</param>
+    /// <param name="table">Factor and shift are written.</param>
+    public static void Weigh(float* scale, float* shift, in ChannelTable table)
+    {
+        for (var c = 0; c < table.Channels; c++)
+        {
+            table.Factor[c] = scale is null ? table.Scatter[c] : table.Scatter[c] * scale[c];
+            table.Shift[c] = (shift is null ? 0 : shift[c]) - (table.Rest[c] * table.Factor[c]);
+        }
+    }
+
+    private static void OfBatch(Tensor x, BatchNormCall call, in ChannelTable table)
+    {
+        var order = ChannelOrder.Of(x);
+        var memory = ChannelOrder.Memory(x);
+        using var both = empty([2 * order.Channels], dtype: ScalarType.Float64);
+        ChannelSums.Run<Moments>(order, memory, memory, table, TensorMemory.Pointer<double>(both));
+        OfSums(both, call.Count(x.shape), call, table);
     }
 
     private static void Set(int channel, double mean, double variance, BatchNormCall call, in ChannelTable table)

@@ -9,6 +9,9 @@ internal readonly unsafe ref struct ChannelTable(float* memory, int channels)
     /// <summary>Rows of C numbers that the memory has room for.</summary>
     public const int Rows = 7;
 
+    /// <summary>C.</summary>
+    public int Channels => channels;
+
     public float* Mean => memory;
 
     public float* Factor => memory + channels;

@@ -26,6 +26,11 @@ let private lenet =
     dense 84 relu
     dense 10"
 
+let private normalised =
+    lenet
+        .Replace("pad=same relu", "pad=same; batchnorm relu")
+        .Replace("conv 16 5x5 relu", "conv 16 5x5; batchnorm relu")
+
 let private networkWith (kernels: LayerKernels) (plan: NetworkPlan) =
     let allocate (tensors: NamedTensor seq) : Tensor seq =
         [| for tensor in tensors -> torch.zeros (Array.ofSeq tensor.Shape, dtype = Nullable torch.float32) |]
@@ -57,9 +62,11 @@ let private computed kernels plan =
     (y * (scores y).``to`` torch.float32).sum().backward()
     network.Step.ThrowIfFailed()
 
-    values (y.``to`` torch.float64),
-    [| for g in tensors.Gradients do
-           yield! values (g.``to`` torch.float64) |]
+    let all (tensors: Tensor seq) =
+        [| for tensor in tensors do
+               yield! values (tensor.``to`` torch.float64) |]
+
+    all [ y ], all tensors.Gradients, all tensors.NextBuffers
 
 let private apart (actual: float[]) (expected: float[]) =
     let norm numbers =
@@ -78,6 +85,13 @@ let private networks =
       "a block used twice", "input 12x12x2; repeat 2 { conv 3 3x3 pad=same relu }; flatten; dense 5"
       "a branch",
       "input 12x12x3; conv 4 3x3 pad=same relu as a; conv 4 3x3 pad=same relu; add a here; conv 4 3x3 relu; flatten; dense 5"
+      "LeNet-5 with batch norm behind its convolutions", normalised
+      "batch norm behind ReLU, pooling and a dense layer",
+      "input 12x12x2; conv 4 3x3 relu; batchnorm; maxpool 2x2; batchnorm momentum=0.5; flatten; dense 7; batchnorm relu; dense 3"
+      "batch norm without scale, without shift, and frozen",
+      "input 12x12x2; conv 4 3x3; batchnorm scale=no; conv 5 3x3; batchnorm relu shift=no; conv 3 3x3; batchnorm frozen; flatten; dense 7"
+      "a block with batch norm used twice",
+      "input 12x12x2; repeat 2 { conv 3 3x3 pad=same; batchnorm relu }; flatten; dense 5"
       "dropout between", "input 12x12x2; conv 4 3x3 relu; dropout 0.5; conv 3 3x3 relu; flatten; dense 5" ]
 
 [<Tests>]
@@ -85,6 +99,10 @@ let tests =
     testList
         "Dsl.LaneRuns"
         [ test "LeNet-5 is one run" { Expect.equal (runs lenet) [ "conv1", "dense3" ] "from image to logits" }
+
+          test "LeNet-5 with batch norm is one run" {
+              Expect.equal (runs normalised) [ "conv1", "dense3" ] "from image to logits"
+          }
 
           for why, body, expected in
               [ "another activation",
@@ -107,6 +125,7 @@ let tests =
               [ "groups", "input 8x8x4; conv 4 3x3 groups=2 relu; flatten; dense 2"
                 "many filters", "input 8x8x3; conv 16 3x3 relu; maxpool 2x2; flatten; dense 2"
                 "images whose numbers 32 bits do not count", "input 4096x4096x3; conv 2 3x3 pad=same relu; maxpool 2x2"
+                "batch norm alone", "input 8x8x1; batchnorm relu; maxpool 2x2"
                 "dense layers alone", "input 8x8x1; flatten; dense 20 relu; dense 2"
                 "one side", "input 20x2; conv 4 3 relu; flatten; dense 2" ] do
               test $"there is none of {why}" { Expect.isEmpty (runs body) body }
@@ -116,8 +135,19 @@ let tests =
                   scope (fun () ->
                       let plan = planOf body
                       Expect.isNonEmpty (LaneRuns.ofPlan plan) "there is a run"
-                      let output, gradients = computed LayerKernels.Lanes plan
-                      let expected, expectedGradients = computed LayerKernels.Library plan
-                      Expect.isLessThan (apart output expected) 1e-6 "outputs"
-                      Expect.isLessThan (apart gradients expectedGradients) 2e-6 "gradients")
+                      let output, gradients, statistics = computed LayerKernels.Lanes plan
+
+                      let expected, expectedGradients, expectedStatistics =
+                          computed LayerKernels.Library plan
+
+                      // Behind a normalisation no sum is exact.
+                      let isNormalised =
+                          plan.Buffers |> Seq.exists (fun buffer -> buffer.Name.EndsWith "/mean")
+
+                      let rounding = if isNormalised then 1e-5 else 1e-6
+                      Expect.isLessThan (apart output expected) rounding "outputs"
+                      Expect.isLessThan (apart gradients expectedGradients) (2.0 * rounding) "gradients"
+
+                      if isNormalised then
+                          Expect.isLessThan (apart statistics expectedStatistics) 1e-6 "running statistics")
               } ]

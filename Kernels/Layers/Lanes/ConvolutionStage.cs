@@ -14,18 +14,18 @@ internal sealed unsafe class ConvolutionStage<T> : LaneStage
     private const int Run = 16;
     private readonly LaneWeight kernel;
     private readonly LaneWeight? bias;
-    private readonly ConvolutionEnding ending;
+    private readonly StageEnding ending;
     private readonly LaneLayout input;
     private readonly LaneLayout output;
     private readonly LaneLayout spread;
     private readonly ConvolutionTables tables;
     private readonly OffsetTable outputs;
     private readonly int filters;
+    private readonly int outputPitch;
     private readonly LaneMemory packed;
     private readonly LaneMemory packedBackward;
     private readonly LaneMemory spreadGradient;
     private readonly LaneMemory kernelSums;
-    private readonly Func<int, int, int, int> backwardPlace;
     private readonly LaneMemory biasSums;
 
     /// <param name="geometry">The window.</param>
@@ -35,12 +35,12 @@ internal sealed unsafe class ConvolutionStage<T> : LaneStage
     /// <param name="input">Its layout.</param>
     /// <param name="output">Its layout, pooled if the ending pools.</param>
     public ConvolutionStage(
-        ConvolutionGeometry geometry, LaneWeight kernel, LaneWeight? bias, ConvolutionEnding ending, LaneLayout input, LaneLayout output)
+        ConvolutionGeometry geometry, LaneWeight kernel, LaneWeight? bias, StageEnding ending, LaneLayout input, LaneLayout output)
     {
         (this.kernel, this.bias, this.ending, this.input, this.output) = (kernel, bias, ending, input, output);
-        filters = output.Channels;
+        (filters, outputPitch) = (output.Channels, output.ChannelPitch);
         var sums = geometry.OutputOf(new Axes(input.Height, input.Width));
-        spread = SpreadLayout(geometry, input, sums, filters);
+        spread = ConvolutionTables.SpreadLayout(geometry, input, sums, filters);
         var pixels = ending.Pools() ? ConvolutionTables.Windows(sums.Height, sums.Width) : ConvolutionTables.Rows(sums.Height, sums.Width);
         tables = new ConvolutionTables(geometry, input, spread, filters, [.. pixels]);
         outputs = new OffsetTable([.. ConvolutionTables.Rows(output.Height, output.Width).Select(at => output.OffsetOf(at.Height, at.Width))]);
@@ -49,11 +49,9 @@ internal sealed unsafe class ConvolutionStage<T> : LaneStage
         spreadGradient = new LaneMemory(spread.BlockSize);
         kernelSums = new LaneMemory((long)spread.Channels * SumPitch);
         biasSums = new LaneMemory((long)filters * LaneLayout.Samples);
-        var area = TapCount / input.Channels;
-        backwardPlace = (channel, tap, _) => (tap / area * TapCount) + (channel * area) + (tap % area);
     }
 
-    public override int WinnersSize => ending.Pools() ? output.Features * LaneLayout.Samples : 0;
+    public override int KeptSize => ending.Pools() ? output.Features * LaneLayout.Samples : 0;
 
     private int TapCount => tables.Taps.Count;
 
@@ -61,82 +59,34 @@ internal sealed unsafe class ConvolutionStage<T> : LaneStage
 
     public override void Forward(in StagePass pass)
     {
-        var biases = bias is null ? null : bias.Pointer;
-        Pack(kernel.Pointer, filters, TapCount, packed.Pointer, static (filter, tap, taps) => (filter * taps) + tap);
+        BeginForward();
         for (var block = 0; block < pass.Blocks; block++)
         {
-            ForwardBlock(
-                biases, pass.Input + ((long)block * input.BlockSize), pass.Output + ((long)block * output.BlockSize),
-                pass.Winners + ((long)block * WinnersSize));
+            ForwardBlock(pass, block);
         }
     }
 
     public override void Backward(in StagePass pass)
     {
-        kernelSums.Clear(kernelSums.Length);
-        biasSums.Clear(biasSums.Length);
-        if (pass.InputGradient is not null) PackBackward();
+        BeginBackward(pass);
         for (var block = 0; block < pass.Blocks; block++)
         {
-            var gradient = pass.OutputGradient + ((long)block * output.Features * LaneLayout.Samples);
-            Spread(gradient, pass.Output + ((long)block * output.BlockSize), pass.Winners + ((long)block * WinnersSize));
-            if (kernel.Gradient is not null) AddKernelSums(pass.Input + ((long)block * input.BlockSize));
-            if (pass.InputGradient is not null)
-            {
-                InputGradient(pass.InputGradient + ((long)block * input.Features * LaneLayout.Samples));
-            }
+            BackwardBlock(pass, block, pass.OutputGradient + ((long)block * output.Features * LaneLayout.Samples));
         }
 
-        AddGradients();
+        EndBackward();
     }
 
-    public override void Dispose()
+    /// <summary>Comes before the blocks of a forward pass.</summary>
+    public void BeginForward() =>
+        PackedWeights.Write(kernel.Pointer, filters, TapCount, stretches: 1, stretchPitch: 0, TapCount, packed.Pointer);
+
+    public void ForwardBlock(in StagePass pass, int block)
     {
-        tables.Dispose();
-        outputs.Dispose();
-        packed.Dispose();
-        packedBackward.Dispose();
-        spreadGradient.Dispose();
-        kernelSums.Dispose();
-        biasSums.Dispose();
-    }
-
-    /// <summary>
-    /// The output's gradient as its own convolution reads it backward: strides apart, and with as many zeros around it as
-    /// the input's outermost pixels look beyond it.
-    /// </summary>
-    private static LaneLayout SpreadLayout(ConvolutionGeometry geometry, LaneLayout input, Axes sums, int filters)
-    {
-        var (height, before, after) = Side(geometry.Kernel.Height, geometry.Dilation.Height, geometry.Stride.Height, geometry.Before.Height, input.Height, sums.Height);
-        var (width, left, right) = Side(geometry.Kernel.Width, geometry.Dilation.Width, geometry.Stride.Width, geometry.Before.Width, input.Width, sums.Width);
-        return new LaneLayout(Tile.RoundUp(filters, Tile.Rows), height, width, new Halo(before, left, after, right));
-
-        static (int Side, int Before, int After) Side(int kernel, int dilation, int stride, int padding, int input, int output)
-        {
-            var side = ((output - 1) * stride) + 1;
-            return (side, Math.Max(0, ((kernel - 1) * dilation) - padding), Math.Max(0, padding + input - side));
-        }
-    }
-
-    /// <summary>Weights as <see cref="CorrelationTile"/> reads them: [rows / 6][taps][6], zeros in place of missing rows.</summary>
-    private static void Pack(float* weights, int rows, int taps, float* packed, Func<int, int, int, int> place)
-    {
-        for (var row = 0; row < rows; row++)
-        {
-            var column = packed + ((long)row / Tile.Rows * Tile.Rows * taps) + (row % Tile.Rows);
-            for (var tap = 0; tap < taps; tap++)
-            {
-                column[(long)tap * Tile.Rows] = weights[place(row, tap, taps)];
-            }
-        }
-    }
-
-    /// <summary>The rows are input channels, the taps run over all filters.</summary>
-    private void PackBackward() =>
-        Pack(kernel.Pointer, input.Channels, tables.BackwardTaps.Count, packedBackward.Pointer, backwardPlace);
-
-    private void ForwardBlock(float* biases, float* from, float* to, float* winners)
-    {
+        var biases = bias is null ? null : bias.Pointer;
+        var from = pass.Input + ((long)block * input.BlockSize);
+        var to = pass.Output + ((long)block * output.BlockSize);
+        var winners = pass.Kept + ((long)block * KeptSize);
         var count = tables.Inputs.Count;
         for (var run = 0; run < count; run += Run * Tile.Columns)
         {
@@ -151,6 +101,70 @@ internal sealed unsafe class ConvolutionStage<T> : LaneStage
         }
     }
 
+    /// <summary>Comes before the blocks of a backward pass.</summary>
+    public void BeginBackward(in StagePass pass)
+    {
+        kernelSums.Clear(kernelSums.Length);
+        biasSums.Clear(biasSums.Length);
+        if (pass.InputGradient is not null) PackBackward();
+    }
+
+    /// <param name="pass">The pass.</param>
+    /// <param name="block">Its block.</param>
+    /// <param name="gradient">The block's output's.</param>
+    public void BackwardBlock(in StagePass pass, int block, float* gradient)
+    {
+        Spread(gradient, pass.Output + ((long)block * output.BlockSize), pass.Kept + ((long)block * KeptSize));
+        if (kernel.Gradient is not null) AddKernelSums(pass.Input + ((long)block * input.BlockSize));
+        if (pass.InputGradient is not null)
+        {
+            InputGradient(pass.InputGradient + ((long)block * input.Features * LaneLayout.Samples));
+        }
+    }
+
+    /// <summary>Adds the blocks' sums to the weights' gradients.</summary>
+    public void EndBackward()
+    {
+        if (kernel.Gradient is not null)
+        {
+            var to = kernel.GradientPointer;
+            for (var filter = 0; filter < filters; filter++)
+            {
+                for (var tap = 0; tap < TapCount; tap++)
+                {
+                    *to++ += Pointwise.Sum<T>(kernelSums.Pointer + ((long)filter * SumPitch) + (tap * LaneLayout.Samples));
+                }
+            }
+        }
+
+        if (bias?.Gradient is not null)
+        {
+            var to = bias.GradientPointer;
+            for (var filter = 0; filter < filters; filter++)
+            {
+                to[filter] += Pointwise.Sum<T>(biasSums.Pointer + (filter * LaneLayout.Samples));
+            }
+        }
+    }
+
+    public override void Dispose()
+    {
+        tables.Dispose();
+        outputs.Dispose();
+        packed.Dispose();
+        packedBackward.Dispose();
+        spreadGradient.Dispose();
+        kernelSums.Dispose();
+        biasSums.Dispose();
+    }
+
+    /// <summary>The rows are input channels, the taps run over all filters.</summary>
+    private void PackBackward()
+    {
+        var area = TapCount / input.Channels;
+        PackedWeights.Write(kernel.Pointer, input.Channels, area, filters, TapCount, area, packedBackward.Pointer);
+    }
+
     private void ForwardTile(float* biases, float* from, float* to, float* winners, int filter, int position)
     {
         var result = stackalloc float[Tile.Size];
@@ -160,7 +174,7 @@ internal sealed unsafe class ConvolutionStage<T> : LaneStage
         {
             var pixels = result + (row * Tile.Columns * LaneLayout.Samples);
             var added = biases is null ? 0 : biases[filter + row];
-            var channel = to + ((long)(filter + row) * output.ChannelPitch);
+            var channel = to + ((long)(filter + row) * outputPitch);
             if (ending.Pools())
             {
                 var window = position / Tile.Columns;
@@ -214,7 +228,7 @@ internal sealed unsafe class ConvolutionStage<T> : LaneStage
                 }
                 else
                 {
-                    var value = values + ((long)filter * output.ChannelPitch) + outputs.Pointer[i];
+                    var value = values + ((long)filter * outputPitch) + outputs.Pointer[i];
                     SpreadOne(gradient + place, value, to + tables.Gradients.Pointer[i], sum);
                 }
             }
@@ -267,30 +281,6 @@ internal sealed unsafe class ConvolutionStage<T> : LaneStage
                     var place = (((long)(channel + row) * positions.Count) + position) * LaneLayout.Samples;
                     new ReadOnlySpan<float>(result + (row * Tile.Columns * LaneLayout.Samples), length).CopyTo(new Span<float>(to + place, length));
                 }
-            }
-        }
-    }
-
-    private void AddGradients()
-    {
-        if (kernel.Gradient is not null)
-        {
-            var to = kernel.GradientPointer;
-            for (var filter = 0; filter < filters; filter++)
-            {
-                for (var tap = 0; tap < TapCount; tap++)
-                {
-                    *to++ += Pointwise.Sum<T>(kernelSums.Pointer + ((long)filter * SumPitch) + (tap * LaneLayout.Samples));
-                }
-            }
-        }
-
-        if (bias?.Gradient is not null)
-        {
-            var to = bias.GradientPointer;
-            for (var filter = 0; filter < filters; filter++)
-            {
-                to[filter] += Pointwise.Sum<T>(biasSums.Pointer + (filter * LaneLayout.Samples));
             }
         }
     }

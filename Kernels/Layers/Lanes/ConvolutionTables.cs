@@ -58,6 +58,23 @@ internal sealed class ConvolutionTables : IDisposable
         let x = tap.Width * geometry.Dilation.Width * LaneLayout.Samples
         select (channel * layout.ChannelPitch) + (direction * (y + x));
 
+    /// <summary>
+    /// The output's gradient as its own convolution reads it backward: strides apart, and with as many zeros around it as
+    /// the input's outermost pixels look beyond it.
+    /// </summary>
+    public static LaneLayout SpreadLayout(ConvolutionGeometry geometry, LaneLayout input, Axes sums, int filters)
+    {
+        var (height, before, after) = Side(geometry.Kernel.Height, geometry.Dilation.Height, geometry.Stride.Height, geometry.Before.Height, input.Height, sums.Height);
+        var (width, left, right) = Side(geometry.Kernel.Width, geometry.Dilation.Width, geometry.Stride.Width, geometry.Before.Width, input.Width, sums.Width);
+        return new LaneLayout(Tile.RoundUp(filters, Tile.Rows), height, width, new Halo(before, left, after, right));
+
+        static (int Side, int Before, int After) Side(int kernel, int dilation, int stride, int padding, int input, int output)
+        {
+            var side = ((output - 1) * stride) + 1;
+            return (side, Math.Max(0, ((kernel - 1) * dilation) - padding), Math.Max(0, padding + input - side));
+        }
+    }
+
     public void Dispose()
     {
         Inputs.Dispose();

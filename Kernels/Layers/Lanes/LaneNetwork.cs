@@ -5,8 +5,8 @@ using static TorchSharp.torch.autograd;
 namespace CnnCluster.Kernels.Layers.Lanes;
 
 /// <summary>
-/// Layers in a row, as one step of a network on the CPU: convolutions with bias, ReLU and 2×2 max-pooling, dense layers with
-/// bias and ReLU, computed 16 samples at a time (docs/adr/0009).
+/// Layers in a row, as one step of a network on the CPU: convolutions with bias and batch normalisations, with ReLU and 2×2
+/// max-pooling behind them, and dense layers with bias and ReLU, computed 16 samples at a time (docs/adr/0009).
 /// </summary>
 /// <remarks>
 /// Float32. Backward adds to the weights' gradients where they lie, and not through autograd, once for each forward pass;
@@ -43,7 +43,8 @@ public sealed class LaneNetwork : IDisposable
 
     /// <summary>The output of samples: (N, O, H, W), H and W 1 behind a dense layer.</summary>
     /// <param name="samples">(N, C, H, W) or anything of as many elements; N may be 0.</param>
-    /// <param name="step">Keeps what goes wrong in the backward pass.</param>
+    /// <param name="step">Joins the ranks' statistics, and keeps what goes wrong in the backward pass.</param>
+    /// <exception cref="CollectiveException">A peer is gone or late.</exception>
     /// <exception cref="ArgumentException">The samples are of another size, or no float32 numbers on the CPU.</exception>
     public Tensor Run(Tensor samples, StepContext step)
     {
@@ -57,7 +58,7 @@ public sealed class LaneNetwork : IDisposable
 
         return is_grad_enabled() && (trained is not null || samples.requires_grad)
             ? LaneFunction.Of(this, samples, trained, step)
-            : Forward(samples, out _, keep: false);
+            : Forward(samples, step, out _, keep: false);
     }
 
     public void Dispose()
@@ -71,17 +72,17 @@ public sealed class LaneNetwork : IDisposable
     }
 
     /// <param name="samples">N samples.</param>
-    /// <param name="values">What the backward pass reads, if it is kept and there are samples.</param>
+    /// <param name="step">Joins the ranks.</param>
+    /// <param name="values">What the backward pass reads, if it is kept.</param>
     /// <param name="keep">Whether there will be a backward pass.</param>
-    internal unsafe Tensor Forward(Tensor samples, out LaneValues? values, bool keep)
+    internal unsafe Tensor Forward(Tensor samples, StepContext step, out LaneValues? values, bool keep)
     {
         var count = samples.size(0);
         var output = empty([count, run.Output.Channels, run.Output.Height, run.Output.Width], dtype: ScalarType.Float32);
         values = null;
-        if (count == 0) return output;
         using var contiguous = samples.detach().contiguous();
         var used = spare.TryPop(out var found) ? found : new LaneValues();
-        run.Forward(used, TensorMemory.Pointer<float>(contiguous), count, TensorMemory.Pointer<float>(output));
+        run.Forward(used, step, PointerOf(contiguous), count, PointerOf(output));
         if (keep)
         {
             values = used;
@@ -96,17 +97,19 @@ public sealed class LaneNetwork : IDisposable
 
     /// <summary>Takes the values back for a later pass.</summary>
     /// <returns>The input's gradient, if it is needed.</returns>
-    internal unsafe Tensor? Backward(LaneValues values, Tensor outputGradient, bool needsInput)
+    internal unsafe Tensor? Backward(LaneValues values, StepContext step, Tensor outputGradient, bool needsInput)
     {
         using var contiguous = outputGradient.contiguous();
         var gradient = needsInput
             ? empty([values.Samples, input.Channels, input.Height, input.Width], dtype: ScalarType.Float32)
             : null;
-        var to = gradient is null ? null : TensorMemory.Pointer<float>(gradient);
-        run.Backward(values, TensorMemory.Pointer<float>(contiguous), to);
+        run.Backward(values, step, PointerOf(contiguous), needsInput: needsInput, gradient is null ? null : PointerOf(gradient));
         spare.Push(values);
         return gradient;
     }
+
+    /// <summary>Where the elements begin; of none, nowhere.</summary>
+    private static unsafe float* PointerOf(Tensor tensor) => tensor.numel() == 0 ? null : TensorMemory.Pointer<float>(tensor);
 }
 
 /// <summary>A lane network as autograd sees it.</summary>
@@ -127,7 +130,7 @@ internal sealed class LaneFunction : SingleTensorFunction<LaneFunction>
     {
         var pass = (Pass)vars[2];
         ctx.save_data(Key, pass);
-        var output = pass.Network.Forward((Tensor)vars[0], out var values, keep: true);
+        var output = pass.Network.Forward((Tensor)vars[0], pass.Step, out var values, keep: true);
         pass.Values = values;
         return output;
     }
@@ -161,10 +164,9 @@ internal sealed class LaneFunction : SingleTensorFunction<LaneFunction>
 
         public Tensor? Backward(Tensor outputGradient)
         {
-            if (shape[0] == 0) return needsInput ? zeros(shape, dtype: ScalarType.Float32) : null;
             var values = Values ?? throw new InvalidOperationException("A forward pass in lanes has one backward pass.");
             Values = null;
-            return network.Backward(values, outputGradient, needsInput)?.reshape(shape);
+            return network.Backward(values, step, outputGradient, needsInput)?.reshape(shape);
         }
     }
 }

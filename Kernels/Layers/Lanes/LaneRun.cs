@@ -32,11 +32,19 @@ internal sealed unsafe class LaneRun : IDisposable
     {
         var shape = input;
         layouts.Add(LayoutFor(shape, layers[0]));
-        foreach (var (i, layer) in layers.Index())
+        for (var i = 0; i < layers.Count; i++)
         {
+            var (layer, from) = (layers[i], layouts[^1]);
+            LaneLayout? sums = null;
             shape = OutputOf(shape, layer);
+            if (IsNormalisedAt(layers, i))
+            {
+                sums = LayoutFor(shape, reader: null);
+                shape = OutputOf(shape, layers[++i]);
+            }
+
             layouts.Add(LayoutFor(shape, i + 1 < layers.Count ? layers[i + 1] : null));
-            stages.Add(StageFor(layer, layouts[i], layouts[i + 1], width ?? Widest));
+            stages.Add(StageFor(layer, layers[i], from, sums, layouts[^1], width ?? Widest));
         }
 
         Output = shape;
@@ -51,33 +59,36 @@ internal sealed unsafe class LaneRun : IDisposable
 
     public LaneShape Output { get; }
 
-    /// <summary>The layouts of the input and of each layer's output.</summary>
+    /// <summary>The layouts of the input and of each stage's output.</summary>
     public IReadOnlyList<LaneLayout> Layouts => layouts;
 
-    /// <summary>Computes the output of samples (N, C, H, W), N at least 1.</summary>
+    /// <summary>Computes the output of samples (N, C, H, W); without any, what they have to do with other ranks' is still done.</summary>
     /// <param name="memory">Keeps what <see cref="Backward"/> needs.</param>
+    /// <param name="step">Joins the ranks.</param>
     /// <param name="samples">N×C×H×W numbers.</param>
     /// <param name="count">N.</param>
     /// <param name="output">N samples' outputs, written.</param>
-    public void Forward(LaneValues memory, float* samples, long count, float* output)
+    public void Forward(LaneValues memory, StepContext step, float* samples, long count, float* output)
     {
         memory.Reserve(layouts, stages, count);
         LaneTransposition.FromSamples(samples, count, layouts[0], memory.Value(0));
         for (var i = 0; i < stages.Count; i++)
         {
-            stages[i].Forward(new StagePass(memory.Blocks, memory.Value(i), memory.Value(i + 1), memory.Winners(i)));
+            stages[i].Forward(new StagePass(step, memory.Samples, memory.Value(i), memory.Value(i + 1), memory.Kept(i)));
         }
 
         LaneTransposition.ToSamples(memory.Value(stages.Count), layouts[^1], count, output);
     }
 
-    /// <summary>Adds to the weights' gradients, and writes the input's unless it is null.</summary>
+    /// <summary>Adds to the weights' gradients, and writes the input's where it is needed.</summary>
     /// <param name="memory">What the forward pass left.</param>
+    /// <param name="step">Joins the ranks.</param>
     /// <param name="outputGradient">Of N outputs.</param>
-    /// <param name="inputGradient">N×C×H×W numbers, written; or null.</param>
-    public void Backward(LaneValues memory, float* outputGradient, float* inputGradient)
+    /// <param name="needsInput">Whether the input's gradient is.</param>
+    /// <param name="inputGradient">N×C×H×W numbers, written.</param>
+    public void Backward(LaneValues memory, StepContext step, float* outputGradient, bool needsInput, float* inputGradient)
     {
-        for (var i = inputGradient is null ? 1 : 0; i < layouts.Count; i++)
+        for (var i = needsInput ? 0 : 1; i < layouts.Count; i++)
         {
             gradients[i] = LaneMemory.AtLeast(gradients[i], (long)memory.Blocks * gradientLayouts[i].BlockSize);
         }
@@ -86,14 +97,14 @@ internal sealed unsafe class LaneRun : IDisposable
         LaneTransposition.FromSamples(outputGradient, memory.Samples, gradientLayouts[last], gradients[last]!.Pointer);
         for (var i = last - 1; i >= 0; i--)
         {
-            stages[i].Backward(new StagePass(memory.Blocks, memory.Value(i), memory.Value(i + 1), memory.Winners(i))
+            stages[i].Backward(new StagePass(step, memory.Samples, memory.Value(i), memory.Value(i + 1), memory.Kept(i))
             {
                 OutputGradient = gradients[i + 1]!.Pointer,
-                InputGradient = i > 0 || inputGradient is not null ? gradients[i]!.Pointer : null,
+                InputGradient = i > 0 || needsInput ? gradients[i]!.Pointer : null,
             });
         }
 
-        if (inputGradient is not null)
+        if (needsInput)
         {
             LaneTransposition.ToSamples(gradients[0]!.Pointer, gradientLayouts[0], memory.Samples, inputGradient);
         }
@@ -115,11 +126,11 @@ internal sealed unsafe class LaneRun : IDisposable
             case LaneLayer.Convolution convolution:
                 var sums = convolution.Geometry.OutputOf(new Axes(input.Height, input.Width));
                 var filters = (int)convolution.Kernel.Value.size(0);
-                return convolution.Ending.Pools()
-                    ? new LaneShape(filters, sums.Height / 2, sums.Width / 2)
-                    : new LaneShape(filters, sums.Height, sums.Width);
+                return convolution.Ending.OutputOf(new LaneShape(filters, sums.Height, sums.Width));
             case LaneLayer.Dense dense:
                 return new LaneShape((int)dense.Kernel.Value.size(0), 1, 1);
+            case LaneLayer.Normalisation normalisation:
+                return normalisation.Ending.OutputOf(input);
             default:
                 throw new ArgumentOutOfRangeException(nameof(layer), layer, "No such layer.");
         }
@@ -129,19 +140,33 @@ internal sealed unsafe class LaneRun : IDisposable
     private static LaneLayout LayoutFor(LaneShape shape, LaneLayer? reader) => new(
         shape.Channels, shape.Height, shape.Width, reader is LaneLayer.Convolution convolution ? convolution.Geometry.Halo : default);
 
-    private static LaneStage StageFor(LaneLayer layer, LaneLayout input, LaneLayout output, RegisterWidth width) => width switch
-    {
-        RegisterWidth.Bits512 => StageFor<Lanes512>(layer, input, output),
-        RegisterWidth.Bits256 => StageFor<Lanes256>(layer, input, output),
-        RegisterWidth.Bits128 => StageFor<Lanes128>(layer, input, output),
-        _ => throw new ArgumentOutOfRangeException(nameof(width), width, "No such registers."),
-    };
+    /// <summary>Whether a layer is a convolution whose sums a normalisation reads at once: both are one stage.</summary>
+    private static bool IsNormalisedAt(IReadOnlyList<LaneLayer> layers, int i) =>
+        layers[i] is LaneLayer.Convolution { Ending: StageEnding.Linear } && i + 1 < layers.Count && layers[i + 1] is LaneLayer.Normalisation;
 
-    private static LaneStage StageFor<T>(LaneLayer layer, LaneLayout input, LaneLayout output)
-        where T : unmanaged, ILanes<T> => layer switch
+    /// <param name="first">The stage's layer, or the first of two.</param>
+    /// <param name="last">The same, or the second.</param>
+    /// <param name="input">The stage's input.</param>
+    /// <param name="between">What is between two; null of one.</param>
+    /// <param name="output">The stage's output.</param>
+    /// <param name="width">Of the registers.</param>
+    private static LaneStage StageFor(
+        LaneLayer first, LaneLayer last, LaneLayout input, LaneLayout? between, LaneLayout output, RegisterWidth width) => width switch
         {
-            LaneLayer.Convolution c => new ConvolutionStage<T>(c.Geometry, c.Kernel, c.Bias, c.Ending, input, output),
-            LaneLayer.Dense d => new DenseStage<T>(d.Kernel, d.Bias, d.Relu, input, output),
-            _ => throw new ArgumentOutOfRangeException(nameof(layer), layer, "No such layer."),
+            RegisterWidth.Bits512 => StageFor<Lanes512, Lanes16>(first, last, input, between, output),
+            RegisterWidth.Bits256 => StageFor<Lanes256, Lanes8>(first, last, input, between, output),
+            RegisterWidth.Bits128 => StageFor<Lanes128, Lanes4>(first, last, input, between, output),
+            _ => throw new ArgumentOutOfRangeException(nameof(width), width, "No such registers."),
+        };
+
+    private static LaneStage StageFor<T, TFloats>(LaneLayer first, LaneLayer last, LaneLayout input, LaneLayout? between, LaneLayout output)
+        where T : unmanaged, ILanes<T>
+        where TFloats : struct, IFloatLanes<TFloats> => (first, last) switch
+        {
+            (LaneLayer.Convolution c, LaneLayer.Normalisation n) when between is not null => new NormalisedConvolutionStage<T, TFloats>(c, n, input, between, output),
+            (LaneLayer.Convolution c, _) => new ConvolutionStage<T>(c.Geometry, c.Kernel, c.Bias, c.Ending, input, output),
+            (LaneLayer.Dense d, _) => new DenseStage<T>(d.Kernel, d.Bias, d.Relu, input, output),
+            (LaneLayer.Normalisation n, _) => new NormalisationStage<TFloats>(n, input, output),
+            _ => throw new ArgumentOutOfRangeException(nameof(first), first, "No such layer."),
         };
 }

@@ -4,14 +4,22 @@ namespace CnnCluster.Kernels.Layers.Lanes;
 /// <remarks>
 /// Values lie as their layouts say. Gradients have no halo: [C][H][W][16] a block. A gradient that nobody needs is null.
 /// </remarks>
-internal readonly unsafe ref struct StagePass(int blocks, float* input, float* output, float* winners)
+internal readonly unsafe ref struct StagePass(StepContext step, long samples, float* input, float* output, float* kept)
 {
-    public readonly int Blocks = blocks;
+    public readonly StepContext Step = step;
+
+    /// <summary>N; may be 0.</summary>
+    public readonly long Samples = samples;
     public readonly float* Input = input;
     public readonly float* Output = output;
 
-    /// <summary>What the stage's forward pass leaves for its backward pass, <see cref="LaneStage.WinnersSize"/> a block.</summary>
-    public readonly float* Winners = winners;
+    /// <summary>
+    /// What the stage's forward pass leaves for its backward pass: <see cref="LaneStage.PassSize"/>, and
+    /// <see cref="LaneStage.KeptSize"/> a block.
+    /// </summary>
+    public readonly float* Kept = kept;
+
+    public int Blocks => LaneLayout.BlocksOf(Samples);
 
     /// <summary>Read, and changed, by the backward pass.</summary>
     public float* OutputGradient { get; init; }
@@ -24,7 +32,10 @@ internal readonly unsafe ref struct StagePass(int blocks, float* input, float* o
 internal abstract class LaneStage : IDisposable
 {
     /// <summary>Floats that a block's forward pass leaves for the backward pass besides its output.</summary>
-    public virtual int WinnersSize => 0;
+    public virtual int KeptSize => 0;
+
+    /// <summary>Floats that a forward pass leaves for the backward pass besides those of its blocks.</summary>
+    public virtual int PassSize => 0;
 
     public abstract void Forward(in StagePass pass);
 

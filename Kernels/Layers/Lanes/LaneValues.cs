@@ -4,7 +4,7 @@ namespace CnnCluster.Kernels.Layers.Lanes;
 internal sealed unsafe class LaneValues : IDisposable
 {
     private LaneMemory?[] values = [];
-    private LaneMemory?[] winners = [];
+    private LaneMemory?[] kept = [];
 
     public long Samples { get; private set; }
 
@@ -12,7 +12,7 @@ internal sealed unsafe class LaneValues : IDisposable
 
     public float* Value(int i) => values[i]!.Pointer;
 
-    public float* Winners(int i) => winners[i]!.Pointer;
+    public float* Kept(int i) => kept[i]!.Pointer;
 
     /// <summary>Sees to memory for so many samples; halos are zeros, whatever is left of earlier passes elsewhere.</summary>
     public void Reserve(IReadOnlyList<LaneLayout> layouts, IReadOnlyList<LaneStage> stages, long samples)
@@ -21,7 +21,7 @@ internal sealed unsafe class LaneValues : IDisposable
         if (values.Length == 0)
         {
             values = new LaneMemory?[layouts.Count];
-            winners = new LaneMemory?[stages.Count];
+            kept = new LaneMemory?[stages.Count];
         }
 
         for (var i = 0; i < layouts.Count; i++)
@@ -31,13 +31,13 @@ internal sealed unsafe class LaneValues : IDisposable
 
         for (var i = 0; i < stages.Count; i++)
         {
-            winners[i] = LaneMemory.AtLeast(winners[i], (long)Blocks * stages[i].WinnersSize);
+            kept[i] = LaneMemory.AtLeast(kept[i], stages[i].PassSize + ((long)Blocks * stages[i].KeptSize));
         }
     }
 
     public void Dispose()
     {
-        foreach (var memory in values.Concat(winners))
+        foreach (var memory in values.Concat(kept))
         {
             memory?.Dispose();
         }

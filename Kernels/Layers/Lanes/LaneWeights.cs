@@ -13,3 +13,8 @@ public sealed record LaneWeight(Tensor Value, Tensor? Gradient)
 
     private static unsafe float* Of(Tensor tensor) => TensorMemory.Pointer<float>(tensor);
 }
+
+/// <summary>The running statistics of a batch normalisation: contiguous float32 tensors on the CPU.</summary>
+/// <param name="Mean">(C).</param>
+/// <param name="Variance">(C).</param>
+public sealed record LaneStatistics(Tensor Mean, Tensor Variance);

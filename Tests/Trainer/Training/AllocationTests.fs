@@ -94,7 +94,7 @@ let private bytesByHand () =
                    geometry,
                    laneWeight [| 4L; 1L; 5L; 5L |],
                    laneWeight [| 4L |],
-                   ConvolutionEnding.Relu
+                   StageEnding.Relu
                )
                :> LaneLayer
                LaneLayer.Dense(laneWeight [| 10L; 576L |], laneWeight [| 10L |], false) |]

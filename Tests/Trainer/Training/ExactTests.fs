@@ -26,6 +26,7 @@ let private lanes settings =
 
 let private cases =
     [ "LeNet-5, in lanes", lanes (exact 4)
+      "LeNet-5 with batch norm, in lanes", (lanes (exact 5)).Replace("5x5 relu", "5x5\n    batchnorm relu")
       "dropout, five shards", small "    dropout 0.3" (common + exact 5)
       "batch norm and dropout", small batchNormAndDropout (common + exact 4)
       "batch norm and dropout in float64", small batchNormAndDropout (common + "    precision float64\n" + exact 5)

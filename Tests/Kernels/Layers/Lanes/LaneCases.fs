@@ -15,14 +15,14 @@ let widths = [ RegisterWidth.Bits128; RegisterWidth.Bits256; RegisterWidth.Bits5
 
 /// A layer as both sides need it.
 type Layer =
-    | Conv of filters: int * ConvolutionGeometry * ConvolutionEnding * bias: bool
+    | Conv of filters: int * ConvolutionGeometry * StageEnding * bias: bool
     | Dense of units: int * relu: bool * bias: bool
 
 let private rectifies ending =
-    ending = ConvolutionEnding.Relu || ending = ConvolutionEnding.ReluMaxPool
+    ending = StageEnding.Relu || ending = StageEnding.ReluMaxPool
 
 let private pools ending =
-    ending = ConvolutionEnding.MaxPool || ending = ConvolutionEnding.ReluMaxPool
+    ending = StageEnding.MaxPool || ending = StageEnding.ReluMaxPool
 
 /// Multiples of 1/8: sums of products are exact in float32 too, so that ReLU and pooling decide as in float64, and there
 /// are ties to decide.
@@ -170,7 +170,7 @@ let geometry kernel stride dilation before after =
     let axes (height: int, width: int) = Axes(height, width)
     ConvolutionGeometry(axes kernel, axes stride, axes dilation, axes before, axes after)
 
-let private endings = Enum.GetValues<ConvolutionEnding>()
+let private endings = Enum.GetValues<StageEnding>()
 
 /// A convolution that fits, from one number.
 let drawn seed =
@@ -205,5 +205,5 @@ let drawn seed =
     | 0 -> layers
     | 1 -> layers @ [ Dense(1 + below 30, below 2 = 0, below 4 > 0) ]
     | _ ->
-        Conv(1 + below 7, geometry (3, 3) (1, 1) (1, 1) (1, 1) (1, 1), ConvolutionEnding.Relu, true)
+        Conv(1 + below 7, geometry (3, 3) (1, 1) (1, 1) (1, 1) (1, 1), StageEnding.Relu, true)
         :: layers

@@ -9,8 +9,8 @@ open CnnCluster.Tests.Dsl.LayerCases
 open CnnCluster.Tests.Kernels.Layers.Lanes.LaneCases
 
 let private lenet =
-    [ Conv(6, geometry (5, 5) (1, 1) (1, 1) (2, 2) (2, 2), ConvolutionEnding.ReluMaxPool, true)
-      Conv(16, geometry (5, 5) (1, 1) (1, 1) (0, 0) (0, 0), ConvolutionEnding.ReluMaxPool, true)
+    [ Conv(6, geometry (5, 5) (1, 1) (1, 1) (2, 2) (2, 2), StageEnding.ReluMaxPool, true)
+      Conv(16, geometry (5, 5) (1, 1) (1, 1) (0, 0) (0, 0), StageEnding.ReluMaxPool, true)
       Dense(120, true, true)
       Dense(84, true, true)
       Dense(10, false, true) ]
