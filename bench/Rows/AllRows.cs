@@ -17,6 +17,7 @@ internal static class AllRows
         TrainingRows.Steps("lenet-32", "LeNet-5, training, batch 32", "lenet5", 32, colour: false, LeNet),
         TrainingRows.Steps("lenet-256", "LeNet-5, training, batch 256", "lenet5", 256, colour: false, LeNet),
         TrainingRows.Exact("exact-512", "LeNet-5, training, batch 512, exact shards=8", "lenet5", 512, shards: 8, [new(Row.Inexact, 0.87, "must")]),
+        TrainingRows.Exact("exact-bn-512", "LeNet-5 with batch norm, training, batch 512, exact shards=8", "lenet5-bn", 512, shards: 8, [new(Row.Inexact, 0.85, "must")]),
         TrainingRows.Pair("pair-threads", "LeNet-5, training, batch 512 shared by two threads", "lenet5", 512, Means.Threads, Pair),
         TrainingRows.Pair("pair-processes", "LeNet-5, training, batch 512 shared by two processes", "lenet5", 512, Means.SharedMemory, Pair),
         TrainingRows.Epoch("epoch", "LeNet-5, an epoch of 60,000 and validation of 10,000, batch 64", "lenet5", 64, LeNet),
