@@ -149,7 +149,7 @@ internal sealed class Succession(WorkerIdentity identity, List<WorkerEffect> eff
         {
             if (now - said > Repeat) Ask();
         }
-        else if (!declines && !abstains && !IsWaiting && IsOrphan(Silence + Lead()) && now >= nextTry)
+        else if (!declines && !abstains && !IsToWait && IsOrphan(Silence + Lead()) && now >= nextTry)
         {
             Stand(isProbe: true);
         }
@@ -164,6 +164,9 @@ internal sealed class Succession(WorkerIdentity identity, List<WorkerEffect> eff
 
     /// <summary>It has given its vote, and whoever has it is to have the time to do something with it.</summary>
     private bool IsWaiting => IsFenced && now - promised < Claiming;
+
+    /// <summary>Behind a promise too, which many have given at once, they stand by their ranks: else each would vote for itself.</summary>
+    private bool IsToWait => IsFenced && now - promised < Claiming + Lead();
 
     /// <summary>One that leads no more counts as silent for as long as the first to stand waits.</summary>
     private bool IsOrphan(TimeSpan patience) =>
