@@ -115,7 +115,7 @@ let private bytesByHand () =
             use slice = torch.NewDisposeScope()
             let logits = (network.Run(pixels.reshape shape, context)).flatten 1L
             let logs = torch.nn.functional.log_softmax (logits, 1L)
-            let values = -(logs.gather(1L, labels.unsqueeze 1L).squeeze 1L)
+            let values = torch.nn.functional.nll_loss (logs, labels, reduction = torch.nn.Reduction.None)
             let total = values.sum () / Scalars.Of(float batch)
             total.backward ()
             use gradless = torch.no_grad ()
