@@ -18,10 +18,10 @@ type Layer =
     | Conv of filters: int * ConvolutionGeometry * StageEnding * bias: bool
     | Dense of units: int * relu: bool * bias: bool
 
-let private rectifies ending =
+let rectifies ending =
     ending = StageEnding.Relu || ending = StageEnding.ReluMaxPool
 
-let private pools ending =
+let pools ending =
     ending = StageEnding.MaxPool || ending = StageEnding.ReluMaxPool
 
 /// Multiples of 1/8: sums of products are exact in float32 too, so that ReLU and pooling decide as in float64, and there
