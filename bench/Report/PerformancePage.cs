@@ -15,6 +15,7 @@ public static class PerformancePage
     public static IReadOnlyList<Part> Parts { get; } =
     [
         new("figures", "docs/performance.json"),
+        new("figures of a wider machine", "docs/performance-wider.json"),
         new("figures on one core", "docs/performance-one-core.json"),
     ];
 
