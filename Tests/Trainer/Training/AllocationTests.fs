@@ -90,12 +90,7 @@ let private bytesByHand () =
     use network =
         new LaneNetwork(
             LaneShape(1, 28, 28),
-            [| LaneLayer.Convolution(
-                   geometry,
-                   laneWeight [| 4L; 1L; 5L; 5L |],
-                   laneWeight [| 4L |],
-                   StageEnding.Relu
-               )
+            [| LaneLayer.Convolution(geometry, laneWeight [| 4L; 1L; 5L; 5L |], laneWeight [| 4L |], StageEnding.Relu)
                :> LaneLayer
                LaneLayer.Dense(laneWeight [| 10L; 576L |], laneWeight [| 10L |], false) |]
         )
@@ -115,7 +110,10 @@ let private bytesByHand () =
             use slice = torch.NewDisposeScope()
             let logits = (network.Run(pixels.reshape shape, context)).flatten 1L
             let logs = torch.nn.functional.log_softmax (logits, 1L)
-            let values = torch.nn.functional.nll_loss (logs, labels, reduction = torch.nn.Reduction.None)
+
+            let values =
+                torch.nn.functional.nll_loss (logs, labels, reduction = torch.nn.Reduction.None)
+
             let total = values.sum () / Scalars.Of(float batch)
             total.backward ()
             use gradless = torch.no_grad ()
