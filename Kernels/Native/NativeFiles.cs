@@ -23,13 +23,17 @@ internal static class NativeFiles
 
     /// <summary>
     /// Lets the runtime find them beside this assembly where it does not by itself: it knows the native folders of the program that
-    /// it started alone.
+    /// it started alone. libtorch is loaded at once: by its name alone, another one that the system has would be found first.
     /// </summary>
     public static void ServeForeignHosts()
     {
         var context = AssemblyLoadContext.GetLoadContext(typeof(NativeFiles).Assembly);
         if (context is null || Own.Length == 0 || Own == Program) return;
         context.ResolvingUnmanagedDll += static (_, name) => Find(FileName(name)) is { } path ? NativeLibrary.Load(path) : 0;
+        foreach (var library in (string[])["torch_cpu", "LibTorchSharp"])
+        {
+            if (Find(FileName(library)) is { } path) _ = NativeLibrary.TryLoad(path, out _);
+        }
     }
 
     /// <summary>As a package's build output has it, and as a published program may.</summary>

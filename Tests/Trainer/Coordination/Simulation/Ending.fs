@@ -115,9 +115,17 @@ type Ending(run: Run, course: Undisturbed.Course, actors: Actors) =
     let checkFailed (outcome: RunOutcome) =
         let isHomeTouched = List.exists (snd >> isOfHome) schedule.Faults
 
+        // While a fault lasts, all that stand may be out of reach of the home.
+        let isOutOfReach =
+            outcome.Message.Contains "could not be saved" && endOf outcome <= lastFault
+
         if
             schedule.Faults.IsEmpty
-            || not (isExcused outcome.Message || (schedule.AreRemote && isHomeTouched))
+            || not (
+                isExcused outcome.Message
+                || isOutOfReach
+                || (schedule.AreRemote && isHomeTouched)
+            )
         then
             fail $"the run ends: {outcome.Reason} {outcome.Message}"
 
