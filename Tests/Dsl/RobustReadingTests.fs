@@ -26,7 +26,7 @@ let private mebibyte first piece last =
     first + repeated count piece + last
 
 /// The processor's time, which other programs lengthen little; the least of three, since the first one compiles. What is
-/// not linear takes minutes for a mebibyte.
+/// quadratic takes far longer for a mebibyte.
 let private secondsToRead text =
     use self = Process.GetCurrentProcess()
 
