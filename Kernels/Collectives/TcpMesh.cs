@@ -11,7 +11,6 @@ namespace CnnCluster.Kernels.Collectives;
 /// </remarks>
 public sealed class TcpMesh : IDisposable
 {
-    private const int Backlog = 512;
     private readonly TcpListener listener;
     private readonly IConnectionSecurity security;
     private readonly CancellationTokenSource closing = new();
@@ -23,7 +22,7 @@ public sealed class TcpMesh : IDisposable
         this.security = security;
         this.host = host;
         listener = new TcpListener(address, 0);
-        listener.Start(Backlog);
+        listener.Start();
         Port = ((IPEndPoint)listener.LocalEndpoint).Port;
         var guarded = new GuardedListener(listener, security, "a worker's data plane", refused) { LooksAgain = true };
         _ = Task.Run(() => guarded.RunAsync(formings.GreetAsync, closing.Token));

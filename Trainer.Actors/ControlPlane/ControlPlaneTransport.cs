@@ -21,9 +21,6 @@ public sealed class ControlPlaneTransport : Transport, IDisposable
     /// <summary>Bytes. States and gradients travel elsewhere.</summary>
     public const int LongestMessage = 128_000;
 
-    /// <summary>Connections that the operating system has made and this process has not taken yet.</summary>
-    private const int Backlog = 512;
-
     /// <summary>For a connection to be made; shorter than Akka's own patience, so that none is left to nobody.</summary>
     private static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(10);
 
@@ -47,7 +44,7 @@ public sealed class ControlPlaneTransport : Transport, IDisposable
     /// <exception cref="SocketException">The port is taken, or the address not this machine's.</exception>
     public override Task<(Address, TaskCompletionSource<IAssociationEventListener>)> Listen()
     {
-        listener.Start(Backlog);
+        listener.Start();
         own = AddressOf(Scheme, System.Name, setup.Network.Host, ((IPEndPoint)listener.LocalEndpoint).Port);
         accepting = Task.Run(AcceptAsync);
         return Task.FromResult((own, associations));
