@@ -71,8 +71,11 @@ internal sealed class MeshSeats(Rank own, int world)
     }
 
     /// <summary>The connections in rank order; call when all are made.</summary>
-    public TcpPeer?[] Peers(TimeSpan patience) =>
-        [.. seats.Select((seat, rank) => seat is null ? null : new TcpPeer(new Rank(rank), seat, patience))];
+    public TcpPeer?[] Peers(TimeSpan patience)
+    {
+        var pump = new TcpPump(world);
+        return [.. seats.Select((seat, rank) => seat is null ? null : new TcpPeer(new Rank(rank), seat, patience, pump))];
+    }
 
     public void CloseAll()
     {

@@ -3,8 +3,9 @@ using System.Net.Sockets;
 namespace CnnCluster.Kernels.Collectives;
 
 /// <summary>
-/// One peer's connection. Short messages are sent at once, header and all in one write; long ones by a thread of the
-/// connection's own, from where they lie, so that two ranks that send to each other never wait for each other.
+/// One peer's connection. Short messages are sent at once, header and all in one write; long ones from where they lie while
+/// the rank waits for something, or, through a stream that encrypts, by a thread of the connection's own: two ranks that send
+/// to each other never wait for each other.
 /// </summary>
 internal sealed class TcpPeer : PeerLink
 {
@@ -13,6 +14,7 @@ internal sealed class TcpPeer : PeerLink
 
     private readonly Socket socket;
     private readonly Stream stream;
+    private readonly TcpPump? pump;
     private readonly TcpOutbox outbox;
     private readonly byte[] sending = new byte[MessageHeader.Size + SentAtOnce];
     private readonly byte[] receiving = new byte[MessageHeader.Size + SentAtOnce];
@@ -22,12 +24,14 @@ internal sealed class TcpPeer : PeerLink
     /// <param name="rank">The other rank.</param>
     /// <param name="seat">The connection with it, which this peer takes over.</param>
     /// <param name="patience">How long one message may be waited for.</param>
-    public TcpPeer(Rank rank, MeshSeat seat, TimeSpan patience)
+    /// <param name="ownPump">This rank's.</param>
+    public TcpPeer(Rank rank, MeshSeat seat, TimeSpan patience, TcpPump ownPump)
         : base(rank, patience)
     {
         (socket, stream) = (seat.Socket, seat.Stream);
         stream.ReadTimeout = stream.WriteTimeout = (int)patience.TotalMilliseconds;
-        outbox = new TcpOutbox(stream, $"to rank {rank}");
+        pump = stream is SocketStream ? ownPump : null;
+        outbox = pump is null ? new ThreadOutbox(stream, $"to rank {rank}") : new PumpedOutbox(socket, pump);
     }
 
     /// <summary>Ends the other side's <see cref="AwaitWake"/>, where both send nothing else.</summary>
@@ -140,7 +144,7 @@ internal sealed class TcpPeer : PeerLink
     {
         // What follows is asked for together with the header where it is short: a call less.
         var early = due.Length <= SentAtOnce ? due.Length : 0;
-        var count = stream.ReadAtLeast(receiving.AsSpan(0, MessageHeader.Size + early), MessageHeader.Size, throwOnEndOfStream: false);
+        var count = ReadAtLeast(receiving.AsSpan(0, MessageHeader.Size + early), MessageHeader.Size);
         if (count < MessageHeader.Size) throw new IOException("it closed its connection");
         var came = MessageHeader.ReadFrom(receiving);
         if (came != due) throw Mismatch(came, due);
@@ -151,6 +155,9 @@ internal sealed class TcpPeer : PeerLink
 
     private void ReadRest(Span<byte> rest)
     {
-        if (stream.ReadAtLeast(rest, rest.Length, throwOnEndOfStream: false) < rest.Length) throw new IOException("it closed its connection");
+        if (ReadAtLeast(rest, rest.Length) < rest.Length) throw new IOException("it closed its connection");
     }
+
+    private int ReadAtLeast(Span<byte> into, int least) =>
+        pump?.Receive(socket, into, least, Patience) ?? stream.ReadAtLeast(into, least, throwOnEndOfStream: false);
 }
