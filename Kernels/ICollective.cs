@@ -94,6 +94,10 @@ public interface ICollective : IBatchSum, IDisposable
     /// <returns>The handle to wait with. Until then the tensors belong to the operations.</returns>
     CollectiveWork Start(Action<ICollective> operations);
 
+    /// <summary>The same for operations that are started again and again, which leaves nothing for the garbage collector.</summary>
+    /// <exception cref="InvalidOperationException">They were started and have not ended.</exception>
+    void Start(CollectiveWork work);
+
     /// <summary>Makes the operation in progress and every later one fail with this reason, started ones included.</summary>
     void Abort(string reason);
 }

@@ -68,15 +68,15 @@ public abstract partial class Collective
     {
         Span<int> own = [leaves.From, leaves.To, totalLeaves];
         Span<int> all = stackalloc int[DealWords * WorldSize.Value];
-        AllGather(own, [.. WorldSize.Ranks.Select(static _ => DealWords)], all);
-        var ranges = new LeafRange[WorldSize.Value];
-        var totals = new int[WorldSize.Value];
-        for (var rank = 0; rank < ranges.Length; rank++)
+        AllGather(own, dealWords, all);
+        var isKnown = true;
+        for (var rank = 0; rank < dealt.Length; rank++)
         {
             var told = all.Slice(DealWords * rank, DealWords);
-            (ranges[rank], totals[rank]) = (new LeafRange(told[0], told[1]), told[2]);
+            (dealt[rank], totals[rank]) = (new LeafRange(told[0], told[1]), told[2]);
+            isKnown &= deal.Ranges[rank] == dealt[rank] && deal.Leaves == totals[rank];
         }
 
-        if (!deal.Ranges.SequenceEqual(ranges) || totals.Any(count => count != deal.Leaves)) deal = LeafDeal.Of(ranges, totals);
+        if (!isKnown) deal = LeafDeal.Of([.. dealt], totals);
     }
 }

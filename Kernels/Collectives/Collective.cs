@@ -18,6 +18,9 @@ public abstract partial class Collective : ICollective
     private readonly WorkQueue queue;
     private readonly object gate = new();
     private readonly RoundedSum rounded = new();
+    private readonly int[] dealWords;
+    private readonly LeafRange[] dealt;
+    private readonly int[] totals;
     private LeafDeal deal;
     private bool isOperating;
     private volatile CollectiveException? failure;
@@ -28,6 +31,9 @@ public abstract partial class Collective : ICollective
         WorldSize = world;
         queue = new WorkQueue(this);
         OneEach = deal = LeafDeal.OneEach(world);
+        dealWords = [.. Enumerable.Repeat(DealWords, world.Value)];
+        dealt = new LeafRange[world.Value];
+        totals = new int[world.Value];
     }
 
     public Rank Rank { get; }
@@ -98,7 +104,14 @@ public abstract partial class Collective : ICollective
     public void Adopt(FlatBuffer buffer) =>
         Run(buffer, static (c, b) => c.Adopt(b.Memory, b.Whole.numel() * b.Whole.ElementSize));
 
-    public CollectiveWork Start(Action<ICollective> operations) => queue.Add(operations);
+    public CollectiveWork Start(Action<ICollective> operations)
+    {
+        var work = new CollectiveWork(operations);
+        queue.Add(work);
+        return work;
+    }
+
+    public void Start(CollectiveWork work) => queue.Add(work);
 
     public void Abort(string reason)
     {
@@ -145,7 +158,7 @@ public abstract partial class Collective : ICollective
     /// <summary>The sum of what all ranks round to 16 bits.</summary>
     internal virtual void ReduceRounded(Span<float> values, ErrorFeedback feedback)
     {
-        var lengths = WorldSize.Ranks.Select(rank => Chunks.Of(rank.Value, WorldSize.Value, feedback.Length).Length).ToArray();
+        var lengths = rounded.Chunks(WorldSize.Value, feedback.Length);
         var own = lengths[Rank.Value];
         var whole = rounded.Whole(values.Length);
         var parts = rounded.Parts(WorldSize.Value, own);
@@ -188,7 +201,7 @@ public abstract partial class Collective : ICollective
         }
     }
 
-    private void Queue<TState>(TState state, Action<Collective, TState> operation) => queue.Add(_ => Guard(state, operation)).Wait();
+    private void Queue<TState>(TState state, Action<Collective, TState> operation) => Start(_ => Guard(state, operation)).Wait();
 
     private void Guard<TState>(TState state, Action<Collective, TState> operation)
     {

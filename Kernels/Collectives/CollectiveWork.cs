@@ -2,17 +2,15 @@ using System.Runtime.ExceptionServices;
 
 namespace CnnCluster.Kernels.Collectives;
 
-/// <summary>Operations that were started: they run behind those started before them.</summary>
-public sealed class CollectiveWork
+/// <summary>Operations that are started, once or again and again: they run behind those started before them.</summary>
+/// <param name="operations">Calls operations of the collective that it is given; the same ones on every rank.</param>
+public sealed class CollectiveWork(Action<ICollective> operations)
 {
-    private readonly Action<ICollective> operations;
     private readonly object gate = new();
     private ExceptionDispatchInfo? failure;
-    private bool isDone;
+    private bool isDone = true;
 
-    internal CollectiveWork(Action<ICollective> operations) => this.operations = operations;
-
-    /// <summary>Whether they have ended, well or not.</summary>
+    /// <summary>Whether they have ended, well or not, or were not started yet.</summary>
     public bool IsDone
     {
         get
@@ -38,6 +36,17 @@ public sealed class CollectiveWork
 
         failure?.Throw();
         return true;
+    }
+
+    /// <exception cref="InvalidOperationException">They were started and have not ended.</exception>
+    internal void Begin()
+    {
+        lock (gate)
+        {
+            if (!isDone) throw new InvalidOperationException("These operations were started and have not ended.");
+            isDone = false;
+            failure = null;
+        }
     }
 
     /// <summary>Runs them; whatever they throw waits for <see cref="Wait()"/>.</summary>

@@ -18,6 +18,10 @@ public sealed class HierarchicalCollective : Collective
     private readonly int host;
     private readonly NativeScratch sums = new();
     private readonly NativeScratch gathered = new();
+    private readonly HostDeal oneEach;
+    private readonly int[] equalLengths;
+    private readonly int[] lengthsOfHosts;
+    private readonly int[] lengthsWithin;
     private HostDeal hostDeal;
     private bool isBetween;
 
@@ -44,7 +48,10 @@ public sealed class HierarchicalCollective : Collective
             throw new ArgumentException($"The first rank of each of {hosts.Length} hosts, and no other, is a leader, in the hosts' order.", nameof(leaders));
         }
 
-        hostDeal = new HostDeal(OneEach, hosts, host);
+        oneEach = hostDeal = new HostDeal(OneEach, hosts, host);
+        equalLengths = new int[WorldSize.Value];
+        lengthsOfHosts = new int[hosts.Length];
+        lengthsWithin = new int[hosts[host].Count];
     }
 
     public override bool SpansHosts => hosts.Length > 1;
@@ -58,17 +65,17 @@ public sealed class HierarchicalCollective : Collective
 
     internal override void Reduce<T>(LeafDeal leaves, Span<T> rows, Span<T> result, Reduction reduction)
     {
-        if (!ReferenceEquals(hostDeal.Deal, leaves)) hostDeal = new HostDeal(leaves, hosts, host);
-        var own = Room<T>(sums, hostDeal.Within.Count * result.Length);
+        var deal = DealOf(leaves);
+        var own = Room<T>(sums, deal.Within.Count * result.Length);
         var first = 0;
-        foreach (var (node, deal) in hostDeal.Within.Index())
+        for (var node = 0; node < deal.Within.Count; node++)
         {
-            var count = deal.Rows[local.Rank.Value];
-            local.Reduce(deal, rows.Slice(first, count * result.Length), own.Slice(node * result.Length, result.Length), reduction);
+            var count = deal.Within[node].Rows[local.Rank.Value];
+            local.Reduce(deal.Within[node], rows.Slice(first, count * result.Length), own.Slice(node * result.Length, result.Length), reduction);
             first += count * result.Length;
         }
 
-        if (EnterBetween()) leaders!.Reduce(hostDeal.Between, own, result, reduction);
+        if (EnterBetween()) leaders!.Reduce(deal.Between, own, result, reduction);
         LeaveBetween();
         local.Broadcast(result, Leader);
     }
@@ -93,7 +100,8 @@ public sealed class HierarchicalCollective : Collective
     internal override void Deliver<T>(Span<T> buffer, Span<T> parts)
     {
         var whole = Room<T>(gathered, checked(buffer.Length * WorldSize.Value));
-        AllGather(buffer, [.. Enumerable.Repeat(buffer.Length, WorldSize.Value)], whole);
+        Array.Fill(equalLengths, buffer.Length);
+        AllGather(buffer, equalLengths, whole);
         var (start, length) = Chunks.Of(Rank.Value, WorldSize.Value, buffer.Length);
         for (var rank = 0; rank < WorldSize.Value; rank++)
         {
@@ -103,10 +111,22 @@ public sealed class HierarchicalCollective : Collective
 
     internal override void AllGather<T>(Span<T> part, IReadOnlyList<int> lengths, Span<T> whole)
     {
-        var ofHosts = hosts.Select(h => lengths.Skip(h.From).Take(h.Count).Sum()).ToArray();
-        var own = whole.Slice(ofHosts.Take(host).Sum(), ofHosts[host]);
-        local.AllGather(part, [.. lengths.Skip(hosts[host].From).Take(hosts[host].Count)], own);
-        if (EnterBetween()) leaders!.AllGather(own, ofHosts, whole);
+        Array.Clear(lengthsOfHosts);
+        var before = 0;
+        for (var h = 0; h < hosts.Length; h++)
+        {
+            for (var rank = hosts[h].From; rank < hosts[h].To; rank++)
+            {
+                lengthsOfHosts[h] += lengths[rank];
+                if (h == host) lengthsWithin[rank - hosts[h].From] = lengths[rank];
+            }
+
+            if (h < host) before += lengthsOfHosts[h];
+        }
+
+        var own = whole.Slice(before, lengthsOfHosts[host]);
+        local.AllGather(part, lengthsWithin, own);
+        if (EnterBetween()) leaders!.AllGather(own, lengthsOfHosts, whole);
         LeaveBetween();
         local.Broadcast(whole, Leader);
     }
@@ -156,6 +176,13 @@ public sealed class HierarchicalCollective : Collective
         leaders?.Dispose();
         sums.Dispose();
         gathered.Dispose();
+    }
+
+    private HostDeal DealOf(LeafDeal leaves)
+    {
+        if (ReferenceEquals(leaves, OneEach)) return oneEach;
+        if (!ReferenceEquals(hostDeal.Deal, leaves)) hostDeal = new HostDeal(leaves, hosts, host);
+        return hostDeal;
     }
 
     private CollectiveException Known(CollectiveException failure)

@@ -10,6 +10,7 @@ internal sealed class LeafDeal
         var rows = ranges.Select(range => SumTree.Nodes(range, leaves)).ToList();
         Rows = [.. rows.Select(static r => r.Count)];
         Nodes = [.. rows.SelectMany(static r => r)];
+        MostRows = Rows.Max();
     }
 
     /// <summary>Each rank's leaves.</summary>
@@ -22,6 +23,9 @@ internal sealed class LeafDeal
 
     /// <summary>How many of them are each rank's.</summary>
     public IReadOnlyList<int> Rows { get; }
+
+    /// <summary>The most that one rank has.</summary>
+    public int MostRows { get; }
 
     /// <summary>One leaf for each rank.</summary>
     public static LeafDeal OneEach(WorldSize world) =>

@@ -8,8 +8,8 @@ internal static class LeafRows
     /// <exception cref="ArgumentException">The rows are not those of these leaves, or the result does not fit them.</exception>
     public static void Check(Tensor nodes, LeafRange leaves, int totalLeaves, Tensor result)
     {
-        var rows = SumTree.Nodes(leaves, totalLeaves).Count;
-        if (nodes.dim() != 2 || nodes.shape[0] != rows || nodes.shape[1] != result.numel())
+        var rows = SumTree.NodeCount(leaves, totalLeaves);
+        if (nodes.dim() != 2 || nodes.size(0) != rows || nodes.size(1) != result.numel())
         {
             throw new ArgumentException(
                 $"{leaves} of {totalLeaves} are {rows} rows of the result's {result.numel()} elements; this is [{string.Join(", ", nodes.shape)}].", nameof(nodes));

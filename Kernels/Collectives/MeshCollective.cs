@@ -228,7 +228,7 @@ internal sealed partial class MeshCollective : Collective
 
     /// <summary>How many elements a block has when a message holds one of every row.</summary>
     private unsafe int BlockOf<T>(LeafDeal leaves)
-        where T : unmanaged => blockBytes / sizeof(T) / leaves.Rows.Max();
+        where T : unmanaged => blockBytes / sizeof(T) / leaves.MostRows;
 
     private Span<T> ChunkOf<T>(Span<T> whole, Rank rank)
     {

@@ -7,6 +7,19 @@ internal sealed class RoundedSum : IDisposable
     private readonly NativeScratch parts = new();
     private readonly NativeScratch expanded = new();
     private nint[] rows = [];
+    private int[] chunks = [];
+
+    /// <summary>How long each rank's chunk of a buffer is, until the next call.</summary>
+    public IReadOnlyList<int> Chunks(int world, int length)
+    {
+        if (chunks.Length != world) chunks = new int[world];
+        for (var rank = 0; rank < world; rank++)
+        {
+            chunks[rank] = Collectives.Chunks.Of(rank, world, length).Length;
+        }
+
+        return chunks;
+    }
 
     /// <summary>Numbers of 16 bits for a whole buffer.</summary>
     public unsafe Span<ushort> Whole(int length) => new((void*)whole.Take(length * sizeof(ushort)), length);

@@ -46,11 +46,18 @@ public static class SumTree
     /// <returns>At most 2·log₂ <paramref name="leaves"/>, and at least one unless the range is empty.</returns>
     public static IReadOnlyList<LeafRange> Nodes(LeafRange range, int leaves)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(leaves, 1);
-        if (!range.IsWithin(leaves)) throw new ArgumentOutOfRangeException(nameof(range), $"{range.From} to {range.To}, of {leaves} leaves");
+        Check(range, leaves);
         var nodes = new List<LeafRange>();
         AddNodes(new LeafRange(0, leaves), range, nodes);
         return nodes;
+    }
+
+    /// <summary>How many <see cref="Nodes"/> there are.</summary>
+    /// <inheritdoc cref="Nodes"/>
+    internal static int NodeCount(LeafRange range, int leaves)
+    {
+        Check(range, leaves);
+        return CountNodes(new LeafRange(0, leaves), range);
     }
 
     /// <summary>
@@ -68,6 +75,20 @@ public static class SumTree
         }
 
         return steps;
+    }
+
+    private static void Check(LeafRange range, int leaves)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(leaves, 1);
+        if (!range.IsWithin(leaves)) throw new ArgumentOutOfRangeException(nameof(range), $"{range.From} to {range.To}, of {leaves} leaves");
+    }
+
+    private static int CountNodes(LeafRange tree, LeafRange range)
+    {
+        if (range.To <= tree.From || tree.To <= range.From || range.Count == 0) return 0;
+        if (range.From <= tree.From && tree.To <= range.To) return 1;
+        var middle = tree.From + FirstBranch(tree.Count);
+        return CountNodes(tree with { To = middle }, range) + CountNodes(tree with { From = middle }, range);
     }
 
     private static void AddNodes(LeafRange tree, LeafRange range, List<LeafRange> nodes)

@@ -14,12 +14,13 @@ internal sealed class WorkQueue(ICollective collective)
     /// <summary>Whether an operation may run on the caller's thread at once: nothing is before it, or it is part of what runs.</summary>
     public bool IsFree => Volatile.Read(ref unfinished) == 0 || Thread.CurrentThread == thread;
 
-    public CollectiveWork Add(Action<ICollective> operations)
+    /// <exception cref="InvalidOperationException">The work was started and has not ended.</exception>
+    public void Add(CollectiveWork work)
     {
-        var work = new CollectiveWork(operations);
         lock (gate)
         {
             ObjectDisposedException.ThrowIf(closed, collective);
+            work.Begin();
             Interlocked.Increment(ref unfinished);
             waiting.Enqueue(work);
             Monitor.Pulse(gate);
@@ -29,8 +30,6 @@ internal sealed class WorkQueue(ICollective collective)
                 thread.Start();
             }
         }
-
-        return work;
     }
 
     /// <summary>Ends the thread when everything that was started has ended; the collective has failed, so that is soon.</summary>

@@ -17,9 +17,9 @@ internal sealed class GradientReduction : IDisposable
     private readonly IReadOnlyList<GradientBucket> buckets;
     private readonly List<Tensor> stretches;
     private readonly List<ErrorFeedback> feedbacks;
-    private readonly List<CollectiveWork> started = [];
-    private readonly Action<ICollective>[] sums;
-    private readonly Action<ICollective> sumExtras;
+    private readonly CollectiveWork[] sums;
+    private readonly CollectiveWork sumExtras;
+    private int started;
 
     /// <param name="collective">Joins the workers.</param>
     /// <param name="arena">The gradients, and the extras behind them, which travel with the last bucket.</param>
@@ -30,8 +30,8 @@ internal sealed class GradientReduction : IDisposable
         (this.collective, this.arena, this.buckets) = (collective, arena, buckets);
         Marks = new GradientMarks(buckets.Select(static bucket => bucket.Mark).Where(static mark => mark != GradientBucket.AtEnd).ToHashSet(), StartUpTo);
         stretches = [.. buckets.Select(bucket => arena.Gradients.narrow(0, bucket.Start, bucket.Length).DetachFromDisposeScope())];
-        sums = [.. buckets.Select((_, bucket) => (Action<ICollective>)(peers => Sum(peers, bucket)))];
-        sumExtras = peers => peers.AllReduceSum(arena.Extras);
+        sums = [.. buckets.Select((_, bucket) => new CollectiveWork(peers => Sum(peers, bucket)))];
+        sumExtras = new CollectiveWork(peers => peers.AllReduceSum(arena.Extras));
         feedbacks = wire is { } format ? [.. buckets.Select(bucket => collective.NewFeedback(format, checked((int)bucket.Length)))] : [];
     }
 
@@ -49,7 +49,8 @@ internal sealed class GradientReduction : IDisposable
         }
 
         StartUpTo(GradientBucket.AtEnd);
-        started.Add(collective.Start(sumExtras));
+        collective.Start(sumExtras);
+        started = 0;
         Await();
     }
 
@@ -64,9 +65,10 @@ internal sealed class GradientReduction : IDisposable
     /// <summary>Starts the sums of what backward has completed when it has come to a place: the same on every worker.</summary>
     private void StartUpTo(int place)
     {
-        while (started.Count < buckets.Count && buckets[started.Count].Mark >= place)
+        while (started < buckets.Count && buckets[started].Mark >= place)
         {
-            started.Add(collective.Start(sums[started.Count]));
+            collective.Start(sums[started]);
+            started++;
         }
     }
 
@@ -80,19 +82,25 @@ internal sealed class GradientReduction : IDisposable
     private void Await()
     {
         CollectiveException? failure = null;
-        foreach (var work in started)
+        foreach (var work in sums)
         {
-            try
-            {
-                work.Wait();
-            }
-            catch (CollectiveException e)
-            {
-                failure ??= e;
-            }
+            failure ??= FailureOf(work);
         }
 
-        started.Clear();
+        failure ??= FailureOf(sumExtras);
         if (failure is not null) throw new CollectiveException(failure.Message, failure.Peer, failure);
+    }
+
+    private static CollectiveException? FailureOf(CollectiveWork work)
+    {
+        try
+        {
+            work.Wait();
+            return null;
+        }
+        catch (CollectiveException e)
+        {
+            return e;
+        }
     }
 }
