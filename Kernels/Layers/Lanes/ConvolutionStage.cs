@@ -20,10 +20,10 @@ internal sealed unsafe class ConvolutionStage<T> : LaneStage
     private readonly LaneLayout spread;
     private readonly ConvolutionTables tables;
     private readonly OffsetTable outputs;
+    private readonly OffsetTable places;
     private readonly int filters;
-    private readonly int outputPitch;
-    private readonly LaneMemory packed;
-    private readonly LaneMemory packedBackward;
+    private readonly Correlation sums;
+    private readonly Correlation inputGradient;
     private readonly LaneMemory spreadGradient;
     private readonly LaneMemory kernelSums;
     private readonly LaneMemory biasSums;
@@ -38,16 +38,18 @@ internal sealed unsafe class ConvolutionStage<T> : LaneStage
         ConvolutionGeometry geometry, LaneWeight kernel, LaneWeight? bias, StageEnding ending, LaneLayout input, LaneLayout output)
     {
         (this.kernel, this.bias, this.ending, this.input, this.output) = (kernel, bias, ending, input, output);
-        (filters, outputPitch) = (output.Channels, output.ChannelPitch);
-        var sums = geometry.OutputOf(new Axes(input.Height, input.Width));
-        spread = ConvolutionTables.SpreadLayout(geometry, input, sums, filters);
-        var pixels = ending.Pools() ? ConvolutionTables.Windows(sums.Height, sums.Width) : ConvolutionTables.Rows(sums.Height, sums.Width);
+        filters = output.Channels;
+        var sides = geometry.OutputOf(new Axes(input.Height, input.Width));
+        spread = ConvolutionTables.SpreadLayout(geometry, input, sides, filters);
+        var pixels = ending.Pools() ? ConvolutionTables.Windows(sides.Height, sides.Width) : ConvolutionTables.Rows(sides.Height, sides.Width);
         tables = new ConvolutionTables(geometry, input, spread, filters, [.. pixels]);
-        outputs = new OffsetTable([.. ConvolutionTables.Rows(output.Height, output.Width).Select(at => output.OffsetOf(at.Height, at.Width))]);
-        packed = new LaneMemory((long)Tile.RoundUp(filters, Tile.Rows) * TapCount);
-        packedBackward = new LaneMemory((long)Tile.RoundUp(input.Channels, Tile.Rows) * tables.BackwardTaps.Count);
+        List<int> each = [.. ConvolutionTables.Rows(output.Height, output.Width).Select(at => output.OffsetOf(at.Height, at.Width))];
+        outputs = new OffsetTable(each);
+        places = new OffsetTable([.. ending.Pools() ? each : PositionTiles.Filled(each)]);
+        sums = new Correlation(tables.Forward, filters, TapCount);
+        inputGradient = new Correlation(tables.Backward, input.Channels, filters * geometry.Kernel.Height * geometry.Kernel.Width);
         spreadGradient = new LaneMemory(spread.BlockSize);
-        kernelSums = new LaneMemory((long)spread.Channels * SumPitch);
+        kernelSums = new LaneMemory((long)filters * SumPitch);
         biasSums = new LaneMemory((long)filters * LaneLayout.Samples);
     }
 
@@ -55,7 +57,7 @@ internal sealed unsafe class ConvolutionStage<T> : LaneStage
 
     private int TapCount => tables.Taps.Count;
 
-    private int SumPitch => Tile.RoundUp(TapCount, Tile.Columns) * LaneLayout.Samples;
+    private int SumPitch => TapCount * LaneLayout.Samples;
 
     public override void Forward(in StagePass pass)
     {
@@ -79,26 +81,12 @@ internal sealed unsafe class ConvolutionStage<T> : LaneStage
 
     /// <summary>Comes before the blocks of a forward pass.</summary>
     public void BeginForward() =>
-        PackedWeights.Write(kernel.Pointer, filters, TapCount, stretches: 1, stretchPitch: 0, TapCount, packed.Pointer);
+        sums.Pack(kernel.Pointer, TapCount, stretches: 1, stretchPitch: 0);
 
     public void ForwardBlock(in StagePass pass, int block)
     {
-        var biases = bias is null ? null : bias.Pointer;
-        var from = pass.Input + ((long)block * input.BlockSize);
-        var to = pass.Output + ((long)block * output.BlockSize);
-        var winners = pass.Kept + ((long)block * KeptSize);
-        var count = tables.Inputs.Count;
-        for (var run = 0; run < count; run += Run * Tile.Columns)
-        {
-            var end = Math.Min(count, run + (Run * Tile.Columns));
-            for (var filter = 0; filter < filters; filter += Tile.Rows)
-            {
-                for (var position = run; position < end; position += Tile.Columns)
-                {
-                    ForwardTile(biases, from, to, winners, filter, position);
-                }
-            }
-        }
+        if (ending.Pools()) ForwardBlock<Pooled>(pass, block);
+        else ForwardBlock<Placed>(pass, block);
     }
 
     /// <summary>Comes before the blocks of a backward pass.</summary>
@@ -106,7 +94,8 @@ internal sealed unsafe class ConvolutionStage<T> : LaneStage
     {
         kernelSums.Clear(kernelSums.Length);
         biasSums.Clear(biasSums.Length);
-        if (pass.InputGradient is not null) PackBackward();
+        // The rows are input channels, the taps run over all filters.
+        if (pass.InputGradient is not null) inputGradient.Pack(kernel.Pointer, TapCount / input.Channels, filters, TapCount);
     }
 
     /// <param name="pass">The pass.</param>
@@ -151,136 +140,95 @@ internal sealed unsafe class ConvolutionStage<T> : LaneStage
     {
         tables.Dispose();
         outputs.Dispose();
-        packed.Dispose();
-        packedBackward.Dispose();
+        places.Dispose();
+        sums.Dispose();
+        inputGradient.Dispose();
         spreadGradient.Dispose();
         kernelSums.Dispose();
         biasSums.Dispose();
     }
 
-    /// <summary>The rows are input channels, the taps run over all filters.</summary>
-    private void PackBackward()
+    private void ForwardBlock<TEnding>(in StagePass pass, int block)
+        where TEnding : ITileEnding
     {
-        var area = TapCount / input.Channels;
-        PackedWeights.Write(kernel.Pointer, input.Channels, area, filters, TapCount, area, packedBackward.Pointer);
-    }
-
-    private void ForwardTile(float* biases, float* from, float* to, float* winners, int filter, int position)
-    {
-        var result = stackalloc float[Tile.Size];
-        Correlate(packed.Pointer + ((long)filter * TapCount), tables.Taps, from, tables.Inputs, position, result);
-        var rows = Math.Min(Tile.Rows, filters - filter);
-        for (var row = 0; row < rows; row++)
+        var from = pass.Input + ((long)block * input.BlockSize);
+        var target = new TileTarget
         {
-            var pixels = result + (row * Tile.Columns * LaneLayout.Samples);
-            var added = biases is null ? 0 : biases[filter + row];
-            var channel = to + ((long)(filter + row) * outputPitch);
-            if (ending.Pools())
+            Biases = bias is null ? null : bias.Pointer,
+            Relu = ending.Rectifies(),
+            Output = pass.Output + ((long)block * output.BlockSize),
+            OutputPitch = output.ChannelPitch,
+            Places = places.Pointer,
+            Winners = pass.Kept + ((long)block * KeptSize),
+            WinnersPitch = outputs.Count * LaneLayout.Samples,
+        };
+        for (var run = 0; run < sums.PositionTiles; run += Run)
+        {
+            for (var rowTile = 0; rowTile < sums.RowTiles; rowTile++)
             {
-                var window = position / Tile.Columns;
-                var winner = winners + ((((long)(filter + row) * outputs.Count) + window) * LaneLayout.Samples);
-                Pointwise.Pool<T>(pixels, added, ending.Rectifies(), channel + outputs.Pointer[window], winner);
-            }
-            else
-            {
-                Finish(pixels, added, channel, position);
+                sums.Run<T, TEnding>(from, rowTile, run, Math.Min(sums.PositionTiles, run + Run), target);
             }
         }
-    }
-
-    private void Finish(float* pixels, float added, float* channel, int position)
-    {
-        var columns = Math.Min(Tile.Columns, outputs.Count - position);
-        for (var column = 0; column < columns; column++)
-        {
-            var to = channel + outputs.Pointer[position + column];
-            for (var lane = 0; lane < LaneLayout.Samples; lane += T.Count)
-            {
-                var value = T.Add(T.Load(pixels + (column * LaneLayout.Samples) + lane), T.Create(added));
-                T.Store(ending.Rectifies() ? Pointwise.Relu(value) : value, to + lane);
-            }
-        }
-    }
-
-    /// <summary>A tile whose positions behind the last one are the last one again.</summary>
-    private static void Correlate(float* weights, OffsetTable taps, float* from, OffsetTable positions, int first, float* result)
-    {
-        var at = positions.Pointer;
-        var last = positions.Count - 1;
-        CorrelationTile.Run<T>(
-            weights, new Taps(taps.Pointer, taps.Count), from + at[first], from + at[Math.Min(first + 1, last)],
-            from + at[Math.Min(first + 2, last)], from + at[Math.Min(first + 3, last)], result);
     }
 
     /// <summary>Takes the gradient back through pooling and ReLU, and adds up the bias' gradient.</summary>
     private void Spread(float* gradient, float* values, float* winners)
     {
+        var count = outputs.Count;
         for (var filter = 0; filter < filters; filter++)
         {
+            var place = (long)filter * count * LaneLayout.Samples;
             var to = spreadGradient.Pointer + ((long)filter * spread.ChannelPitch);
             var sum = biasSums.Pointer + (filter * LaneLayout.Samples);
-            for (var i = 0; i < outputs.Count; i++)
+            if (ending.Pools())
             {
-                var place = (((long)filter * outputs.Count) + i) * LaneLayout.Samples;
-                if (ending.Pools())
-                {
-                    Pointwise.Unpool<T>(gradient + place, winners + place, to, tables.Gradients.Pointer + (i * Tile.Columns), sum);
-                }
-                else
-                {
-                    var value = values + ((long)filter * outputPitch) + outputs.Pointer[i];
-                    SpreadOne(gradient + place, value, to + tables.Gradients.Pointer[i], sum);
-                }
+                Pointwise.Unpool<T>(gradient + place, winners + place, count, to, tables.Gradients.Pointer, sum);
             }
-        }
-    }
-
-    private void SpreadOne(float* gradient, float* value, float* to, float* sum)
-    {
-        for (var lane = 0; lane < LaneLayout.Samples; lane += T.Count)
-        {
-            var g = T.Load(gradient + lane);
-            if (ending.Rectifies()) g = T.Select(Pointwise.PassesRelu(T.Load(value + lane)), g, T.Zero);
-            T.Store(g, to + lane);
-            T.Store(T.Add(T.Load(sum + lane), g), sum + lane);
+            else
+            {
+                var value = values + ((long)filter * output.ChannelPitch);
+                Pointwise.Spread<T>(gradient + place, ending.Rectifies(), value, outputs.Pointer, count, to, tables.Gradients.Pointer, sum);
+            }
         }
     }
 
     private void AddKernelSums(float* from)
     {
-        var taps = tables.Taps;
+        var (rowTiles, tapTiles) = (Tile.Cover(filters, Tile.Rows), Tile.Cover(TapCount, Tile.Columns));
         var at = new Positions(tables.Inputs.Pointer, tables.Gradients.Pointer, tables.Inputs.Count);
-        for (var filter = 0; filter < filters; filter += Tile.Rows)
+        for (var rowTile = 0; rowTile < rowTiles; rowTile++)
         {
+            var (filter, endFilter) = (Tile.Begin(rowTile, rowTiles, filters), Tile.Begin(rowTile + 1, rowTiles, filters));
             var z = spreadGradient.Pointer + ((long)filter * spread.ChannelPitch);
-            for (var tap = 0; tap < taps.Count; tap += Tile.Columns)
+            for (var tapTile = 0; tapTile < tapTiles; tapTile++)
             {
-                // Taps behind the last one are the last one again; their sums are not read.
-                var p = taps.Pointer;
-                var last = taps.Count - 1;
-                KernelGradientTile.Run<T>(
-                    z, spread.ChannelPitch, at, from + p[tap], from + p[Math.Min(tap + 1, last)], from + p[Math.Min(tap + 2, last)],
-                    from + p[Math.Min(tap + 3, last)], kernelSums.Pointer + ((long)filter * SumPitch) + (tap * LaneLayout.Samples), SumPitch);
+                var (tap, endTap) = (Tile.Begin(tapTile, tapTiles, TapCount), Tile.Begin(tapTile + 1, tapTiles, TapCount));
+                var to = kernelSums.Pointer + ((long)filter * SumPitch) + (tap * LaneLayout.Samples);
+                KernelGradientTile.Run<T>(endFilter - filter, endTap - tap, z, spread.ChannelPitch, at, TapsAt(from, tap, endTap), to, SumPitch);
             }
         }
     }
 
+    private TapQuad TapsAt(float* from, int first, int end)
+    {
+        var taps = tables.Taps.Pointer;
+        return new TapQuad(
+            from + taps[first], from + taps[Math.Min(first + 1, end - 1)], from + taps[Math.Min(first + 2, end - 1)], from + taps[Math.Min(first + 3, end - 1)]);
+    }
+
     private void InputGradient(float* to)
     {
-        var (taps, positions) = (tables.BackwardTaps, tables.BackwardPositions);
-        var result = stackalloc float[Tile.Size];
-        for (var position = 0; position < positions.Count; position += Tile.Columns)
+        var target = new TileTarget
         {
-            var columns = Math.Min(Tile.Columns, positions.Count - position);
-            for (var channel = 0; channel < input.Channels; channel += Tile.Rows)
+            Output = to,
+            OutputPitch = input.Height * input.Width * LaneLayout.Samples,
+            Places = tables.BackwardPlaces.Pointer,
+        };
+        for (var tile = 0; tile < inputGradient.PositionTiles; tile++)
+        {
+            for (var rowTile = 0; rowTile < inputGradient.RowTiles; rowTile++)
             {
-                Correlate(packedBackward.Pointer + ((long)channel * taps.Count), taps, spreadGradient.Pointer, positions, position, result);
-                for (var row = 0; row < Math.Min(Tile.Rows, input.Channels - channel); row++)
-                {
-                    var length = columns * LaneLayout.Samples;
-                    var place = (((long)(channel + row) * positions.Count) + position) * LaneLayout.Samples;
-                    new ReadOnlySpan<float>(result + (row * Tile.Columns * LaneLayout.Samples), length).CopyTo(new Span<float>(to + place, length));
-                }
+                inputGradient.Run<T, Placed>(spreadGradient.Pointer, rowTile, tile, tile + 1, target);
             }
         }
     }

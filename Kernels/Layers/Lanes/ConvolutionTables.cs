@@ -12,15 +12,27 @@ internal sealed class ConvolutionTables : IDisposable
         ConvolutionGeometry geometry, LaneLayout input, LaneLayout gradient, int filters, IReadOnlyList<Axes> outputs)
     {
         var (stride, before) = (geometry.Stride, geometry.Before);
-        int InputAt(Axes at) => input.OffsetOf((at.Height * stride.Height) - before.Height, (at.Width * stride.Width) - before.Width);
-        Inputs = new OffsetTable([.. outputs.Select(InputAt)]);
-        Gradients = new OffsetTable([.. outputs.Select(at => gradient.OffsetOf(at.Height * stride.Height, at.Width * stride.Width))]);
-        Taps = new OffsetTable([.. TapsOf(geometry, input, input.Channels, 1)]);
+        Axes InputAt(Axes at) => new((at.Height * stride.Height) - before.Height, (at.Width * stride.Width) - before.Width);
+        int GradientAt(Axes at) => gradient.OffsetOf(at.Height * stride.Height, at.Width * stride.Width);
+        var inputs = outputs.Select(InputAt).ToList();
+        Inputs = new OffsetTable([.. inputs.Select(at => input.OffsetOf(at.Height, at.Width))]);
+        Gradients = new OffsetTable([.. outputs.Select(GradientAt)]);
+        Taps = new OffsetTable([.. TapsOf(geometry, input)]);
+        Forward = new PositionTiles(
+            input,
+            input.Channels,
+            new WindowSide(geometry.Kernel.Height, geometry.Dilation.Height, input.Height, 1),
+            new WindowSide(geometry.Kernel.Width, geometry.Dilation.Width, input.Width, 1),
+            PositionTiles.Filled(inputs));
 
-        var pixels = Rows(input.Height, input.Width).ToList();
-        int GradientAt(Axes at) => gradient.OffsetOf(before.Height + at.Height, before.Width + at.Width);
-        BackwardPositions = new OffsetTable([.. pixels.Select(GradientAt)]);
-        BackwardTaps = new OffsetTable([.. TapsOf(geometry, gradient, filters, -1)]);
+        var pixels = BackwardOrder(input, stride);
+        Backward = new PositionTiles(
+            gradient,
+            filters,
+            new WindowSide(geometry.Kernel.Height, -geometry.Dilation.Height, gradient.Height, stride.Height),
+            new WindowSide(geometry.Kernel.Width, -geometry.Dilation.Width, gradient.Width, stride.Width),
+            [.. pixels.Select(at => new Axes(before.Height + at.Height, before.Width + at.Width))]);
+        BackwardPlaces = new OffsetTable([.. pixels.Select(at => ((at.Height * input.Width) + at.Width) * LaneLayout.Samples)]);
     }
 
     /// <summary>Of each output, the input under its window's first tap.</summary>
@@ -32,11 +44,14 @@ internal sealed class ConvolutionTables : IDisposable
     /// <summary>From a window's first tap to each, channel by channel.</summary>
     public OffsetTable Taps { get; }
 
-    /// <summary>Of each input pixel, the gradient of the output whose first tap it is under.</summary>
-    public OffsetTable BackwardPositions { get; }
+    /// <summary>The outputs, as windows over the input.</summary>
+    public PositionTiles Forward { get; }
 
-    /// <summary>From there to the gradients of all outputs whose windows the pixel is in, filter by filter.</summary>
-    public OffsetTable BackwardTaps { get; }
+    /// <summary>The input's pixels, as windows over the spread-out gradient.</summary>
+    public PositionTiles Backward { get; }
+
+    /// <summary>Where the gradients of the backward tiles' pixels lie in their channel, four a tile.</summary>
+    public OffsetTable BackwardPlaces { get; }
 
     /// <summary>Pixels row by row.</summary>
     public static IEnumerable<Axes> Rows(int height, int width) =>
@@ -50,14 +65,6 @@ internal sealed class ConvolutionTables : IDisposable
         from pixel in Rows(2, 2)
         select new Axes((2 * window.Height) + pixel.Height, (2 * window.Width) + pixel.Width);
 
-    /// <summary>Offsets of a kernel's elements over some channels, forward or backward.</summary>
-    public static IEnumerable<int> TapsOf(ConvolutionGeometry geometry, LaneLayout layout, int channels, int direction) =>
-        from channel in Enumerable.Range(0, channels)
-        from tap in Rows(geometry.Kernel.Height, geometry.Kernel.Width)
-        let y = tap.Height * geometry.Dilation.Height * layout.RowPitch
-        let x = tap.Width * geometry.Dilation.Width * LaneLayout.Samples
-        select (channel * layout.ChannelPitch) + (direction * (y + x));
-
     /// <summary>
     /// The output's gradient as its own convolution reads it backward: strides apart, and with as many zeros around it as
     /// the input's outermost pixels look beyond it.
@@ -66,7 +73,7 @@ internal sealed class ConvolutionTables : IDisposable
     {
         var (height, before, after) = Side(geometry.Kernel.Height, geometry.Dilation.Height, geometry.Stride.Height, geometry.Before.Height, input.Height, sums.Height);
         var (width, left, right) = Side(geometry.Kernel.Width, geometry.Dilation.Width, geometry.Stride.Width, geometry.Before.Width, input.Width, sums.Width);
-        return new LaneLayout(Tile.RoundUp(filters, Tile.Rows), height, width, new Halo(before, left, after, right));
+        return new LaneLayout(filters, height, width, new Halo(before, left, after, right));
 
         static (int Side, int Before, int After) Side(int kernel, int dilation, int stride, int padding, int input, int output)
         {
@@ -80,7 +87,35 @@ internal sealed class ConvolutionTables : IDisposable
         Inputs.Dispose();
         Gradients.Dispose();
         Taps.Dispose();
-        BackwardPositions.Dispose();
-        BackwardTaps.Dispose();
+        Forward.Dispose();
+        Backward.Dispose();
+        BackwardPlaces.Dispose();
+    }
+
+    /// <summary>Offsets of a kernel's elements over all channels.</summary>
+    private static IEnumerable<int> TapsOf(ConvolutionGeometry geometry, LaneLayout input) =>
+        from channel in Enumerable.Range(0, input.Channels)
+        from tap in Rows(geometry.Kernel.Height, geometry.Kernel.Width)
+        let y = tap.Height * geometry.Dilation.Height * input.RowPitch
+        let x = tap.Width * geometry.Dilation.Width * LaneLayout.Samples
+        select (channel * input.ChannelPitch) + y + x;
+
+    /// <summary>
+    /// The input's pixels, four of a tile after another. Those that lie alike in the strides' grid stand together, because
+    /// the same taps see an output from them, and of those neighbours, because fewer taps see one at the edge. A tile that
+    /// is not full has its last pixel several times.
+    /// </summary>
+    private static List<Axes> BackwardOrder(LaneLayout input, Axes stride)
+    {
+        var order = new List<Axes>();
+        foreach (var phase in Rows(stride.Height, stride.Width))
+        {
+            var (height, width) = (Tile.Cover(input.Height - phase.Height, stride.Height), Tile.Cover(input.Width - phase.Width, stride.Width));
+            var rest = Rows(height, width).Where(at => at.Height >= height / 2 * 2 || at.Width >= width / 2 * 2);
+            var pixels = Windows(height, width).Concat(rest).Select(at => new Axes((at.Height * stride.Height) + phase.Height, (at.Width * stride.Width) + phase.Width));
+            order.AddRange(PositionTiles.Filled([.. pixels]));
+        }
+
+        return order;
     }
 }

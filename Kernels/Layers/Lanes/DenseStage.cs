@@ -104,7 +104,7 @@ internal sealed unsafe class DenseStage<T> : LaneStage
                 for (var lane = 0; lane < LaneLayout.Samples; lane += T.Count)
                 {
                     var g = T.Load(pass.OutputGradient + place + lane);
-                    if (relu) g = T.Select(Pointwise.PassesRelu(T.Load(pass.Output + place + lane)), g, T.Zero);
+                    if (relu) g = Pointwise.ReluGradient(T.Load(pass.Output + place + lane), g);
                     T.Store(g, pass.OutputGradient + place + lane);
                     T.Store(T.Add(T.Load(sum + lane), g), sum + lane);
                 }
@@ -158,17 +158,28 @@ internal sealed unsafe class DenseStage<T> : LaneStage
     /// <summary>∂L/∂x = Wᵀ·z.</summary>
     private void InputGradient(in StagePass pass)
     {
-        var result = stackalloc float[Tile.Tall * LaneLayout.Samples];
+        const int size = Tile.Tall * LaneLayout.Samples;
+        var result = stackalloc float[Pair * size];
         var first = kernel.Pointer;
         for (var feature = 0; feature < features; feature += Tile.Tall)
         {
             var count = Math.Min(Tile.Tall, features - feature);
             var (weights, pitch) = ColumnsAt(first, feature, count);
-            for (var block = 0; block < pass.Blocks; block++)
+            for (var block = 0; block < pass.Blocks; block += Pair)
             {
-                ColumnsTile.Run<T>((float*)weights, pitch, units, pass.OutputGradient + ((long)block * OutputSize), result);
+                var z = pass.OutputGradient + ((long)block * OutputSize);
                 var to = pass.InputGradient + ((long)block * InputSize) + (feature * LaneLayout.Samples);
-                new ReadOnlySpan<float>(result, count * LaneLayout.Samples).CopyTo(new Span<float>(to, count * LaneLayout.Samples));
+                if (block + 1 < pass.Blocks)
+                {
+                    ColumnsTile.Run<T>((float*)weights, pitch, units, z, z + OutputSize, result, result + size);
+                    Copy(result + size, to + InputSize, count);
+                }
+                else
+                {
+                    ColumnsTile.Run<T>((float*)weights, pitch, units, z, result);
+                }
+
+                Copy(result, to, count);
             }
         }
     }
@@ -184,6 +195,14 @@ internal sealed unsafe class DenseStage<T> : LaneStage
         }
 
         return ((nint)tail.Pointer, Tile.Tall);
+    }
+
+    private static void Copy(float* from, float* to, int features)
+    {
+        for (var i = 0; i < features * LaneLayout.Samples; i += T.Count)
+        {
+            T.Store(T.Load(from + i), to + i);
+        }
     }
 
     private static void Add(float* from, float* to, int count)

@@ -4,7 +4,6 @@ namespace CnnCluster.Kernels.Layers.Lanes;
 /// A vector register of float32 lanes. Kernels are written once over it and compiled for each width; every operation
 /// works lane by lane and rounds once, so that a lane has the same bits in a register of any width.
 /// </summary>
-/// <remarks>A mask is a vector whose lanes are all ones or all zeros.</remarks>
 internal unsafe interface ILanes<TSelf>
     where TSelf : unmanaged, ILanes<TSelf>
 {
@@ -27,17 +26,17 @@ internal unsafe interface ILanes<TSelf>
     /// <summary>a·b + c, rounded once.</summary>
     static abstract TSelf MultiplyAdd(TSelf a, TSelf b, TSelf c);
 
-    /// <summary>A mask of a > b; no order with a NaN.</summary>
-    static abstract TSelf Greater(TSelf a, TSelf b);
+    /// <summary>The greater of both, <paramref name="b"/> of two equal ones; what it is of a NaN is the machine's.</summary>
+    static abstract TSelf Max(TSelf a, TSelf b);
 
-    static abstract TSelf Equal(TSelf a, TSelf b);
+    /// <summary>Where a = b, x; elsewhere, and where there is a NaN, y.</summary>
+    static abstract TSelf SelectEqual(TSelf a, TSelf b, TSelf x, TSelf y);
 
-    static abstract TSelf IsNaN(TSelf value);
+    /// <summary>Where a ≤ b, x; elsewhere, and where there is a NaN, y.</summary>
+    static abstract TSelf SelectLessOrEqual(TSelf a, TSelf b, TSelf x, TSelf y);
 
-    static abstract TSelf Or(TSelf a, TSelf b);
-
-    /// <summary>The mask's ones take from <paramref name="a"/>, its zeros from <paramref name="b"/>.</summary>
-    static abstract TSelf Select(TSelf mask, TSelf a, TSelf b);
+    /// <summary>Where a or b is a NaN, x; elsewhere y.</summary>
+    static abstract TSelf SelectUnordered(TSelf a, TSelf b, TSelf x, TSelf y);
 
     /// <summary>The sum of the lanes, in an order of the width's own.</summary>
     static abstract float Sum(TSelf value);

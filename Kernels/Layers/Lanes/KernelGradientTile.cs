@@ -10,46 +10,110 @@ internal readonly unsafe ref struct Positions(int* inputs, int* gradients, int c
     public readonly int Count = count;
 }
 
+/// <summary>The four taps of a tile, or fewer: where the input lies under each. Those behind the last are not read.</summary>
+internal readonly unsafe ref struct TapQuad(float* t0, float* t1, float* t2, float* t3)
+{
+    public readonly float* T0 = t0;
+    public readonly float* T1 = t1;
+    public readonly float* T2 = t2;
+    public readonly float* T3 = t3;
+
+    public TapQuad At(int lane) => new(T0 + lane, T1 + lane, T2 + lane, T3 + lane);
+}
+
 /// <summary>
-/// The gradient of a kernel, a tile at once and lane by lane: r[k][t] += Σₚ z[k][p]·x[p + t] for six output channels k
+/// The gradient of a kernel, a tile at once and lane by lane: r[k][t] += Σₚ z[k][p]·x[p + t] for up to six output channels k
 /// and four taps t. The lanes' sum is left for later, when all blocks have been added.
 /// </summary>
 internal static unsafe class KernelGradientTile
 {
-    /// <param name="z">The output's gradient at its first channel; five further channels follow.</param>
+    /// <param name="rows">Output channels.</param>
+    /// <param name="columns">Taps.</param>
+    /// <param name="z">The output's gradient at its first channel; the further ones follow.</param>
     /// <param name="zPitch">Floats from one of them to the next.</param>
     /// <param name="at">P positions.</param>
-    /// <param name="t0">The input at the first tap.</param>
-    /// <param name="t1">The second tap.</param>
-    /// <param name="t2">The third tap.</param>
-    /// <param name="t3">The fourth tap.</param>
-    /// <param name="sums">The first channel's four sums of 16 lanes, added to.</param>
+    /// <param name="taps">The input at the taps.</param>
+    /// <param name="sums">The first channel's sums of 16 lanes, a tap each, added to.</param>
     /// <param name="sumPitch">Floats from a channel's sums to the next's.</param>
     public static void Run<T>(
-        float* z, nint zPitch, Positions at, float* t0, float* t1, float* t2, float* t3, float* sums, nint sumPitch)
+        int rows, int columns, float* z, nint zPitch, Positions at, TapQuad taps, float* sums, nint sumPitch)
         where T : unmanaged, ILanes<T>
+    {
+        switch (columns)
+        {
+            case 1:
+                Run<T, One>(rows, z, zPitch, at, taps, sums, sumPitch);
+                break;
+            case 2:
+                Run<T, Two>(rows, z, zPitch, at, taps, sums, sumPitch);
+                break;
+            case 3:
+                Run<T, Three>(rows, z, zPitch, at, taps, sums, sumPitch);
+                break;
+            case 4:
+                Run<T, Four>(rows, z, zPitch, at, taps, sums, sumPitch);
+                break;
+            default:
+                throw new ArgumentOutOfRangeException(nameof(columns), columns, "No such tile.");
+        }
+    }
+
+    private static void Run<T, TColumns>(int rows, float* z, nint zPitch, Positions at, TapQuad taps, float* sums, nint sumPitch)
+        where T : unmanaged, ILanes<T>
+        where TColumns : ITileSide
     {
         for (var lane = 0; lane < LaneLayout.Samples; lane += T.Count)
         {
             if (T.ManyRegisters)
             {
-                Whole<T>(z + lane, zPitch, at, t0 + lane, t1 + lane, t2 + lane, t3 + lane, sums + lane, sumPitch);
+                Whole<T, TColumns>(rows, z + lane, zPitch, at, taps.At(lane), sums + lane, sumPitch);
                 continue;
             }
 
-            for (var row = 0; row < Tile.Rows; row += 2)
+            for (var row = 0; row < rows; row += 2)
             {
                 var part = z + lane + (row * zPitch);
                 var partSums = sums + lane + (row * sumPitch);
-                TwoRows<T>(part, zPitch, at, t0 + lane, t1 + lane, t2 + lane, t3 + lane, partSums, sumPitch);
+                if (row + 1 < rows) Sums<T, Two, TColumns>(part, zPitch, at, taps.At(lane), partSums, sumPitch);
+                else Sums<T, One, TColumns>(part, zPitch, at, taps.At(lane), partSums, sumPitch);
             }
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Whole<T>(
-        float* z, nint zPitch, Positions at, float* t0, float* t1, float* t2, float* t3, float* sums, nint sumPitch)
+    private static void Whole<T, TColumns>(int rows, float* z, nint zPitch, Positions at, TapQuad taps, float* sums, nint sumPitch)
         where T : unmanaged, ILanes<T>
+        where TColumns : ITileSide
+    {
+        switch (rows)
+        {
+            case 1:
+                Sums<T, One, TColumns>(z, zPitch, at, taps, sums, sumPitch);
+                break;
+            case 2:
+                Sums<T, Two, TColumns>(z, zPitch, at, taps, sums, sumPitch);
+                break;
+            case 3:
+                Sums<T, Three, TColumns>(z, zPitch, at, taps, sums, sumPitch);
+                break;
+            case 4:
+                Sums<T, Four, TColumns>(z, zPitch, at, taps, sums, sumPitch);
+                break;
+            case 5:
+                Sums<T, Five, TColumns>(z, zPitch, at, taps, sums, sumPitch);
+                break;
+            case 6:
+                Sums<T, Six, TColumns>(z, zPitch, at, taps, sums, sumPitch);
+                break;
+            default:
+                throw new ArgumentOutOfRangeException(nameof(rows), rows, "No such tile.");
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Sums<T, TRows, TColumns>(float* z, nint zPitch, Positions at, TapQuad taps, float* sums, nint sumPitch)
+        where T : unmanaged, ILanes<T>
+        where TRows : ITileSide
+        where TColumns : ITileSide
     {
         T a0 = T.Zero, a1 = T.Zero, a2 = T.Zero, a3 = T.Zero;
         T b0 = T.Zero, b1 = T.Zero, b2 = T.Zero, b3 = T.Zero;
@@ -57,87 +121,83 @@ internal static unsafe class KernelGradientTile
         T d0 = T.Zero, d1 = T.Zero, d2 = T.Zero, d3 = T.Zero;
         T e0 = T.Zero, e1 = T.Zero, e2 = T.Zero, e3 = T.Zero;
         T f0 = T.Zero, f1 = T.Zero, f2 = T.Zero, f3 = T.Zero;
+        float* t0 = taps.T0, t1 = taps.T1, t2 = taps.T2, t3 = taps.T3;
         float* z1 = z + (1 * zPitch), z2 = z + (2 * zPitch), z3 = z + (3 * zPitch), z4 = z + (4 * zPitch), z5 = z + (5 * zPitch);
         for (var p = 0; p < at.Count; p++)
         {
             nint offset = at.Inputs[p], place = at.Gradients[p];
-            T x0 = T.Load(t0 + offset), x1 = T.Load(t1 + offset), x2 = T.Load(t2 + offset), x3 = T.Load(t3 + offset);
-            T s = T.Load(z + place);
+            var x0 = T.Load(t0 + offset);
+            var x1 = TColumns.Count > 1 ? T.Load(t1 + offset) : T.Zero;
+            var x2 = TColumns.Count > 2 ? T.Load(t2 + offset) : T.Zero;
+            var x3 = TColumns.Count > 3 ? T.Load(t3 + offset) : T.Zero;
+            var s = T.Load(z + place);
             a0 = T.MultiplyAdd(s, x0, a0);
-            a1 = T.MultiplyAdd(s, x1, a1);
-            a2 = T.MultiplyAdd(s, x2, a2);
-            a3 = T.MultiplyAdd(s, x3, a3);
-            s = T.Load(z1 + place);
-            b0 = T.MultiplyAdd(s, x0, b0);
-            b1 = T.MultiplyAdd(s, x1, b1);
-            b2 = T.MultiplyAdd(s, x2, b2);
-            b3 = T.MultiplyAdd(s, x3, b3);
-            s = T.Load(z2 + place);
-            c0 = T.MultiplyAdd(s, x0, c0);
-            c1 = T.MultiplyAdd(s, x1, c1);
-            c2 = T.MultiplyAdd(s, x2, c2);
-            c3 = T.MultiplyAdd(s, x3, c3);
-            s = T.Load(z3 + place);
-            d0 = T.MultiplyAdd(s, x0, d0);
-            d1 = T.MultiplyAdd(s, x1, d1);
-            d2 = T.MultiplyAdd(s, x2, d2);
-            d3 = T.MultiplyAdd(s, x3, d3);
-            s = T.Load(z4 + place);
-            e0 = T.MultiplyAdd(s, x0, e0);
-            e1 = T.MultiplyAdd(s, x1, e1);
-            e2 = T.MultiplyAdd(s, x2, e2);
-            e3 = T.MultiplyAdd(s, x3, e3);
-            s = T.Load(z5 + place);
-            f0 = T.MultiplyAdd(s, x0, f0);
-            f1 = T.MultiplyAdd(s, x1, f1);
-            f2 = T.MultiplyAdd(s, x2, f2);
-            f3 = T.MultiplyAdd(s, x3, f3);
+            if (TColumns.Count > 1) a1 = T.MultiplyAdd(s, x1, a1);
+            if (TColumns.Count > 2) a2 = T.MultiplyAdd(s, x2, a2);
+            if (TColumns.Count > 3) a3 = T.MultiplyAdd(s, x3, a3);
+            if (TRows.Count > 1)
+            {
+                s = T.Load(z1 + place);
+                b0 = T.MultiplyAdd(s, x0, b0);
+                if (TColumns.Count > 1) b1 = T.MultiplyAdd(s, x1, b1);
+                if (TColumns.Count > 2) b2 = T.MultiplyAdd(s, x2, b2);
+                if (TColumns.Count > 3) b3 = T.MultiplyAdd(s, x3, b3);
+            }
+
+            if (TRows.Count > 2)
+            {
+                s = T.Load(z2 + place);
+                c0 = T.MultiplyAdd(s, x0, c0);
+                if (TColumns.Count > 1) c1 = T.MultiplyAdd(s, x1, c1);
+                if (TColumns.Count > 2) c2 = T.MultiplyAdd(s, x2, c2);
+                if (TColumns.Count > 3) c3 = T.MultiplyAdd(s, x3, c3);
+            }
+
+            if (TRows.Count > 3)
+            {
+                s = T.Load(z3 + place);
+                d0 = T.MultiplyAdd(s, x0, d0);
+                if (TColumns.Count > 1) d1 = T.MultiplyAdd(s, x1, d1);
+                if (TColumns.Count > 2) d2 = T.MultiplyAdd(s, x2, d2);
+                if (TColumns.Count > 3) d3 = T.MultiplyAdd(s, x3, d3);
+            }
+
+            if (TRows.Count > 4)
+            {
+                s = T.Load(z4 + place);
+                e0 = T.MultiplyAdd(s, x0, e0);
+                if (TColumns.Count > 1) e1 = T.MultiplyAdd(s, x1, e1);
+                if (TColumns.Count > 2) e2 = T.MultiplyAdd(s, x2, e2);
+                if (TColumns.Count > 3) e3 = T.MultiplyAdd(s, x3, e3);
+            }
+
+            if (TRows.Count > 5)
+            {
+                s = T.Load(z5 + place);
+                f0 = T.MultiplyAdd(s, x0, f0);
+                if (TColumns.Count > 1) f1 = T.MultiplyAdd(s, x1, f1);
+                if (TColumns.Count > 2) f2 = T.MultiplyAdd(s, x2, f2);
+                if (TColumns.Count > 3) f3 = T.MultiplyAdd(s, x3, f3);
+            }
         }
 
-        AddRow(a0, a1, a2, a3, sums);
-        AddRow(b0, b1, b2, b3, sums + (1 * sumPitch));
-        AddRow(c0, c1, c2, c3, sums + (2 * sumPitch));
-        AddRow(d0, d1, d2, d3, sums + (3 * sumPitch));
-        AddRow(e0, e1, e2, e3, sums + (4 * sumPitch));
-        AddRow(f0, f1, f2, f3, sums + (5 * sumPitch));
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void TwoRows<T>(
-        float* z, nint zPitch, Positions at, float* t0, float* t1, float* t2, float* t3, float* sums, nint sumPitch)
-        where T : unmanaged, ILanes<T>
-    {
-        T a0 = T.Zero, a1 = T.Zero, a2 = T.Zero, a3 = T.Zero;
-        T b0 = T.Zero, b1 = T.Zero, b2 = T.Zero, b3 = T.Zero;
-        float* z1 = z + (1 * zPitch);
-        for (var p = 0; p < at.Count; p++)
-        {
-            nint offset = at.Inputs[p], place = at.Gradients[p];
-            T x0 = T.Load(t0 + offset), x1 = T.Load(t1 + offset), x2 = T.Load(t2 + offset), x3 = T.Load(t3 + offset);
-            T s = T.Load(z + place);
-            a0 = T.MultiplyAdd(s, x0, a0);
-            a1 = T.MultiplyAdd(s, x1, a1);
-            a2 = T.MultiplyAdd(s, x2, a2);
-            a3 = T.MultiplyAdd(s, x3, a3);
-            s = T.Load(z1 + place);
-            b0 = T.MultiplyAdd(s, x0, b0);
-            b1 = T.MultiplyAdd(s, x1, b1);
-            b2 = T.MultiplyAdd(s, x2, b2);
-            b3 = T.MultiplyAdd(s, x3, b3);
-        }
-
-        AddRow(a0, a1, a2, a3, sums);
-        AddRow(b0, b1, b2, b3, sums + (1 * sumPitch));
+        AddRow<T, TColumns>(a0, a1, a2, a3, sums);
+        if (TRows.Count > 1) AddRow<T, TColumns>(b0, b1, b2, b3, sums + (1 * sumPitch));
+        if (TRows.Count > 2) AddRow<T, TColumns>(c0, c1, c2, c3, sums + (2 * sumPitch));
+        if (TRows.Count > 3) AddRow<T, TColumns>(d0, d1, d2, d3, sums + (3 * sumPitch));
+        if (TRows.Count > 4) AddRow<T, TColumns>(e0, e1, e2, e3, sums + (4 * sumPitch));
+        if (TRows.Count > 5) AddRow<T, TColumns>(f0, f1, f2, f3, sums + (5 * sumPitch));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddRow<T>(T v0, T v1, T v2, T v3, float* sums)
+    private static void AddRow<T, TColumns>(T v0, T v1, T v2, T v3, float* sums)
         where T : unmanaged, ILanes<T>
+        where TColumns : ITileSide
     {
         const int next = LaneLayout.Samples;
         T.Store(T.Add(v0, T.Load(sums)), sums);
-        T.Store(T.Add(v1, T.Load(sums + next)), sums + next);
-        T.Store(T.Add(v2, T.Load(sums + (2 * next))), sums + (2 * next));
-        T.Store(T.Add(v3, T.Load(sums + (3 * next))), sums + (3 * next));
+        if (TColumns.Count > 1) T.Store(T.Add(v1, T.Load(sums + next)), sums + next);
+        if (TColumns.Count > 2) T.Store(T.Add(v2, T.Load(sums + (2 * next))), sums + (2 * next));
+        if (TColumns.Count > 3) T.Store(T.Add(v3, T.Load(sums + (3 * next))), sums + (3 * next));
     }
 }

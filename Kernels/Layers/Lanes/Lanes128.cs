@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
 
 namespace CnnCluster.Kernels.Layers.Lanes;
 
@@ -36,20 +37,20 @@ internal readonly unsafe struct Lanes128(Vector128<float> value) : ILanes<Lanes1
         new(Vector128.FusedMultiplyAdd(a.value, b.value, c.value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Lanes128 Greater(Lanes128 a, Lanes128 b) => new(Vector128.GreaterThan(a.value, b.value));
+    public static Lanes128 Max(Lanes128 a, Lanes128 b) => new(Vector128.MaxNative(a.value, b.value));
+
+    // A comparison stands in the selection that it is for: the compiler then leaves it in a mask register, where there are any.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 SelectEqual(Lanes128 a, Lanes128 b, Lanes128 x, Lanes128 y) =>
+        new(Vector128.ConditionalSelect(Vector128.Equals(a.value, b.value), x.value, y.value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Lanes128 Equal(Lanes128 a, Lanes128 b) => new(Vector128.Equals(a.value, b.value));
+    public static Lanes128 SelectLessOrEqual(Lanes128 a, Lanes128 b, Lanes128 x, Lanes128 y) =>
+        new(Vector128.ConditionalSelect(Vector128.LessThanOrEqual(a.value, b.value), x.value, y.value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Lanes128 IsNaN(Lanes128 value) => new(Vector128.IsNaN(value.value));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Lanes128 Or(Lanes128 a, Lanes128 b) => new(a.value | b.value);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Lanes128 Select(Lanes128 mask, Lanes128 a, Lanes128 b) =>
-        new(Vector128.ConditionalSelect(mask.value, a.value, b.value));
+    public static Lanes128 SelectUnordered(Lanes128 a, Lanes128 b, Lanes128 x, Lanes128 y) =>
+        new(Vector128.ConditionalSelect(Sse.IsSupported ? Sse.CompareUnordered(a.value, b.value) : Vector128.IsNaN(a.value) | Vector128.IsNaN(b.value), x.value, y.value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Lanes128 value) => Vector128.Sum(value.value);

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace CnnCluster.Kernels.Layers.Lanes;
 
@@ -35,20 +36,20 @@ internal readonly unsafe struct Lanes256(Vector256<float> value) : ILanes<Lanes2
         new(Vector256.FusedMultiplyAdd(a.value, b.value, c.value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Lanes256 Greater(Lanes256 a, Lanes256 b) => new(Vector256.GreaterThan(a.value, b.value));
+    public static Lanes256 Max(Lanes256 a, Lanes256 b) => new(Vector256.MaxNative(a.value, b.value));
+
+    // A comparison stands in the selection that it is for: the compiler then leaves it in a mask register, where there are any.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 SelectEqual(Lanes256 a, Lanes256 b, Lanes256 x, Lanes256 y) =>
+        new(Vector256.ConditionalSelect(Vector256.Equals(a.value, b.value), x.value, y.value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Lanes256 Equal(Lanes256 a, Lanes256 b) => new(Vector256.Equals(a.value, b.value));
+    public static Lanes256 SelectLessOrEqual(Lanes256 a, Lanes256 b, Lanes256 x, Lanes256 y) =>
+        new(Vector256.ConditionalSelect(Vector256.LessThanOrEqual(a.value, b.value), x.value, y.value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Lanes256 IsNaN(Lanes256 value) => new(Vector256.IsNaN(value.value));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Lanes256 Or(Lanes256 a, Lanes256 b) => new(a.value | b.value);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Lanes256 Select(Lanes256 mask, Lanes256 a, Lanes256 b) =>
-        new(Vector256.ConditionalSelect(mask.value, a.value, b.value));
+    public static Lanes256 SelectUnordered(Lanes256 a, Lanes256 b, Lanes256 x, Lanes256 y) =>
+        new(Vector256.ConditionalSelect(Avx.IsSupported ? Avx.CompareUnordered(a.value, b.value) : Vector256.IsNaN(a.value) | Vector256.IsNaN(b.value), x.value, y.value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Lanes256 value) => Vector256.Sum(value.value);

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace CnnCluster.Kernels.Layers.Lanes;
 
@@ -35,20 +36,20 @@ internal readonly unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes5
         new(Vector512.FusedMultiplyAdd(a.value, b.value, c.value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Lanes512 Greater(Lanes512 a, Lanes512 b) => new(Vector512.GreaterThan(a.value, b.value));
+    public static Lanes512 Max(Lanes512 a, Lanes512 b) => new(Vector512.MaxNative(a.value, b.value));
+
+    // A comparison stands in the selection that it is for: the compiler then leaves it in a mask register, where there are any.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 SelectEqual(Lanes512 a, Lanes512 b, Lanes512 x, Lanes512 y) =>
+        new(Vector512.ConditionalSelect(Vector512.Equals(a.value, b.value), x.value, y.value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Lanes512 Equal(Lanes512 a, Lanes512 b) => new(Vector512.Equals(a.value, b.value));
+    public static Lanes512 SelectLessOrEqual(Lanes512 a, Lanes512 b, Lanes512 x, Lanes512 y) =>
+        new(Vector512.ConditionalSelect(Vector512.LessThanOrEqual(a.value, b.value), x.value, y.value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Lanes512 IsNaN(Lanes512 value) => new(Vector512.IsNaN(value.value));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Lanes512 Or(Lanes512 a, Lanes512 b) => new(a.value | b.value);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Lanes512 Select(Lanes512 mask, Lanes512 a, Lanes512 b) =>
-        new(Vector512.ConditionalSelect(mask.value, a.value, b.value));
+    public static Lanes512 SelectUnordered(Lanes512 a, Lanes512 b, Lanes512 x, Lanes512 y) =>
+        new(Vector512.ConditionalSelect(Avx512F.IsSupported ? Avx512F.CompareUnordered(a.value, b.value) : Vector512.IsNaN(a.value) | Vector512.IsNaN(b.value), x.value, y.value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Lanes512 value) => Vector512.Sum(value.value);

@@ -4,7 +4,8 @@ namespace CnnCluster.Kernels.Layers.Lanes;
 /// <remarks>
 /// Six by four accumulators, four loaded vectors and a spread number fill 29 of 32 registers, and take ten loads for 24
 /// multiply-adds: fewer than the two loads and two multiply-adds a cycle that today's cores manage. Machines with 16
-/// registers compute the same tile in parts.
+/// registers compute the same tile in parts. Sides that six or four do not divide are cut into tiles as equal as can be,
+/// so that nothing is computed in vain.
 /// </remarks>
 internal static class Tile
 {
@@ -25,4 +26,43 @@ internal static class Tile
 
     /// <summary>The next multiple of the size.</summary>
     public static int RoundUp(int count, int size) => Cover(count, size) * size;
+
+    /// <summary>Where a tile begins if so many are cut into tiles as equal as can be; of one behind the last, where they end.</summary>
+    public static int Begin(int tile, int tiles, int count) => tile * count / tiles;
+}
+
+/// <summary>How many rows or columns a tile has, as a type: code for each number has no others' registers.</summary>
+internal interface ITileSide
+{
+    static abstract int Count { get; }
+}
+
+internal readonly struct One : ITileSide
+{
+    public static int Count => 1;
+}
+
+internal readonly struct Two : ITileSide
+{
+    public static int Count => 2;
+}
+
+internal readonly struct Three : ITileSide
+{
+    public static int Count => 3;
+}
+
+internal readonly struct Four : ITileSide
+{
+    public static int Count => 4;
+}
+
+internal readonly struct Five : ITileSide
+{
+    public static int Count => 5;
+}
+
+internal readonly struct Six : ITileSide
+{
+    public static int Count => 6;
 }
