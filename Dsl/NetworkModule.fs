@@ -6,6 +6,7 @@ open TorchSharp
 open CnnCluster.Kernels
 open CnnCluster.Kernels.Collectives
 open CnnCluster.Kernels.Layers
+open CnnCluster.Kernels.Layers.Lanes
 open CnnCluster.Kernels.Tracing
 
 [<AutoOpen>]
@@ -120,6 +121,12 @@ type NetworkModule
                | None -> struct (place, 0) |]
 
     member _.Plan = plan
+
+    /// The run in lanes that takes the one input to the one output, where the network is that alone; or null.
+    member _.InLanes: LaneNetwork | null =
+        match steps, plan.Inputs.Length, outputSources with
+        | [| place, _, ModuleStep.Lanes(network, _, _) |], 1, [| FromNode last |] when last = place -> network
+        | _ -> null
 
     /// The weights and then the buffers that it computes with, in the plan's order: what changes them changes it.
     member _.Tensors: IReadOnlyList<Tensor> =

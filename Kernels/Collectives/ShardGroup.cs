@@ -1,7 +1,6 @@
 using System.Runtime.ExceptionServices;
 using TorchSharp;
 using static TorchSharp.torch;
-using Stopwatch = System.Diagnostics.Stopwatch;
 
 namespace CnnCluster.Kernels.Collectives;
 
@@ -15,15 +14,12 @@ namespace CnnCluster.Kernels.Collectives;
 /// </remarks>
 public sealed class ShardGroup : IDisposable
 {
-    private readonly ICollective ranks;
     private readonly LeafRange shards;
-    private readonly int total;
+    private readonly ShardSum sums;
     private readonly ManualResetEventSlim[] turns;
     private readonly ManualResetEventSlim ended = new(true);
     private readonly bool[] running;
-    private readonly Tensor?[] entered;
-    private readonly Func<int, Tensor> enteredBy;
-    private readonly Dictionary<(ScalarType Type, long Length), (LeafSums Sums, Tensor Result)> rooms = [];
+    private readonly Tensor[] entered;
     private int arrived;
     private long sumsTaken;
     private ExceptionDispatchInfo? failure;
@@ -33,16 +29,15 @@ public sealed class ShardGroup : IDisposable
     /// <param name="total">How many shards all ranks have.</param>
     public ShardGroup(ICollective ranks, LeafRange shards, int total)
     {
-        (this.ranks, this.shards, this.total) = (ranks, shards, total);
+        (this.shards, sums) = (shards, new ShardSum(ranks, shards, total));
         // Who waits does not spin: there is work for the core.
         turns = [.. Enumerable.Range(0, shards.Count).Select(static _ => new ManualResetEventSlim(false, spinCount: 0))];
         running = new bool[shards.Count];
-        entered = new Tensor?[shards.Count];
-        enteredBy = shard => entered[shard - shards.From]!;
+        entered = new Tensor[shards.Count];
     }
 
     /// <summary>Seconds spent in the ranks' sums, in all; read between steps.</summary>
-    public double WaitSeconds { get; private set; }
+    public double WaitSeconds => sums.WaitSeconds;
 
     /// <summary>What a shard takes its sums with, within <see cref="Run"/>.</summary>
     /// <param name="shard">Its number among all ranks' shards.</param>
@@ -87,12 +82,7 @@ public sealed class ShardGroup : IDisposable
 
     public void Dispose()
     {
-        foreach (var (sums, result) in rooms.Values)
-        {
-            sums.Dispose();
-            result.Dispose();
-        }
-
+        sums.Dispose();
         foreach (var turn in turns)
         {
             turn.Dispose();
@@ -128,7 +118,7 @@ public sealed class ShardGroup : IDisposable
         arrived++;
         if (arrived == shards.Count)
         {
-            Reduce(buffer);
+            Reduce();
             arrived = 0;
             sumsTaken++;
             return;
@@ -141,14 +131,11 @@ public sealed class ShardGroup : IDisposable
         if (sumsTaken == before) throw new InvalidOperationException("A shard has taken fewer sums than the others in its step.");
     }
 
-    private void Reduce(Tensor like)
+    private void Reduce()
     {
-        var (sums, result) = RoomFor(like);
-        sums.Fill(enteredBy);
-        var started = Stopwatch.GetTimestamp();
         try
         {
-            sums.Reduce(ranks, result);
+            sums.AllReduceSum(entered);
         }
         catch (CollectiveException e)
         {
@@ -156,27 +143,6 @@ public sealed class ShardGroup : IDisposable
             Fail(e);
             throw;
         }
-        finally
-        {
-            WaitSeconds += Stopwatch.GetElapsedTime(started).TotalSeconds;
-        }
-
-        foreach (var buffer in entered)
-        {
-            Elements.Copy(result, buffer!);
-        }
-    }
-
-    private (LeafSums Sums, Tensor Result) RoomFor(Tensor like)
-    {
-        var key = (like.dtype, like.numel());
-        if (!rooms.TryGetValue(key, out var room))
-        {
-            room = (new LeafSums(shards, total, like.numel(), like.dtype, like.device), empty_like(like).DetachFromDisposeScope());
-            rooms.Add(key, room);
-        }
-
-        return room;
     }
 
     private void Fail(Exception e) => failure ??= ExceptionDispatchInfo.Capture(e);

@@ -19,7 +19,7 @@ internal static unsafe class BatchStatistics
         }
         else
         {
-            OfRun(call, table);
+            OfRun(TensorMemory.Pointer<float>(call.Mean), TensorMemory.Pointer<float>(call.Variance), call.Epsilon, table);
         }
 
         Weigh(scale is null ? null : TensorMemory.Pointer<float>(scale), shift is null ? null : TensorMemory.Pointer<float>(shift), table);
@@ -27,41 +27,45 @@ internal static unsafe class BatchStatistics
 
     /// <summary>
     /// Mean and biased variance of the batch, as Σx/n and Σx²/n − μ²: in doubles the difference keeps the digits of a float32
-    /// variance as long as the mean is less than some 10⁴ standard deviations. The running ones take their part of both.
+    /// variance as long as the mean is less than some 10⁴ standard deviations.
     /// </summary>
-    /// <param name="both">This rank's C sums of x, then C of x², in doubles; all ranks' afterwards, where they are joined.</param>
-    /// <param name="count">n, of all ranks where they are joined.</param>
-    /// <param name="call">Whose statistics: the batch's.</param>
+    /// <param name="sums">C sums of x, then C of x², over the whole batch.</param>
+    /// <param name="count">n.</param>
+    /// <param name="epsilon">Added to the variance, under the root.</param>
     /// <param name="table">Mean and scatter are written.</param>
-    public static void OfSums(Tensor both, double count, BatchNormCall call, in ChannelTable table)
+    public static void OfSums(double* sums, double count, double epsilon, in ChannelTable table)
     {
-        if (call.Synchronised)
+        for (var c = 0; c < table.Channels; c++)
         {
-            call.Step.Collective.AllReduceSum(both);
-        }
-
-        var channels = table.Channels;
-        var sums = TensorMemory.Pointer<double>(both);
-        var nextMean = TensorMemory.Pointer<float>(call.NextMean!);
-        var nextVariance = TensorMemory.Pointer<float>(call.NextVariance!);
-        for (var c = 0; c < channels; c++)
-        {
-            var mean = sums[c] / count;
-            var variance = Math.Max(0, (sums[channels + c] / count) - (mean * mean));
-            Set(c, mean, variance, call, table);
-            Remember(ref nextMean[c], mean, call.Momentum);
-            Remember(ref nextVariance[c], variance, call.Momentum);
+            var (mean, variance) = Of(sums, count, c, table.Channels);
+            Set(c, mean, variance, epsilon, table);
         }
     }
 
-    /// <summary>The running mean and variance.</summary>
-    public static void OfRun(BatchNormCall call, in ChannelTable table)
+    /// <summary>The running statistics take their part of the batch's.</summary>
+    /// <param name="sums">As for <see cref="OfSums"/>.</param>
+    /// <param name="count">n.</param>
+    /// <param name="momentum">How much of the running statistics is kept.</param>
+    /// <param name="channels">C.</param>
+    /// <param name="nextMean">C numbers, changed.</param>
+    /// <param name="nextVariance">C numbers, changed.</param>
+    /// <remarks>The next statistics start as a copy of the current ones, so that several passes in one step add up.</remarks>
+    public static void Remember(double* sums, double count, double momentum, int channels, float* nextMean, float* nextVariance)
     {
-        var means = TensorMemory.Span<float>(call.Mean);
-        var variances = TensorMemory.Span<float>(call.Variance);
-        for (var c = 0; c < means.Length; c++)
+        for (var c = 0; c < channels; c++)
         {
-            Set(c, means[c], variances[c], call, table);
+            var (mean, variance) = Of(sums, count, c, channels);
+            nextMean[c] = (float)((momentum * nextMean[c]) + ((1 - momentum) * mean));
+            nextVariance[c] = (float)((momentum * nextVariance[c]) + ((1 - momentum) * variance));
+        }
+    }
+
+    /// <summary>The running mean and variance, C numbers each.</summary>
+    public static void OfRun(float* means, float* variances, double epsilon, in ChannelTable table)
+    {
+        for (var c = 0; c < table.Channels; c++)
+        {
+            Set(c, means[c], variances[c], epsilon, table);
         }
     }
 
@@ -83,18 +87,24 @@ internal static unsafe class BatchStatistics
         var order = ChannelOrder.Of(x);
         var memory = ChannelOrder.Memory(x);
         using var both = empty([2 * order.Channels], dtype: ScalarType.Float64);
-        ChannelSums.Run<Moments>(order, memory, memory, table, TensorMemory.Pointer<double>(both));
-        OfSums(both, call.Count(x.shape), call, table);
+        var sums = TensorMemory.Pointer<double>(both);
+        ChannelSums.Run<Moments>(order, memory, memory, table, sums);
+        if (call.Synchronised) call.Step.Collective.AllReduceSum(both);
+        var count = call.Count(x.shape);
+        OfSums(sums, count, call.Epsilon, table);
+        Remember(sums, count, call.Momentum, table.Channels, TensorMemory.Pointer<float>(call.NextMean!), TensorMemory.Pointer<float>(call.NextVariance!));
     }
 
-    private static void Set(int channel, double mean, double variance, BatchNormCall call, in ChannelTable table)
+    private static (double Mean, double Variance) Of(double* sums, double count, int channel, int channels)
+    {
+        var mean = sums[channel] / count;
+        return (mean, Math.Max(0, (sums[channels + channel] / count) - (mean * mean)));
+    }
+
+    private static void Set(int channel, double mean, double variance, double epsilon, in ChannelTable table)
     {
         table.Mean[channel] = (float)mean;
         table.Rest[channel] = (float)(mean - (float)mean);
-        table.Scatter[channel] = (float)(1 / Math.Sqrt(variance + call.Epsilon));
+        table.Scatter[channel] = (float)(1 / Math.Sqrt(variance + epsilon));
     }
-
-    /// <summary>The next statistics start as a copy of the current ones, so that several passes in one step add up.</summary>
-    private static void Remember(ref float next, double fresh, double momentum) =>
-        next = (float)((momentum * next) + ((1 - momentum) * fresh));
 }

@@ -7,7 +7,7 @@ namespace CnnCluster.Kernels.Layers.Lanes;
 /// pooled result is written; backward, a window's gradient is spread out again just before it is used.
 /// </summary>
 [SkipLocalsInit]
-internal sealed unsafe class ConvolutionStage<T> : LaneStage
+internal sealed unsafe class ConvolutionStage<T> : SliceStage
     where T : unmanaged, ILanes<T>
 {
     // Tiles of positions for which a row of filters keeps its weights in the first-level cache.
@@ -76,7 +76,7 @@ internal sealed unsafe class ConvolutionStage<T> : LaneStage
             BackwardBlock(pass, block, pass.OutputGradient + ((long)block * output.Features * LaneLayout.Samples));
         }
 
-        EndBackward();
+        EndBackward(pass);
     }
 
     /// <summary>Comes before the blocks of a forward pass.</summary>
@@ -112,11 +112,11 @@ internal sealed unsafe class ConvolutionStage<T> : LaneStage
     }
 
     /// <summary>Adds the blocks' sums to the weights' gradients.</summary>
-    public void EndBackward()
+    public void EndBackward(in StagePass pass)
     {
         if (kernel.Gradient is not null)
         {
-            var to = kernel.GradientPointer;
+            var to = kernel.GradientOf(pass);
             for (var filter = 0; filter < filters; filter++)
             {
                 for (var tap = 0; tap < TapCount; tap++)
@@ -128,7 +128,7 @@ internal sealed unsafe class ConvolutionStage<T> : LaneStage
 
         if (bias?.Gradient is not null)
         {
-            var to = bias.GradientPointer;
+            var to = bias.GradientOf(pass);
             for (var filter = 0; filter < filters; filter++)
             {
                 to[filter] += Pointwise.Sum<T>(biasSums.Pointer + (filter * LaneLayout.Samples));

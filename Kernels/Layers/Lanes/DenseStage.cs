@@ -5,7 +5,7 @@ namespace CnnCluster.Kernels.Layers.Lanes;
 /// <summary>A dense layer with bias, and ReLU if it follows. Weights are read as they lie in the arena, row by row.</summary>
 /// <remarks>The features are those of a vector, or of an image in the order channel, height, width.</remarks>
 [SkipLocalsInit]
-internal sealed unsafe class DenseStage<T> : LaneStage
+internal sealed unsafe class DenseStage<T> : SliceStage
     where T : unmanaged, ILanes<T>
 {
     private const int Pair = 2;
@@ -94,7 +94,7 @@ internal sealed unsafe class DenseStage<T> : LaneStage
     private void BackwardOfEnding(in StagePass pass)
     {
         var sum = stackalloc float[LaneLayout.Samples];
-        var sums = bias is null ? null : bias.GradientPointer;
+        var sums = bias is null ? null : bias.GradientOf(pass);
         for (var unit = 0; unit < units; unit++)
         {
             new Span<float>(sum, LaneLayout.Samples).Clear();
@@ -121,7 +121,7 @@ internal sealed unsafe class DenseStage<T> : LaneStage
         rows = LaneMemory.AtLeast(rows, (long)samples * rowPitch);
         LaneTransposition.ToRows(pass.Input, pass.Blocks, features, rows.Pointer, rowPitch);
         var result = stackalloc float[Tile.Rows * OuterTile.Width];
-        var to = kernel.GradientPointer;
+        var to = kernel.GradientOf(pass);
         for (var unit = 0; unit < units; unit += Tile.Rows)
         {
             var count = Math.Min(Tile.Rows, units - unit);

@@ -48,14 +48,7 @@ public sealed class LaneNetwork : IDisposable
     /// <exception cref="ArgumentException">The samples are of another size, or no float32 numbers on the CPU.</exception>
     public Tensor Run(Tensor samples, StepContext step)
     {
-        var features = (long)input.Channels * input.Height * input.Width;
-        if (samples.numel() != samples.size(0) * features || samples.dtype != ScalarType.Float32)
-        {
-            throw new ArgumentException(
-                $"Samples of {input.Channels}×{input.Height}×{input.Width} float32 numbers are needed; these are [{string.Join(", ", samples.shape)}] of {samples.dtype}.",
-                nameof(samples));
-        }
-
+        Check(samples);
         return is_grad_enabled() && (trained is not null || samples.requires_grad)
             ? LaneFunction.Of(this, samples, trained, step)
             : Forward(samples, step, out _, keep: false);
@@ -75,14 +68,13 @@ public sealed class LaneNetwork : IDisposable
     /// <param name="step">Joins the ranks.</param>
     /// <param name="values">What the backward pass reads, if it is kept.</param>
     /// <param name="keep">Whether there will be a backward pass.</param>
-    internal unsafe Tensor Forward(Tensor samples, StepContext step, out LaneValues? values, bool keep)
+    internal Tensor Forward(Tensor samples, StepContext step, out LaneValues? values, bool keep)
     {
-        var count = samples.size(0);
-        var output = empty([count, run.Output.Channels, run.Output.Height, run.Output.Width], dtype: ScalarType.Float32);
         values = null;
-        using var contiguous = samples.detach().contiguous();
         var used = spare.TryPop(out var found) ? found : new LaneValues();
-        run.Forward(used, step, PointerOf(contiguous), count, PointerOf(output));
+        Take(used, samples);
+        run.Forward(new ReadOnlySpan<LaneValues>(in used), step, shards: null);
+        var output = Give(used);
         if (keep)
         {
             values = used;
@@ -99,13 +91,50 @@ public sealed class LaneNetwork : IDisposable
     /// <returns>The input's gradient, if it is needed.</returns>
     internal unsafe Tensor? Backward(LaneValues values, StepContext step, Tensor outputGradient, bool needsInput)
     {
-        using var contiguous = outputGradient.contiguous();
-        var gradient = needsInput
-            ? empty([values.Samples, input.Channels, input.Height, input.Width], dtype: ScalarType.Float32)
-            : null;
-        run.Backward(values, step, PointerOf(contiguous), needsInput: needsInput, gradient is null ? null : PointerOf(gradient));
+        var slices = new ReadOnlySpan<LaneValues>(in values);
+        run.BeginBackward(slices, needsInput);
+        TakeGradient(values, outputGradient);
+        run.Backward(slices, step, shards: null, needsInput);
+        var gradient = needsInput ? empty([values.Samples, input.Channels, input.Height, input.Width], dtype: ScalarType.Float32) : null;
+        if (gradient is not null) run.GiveGradient(values, PointerOf(gradient));
         spare.Push(values);
         return gradient;
+    }
+
+    /// <summary>What computes, of one network's layers at a time.</summary>
+    internal LaneRun Layers => run;
+
+    /// <summary>Takes samples in.</summary>
+    /// <exception cref="ArgumentException">As for <see cref="Run"/>.</exception>
+    internal unsafe void Take(LaneValues slice, Tensor samples)
+    {
+        using var contiguous = samples.detach().contiguous();
+        run.Take(slice, PointerOf(contiguous), samples.size(0));
+    }
+
+    /// <summary>A slice's output.</summary>
+    internal unsafe Tensor Give(LaneValues slice)
+    {
+        var output = empty([slice.Samples, run.Output.Channels, run.Output.Height, run.Output.Width], dtype: ScalarType.Float32);
+        run.Give(slice, PointerOf(output));
+        return output;
+    }
+
+    internal unsafe void TakeGradient(LaneValues slice, Tensor outputGradient)
+    {
+        using var contiguous = outputGradient.contiguous();
+        run.TakeGradient(slice, PointerOf(contiguous));
+    }
+
+    internal void Check(Tensor samples)
+    {
+        var features = (long)input.Channels * input.Height * input.Width;
+        if (samples.numel() != samples.size(0) * features || samples.dtype != ScalarType.Float32)
+        {
+            throw new ArgumentException(
+                $"Samples of {input.Channels}×{input.Height}×{input.Width} float32 numbers are needed; these are [{string.Join(", ", samples.shape)}] of {samples.dtype}.",
+                nameof(samples));
+        }
     }
 
     /// <summary>Where the elements begin; of none, nowhere.</summary>

@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using CnnCluster.Kernels.Collectives;
 
 namespace CnnCluster.Kernels.Layers.Lanes;
 
@@ -62,53 +63,74 @@ internal sealed unsafe class LaneRun : IDisposable
     /// <summary>The layouts of the input and of each stage's output.</summary>
     public IReadOnlyList<LaneLayout> Layouts => layouts;
 
-    /// <summary>Computes the output of samples (N, C, H, W); without any, what they have to do with other ranks' is still done.</summary>
-    /// <param name="memory">Keeps what <see cref="Backward"/> needs.</param>
-    /// <param name="step">Joins the ranks.</param>
+    /// <summary>Takes a slice in.</summary>
+    /// <param name="slice">Keeps what is computed of it.</param>
     /// <param name="samples">N×C×H×W numbers.</param>
-    /// <param name="count">N.</param>
-    /// <param name="output">N samples' outputs, written.</param>
-    public void Forward(LaneValues memory, StepContext step, float* samples, long count, float* output)
+    /// <param name="count">N; may be 0.</param>
+    public void Take(LaneValues slice, float* samples, long count)
     {
-        memory.Reserve(layouts, stages, count);
-        LaneTransposition.FromSamples(samples, count, layouts[0], memory.Value(0));
+        slice.Reserve(layouts, stages, count);
+        LaneTransposition.FromSamples(samples, count, layouts[0], slice.Value(0));
+    }
+
+    /// <summary>Computes the outputs of slices; without any samples, what they have to do with others' is still done.</summary>
+    /// <param name="slices">At least one; more where each is a shard.</param>
+    /// <param name="step">Joins the ranks.</param>
+    /// <param name="shards">Joins shards, and the ranks; null of one slice.</param>
+    public void Forward(ReadOnlySpan<LaneValues> slices, StepContext step, ShardSum? shards)
+    {
         for (var i = 0; i < stages.Count; i++)
         {
-            stages[i].Forward(new StagePass(step, memory.Samples, memory.Value(i), memory.Value(i + 1), memory.Kept(i)));
+            stages[i].Forward(new StagePasses(i, step, shards, slices));
         }
-
-        LaneTransposition.ToSamples(memory.Value(stages.Count), layouts[^1], count, output);
     }
 
-    /// <summary>Adds to the weights' gradients, and writes the input's where it is needed.</summary>
-    /// <param name="memory">What the forward pass left.</param>
-    /// <param name="step">Joins the ranks.</param>
-    /// <param name="outputGradient">Of N outputs.</param>
-    /// <param name="needsInput">Whether the input's gradient is.</param>
-    /// <param name="inputGradient">N×C×H×W numbers, written.</param>
-    public void Backward(LaneValues memory, StepContext step, float* outputGradient, bool needsInput, float* inputGradient)
+    /// <summary>Writes a slice's output, N×O×H×W numbers.</summary>
+    public void Give(LaneValues slice, float* output) =>
+        LaneTransposition.ToSamples(slice.Value(stages.Count), layouts[^1], slice.Samples, output);
+
+    /// <summary>Sees to memory for the gradients of slices that were computed together.</summary>
+    public void BeginBackward(ReadOnlySpan<LaneValues> slices, bool needsInput)
     {
+        var blocks = 0;
+        foreach (var slice in slices)
+        {
+            slice.FirstBlock = blocks;
+            blocks += slice.Blocks;
+        }
+
         for (var i = needsInput ? 0 : 1; i < layouts.Count; i++)
         {
-            gradients[i] = LaneMemory.AtLeast(gradients[i], (long)memory.Blocks * gradientLayouts[i].BlockSize);
-        }
-
-        var last = stages.Count;
-        LaneTransposition.FromSamples(outputGradient, memory.Samples, gradientLayouts[last], gradients[last]!.Pointer);
-        for (var i = last - 1; i >= 0; i--)
-        {
-            stages[i].Backward(new StagePass(step, memory.Samples, memory.Value(i), memory.Value(i + 1), memory.Kept(i))
-            {
-                OutputGradient = gradients[i + 1]!.Pointer,
-                InputGradient = i > 0 || needsInput ? gradients[i]!.Pointer : null,
-            });
-        }
-
-        if (needsInput)
-        {
-            LaneTransposition.ToSamples(gradients[0]!.Pointer, gradientLayouts[0], memory.Samples, inputGradient);
+            gradients[i] = LaneMemory.AtLeast(gradients[i], (long)blocks * gradientLayouts[i].BlockSize);
         }
     }
+
+    /// <summary>Takes the gradient of a slice's output in.</summary>
+    public void TakeGradient(LaneValues slice, float* outputGradient) =>
+        LaneTransposition.FromSamples(outputGradient, slice.Samples, gradientLayouts[^1], GradientOf(slice, stages.Count));
+
+    /// <summary>Adds to the weights' gradients, and computes the inputs' where they are needed.</summary>
+    /// <param name="slices">As in the forward pass.</param>
+    /// <param name="step">Joins the ranks.</param>
+    /// <param name="shards">As in the forward pass.</param>
+    /// <param name="needsInput">Whether the inputs' gradients are.</param>
+    public void Backward(ReadOnlySpan<LaneValues> slices, StepContext step, ShardSum? shards, bool needsInput)
+    {
+        for (var i = stages.Count - 1; i >= 0; i--)
+        {
+            stages[i].Backward(new StagePasses(i, step, shards, slices)
+            {
+                OutputGradients = gradients[i + 1]!.Pointer,
+                OutputSize = gradientLayouts[i + 1].BlockSize,
+                InputGradients = i > 0 || needsInput ? gradients[i]!.Pointer : null,
+                InputSize = gradientLayouts[i].BlockSize,
+            });
+        }
+    }
+
+    /// <summary>Writes the gradient of a slice's input, N×C×H×W numbers.</summary>
+    public void GiveGradient(LaneValues slice, float* inputGradient) =>
+        LaneTransposition.ToSamples(GradientOf(slice, 0), gradientLayouts[0], slice.Samples, inputGradient);
 
     public void Dispose()
     {
@@ -118,6 +140,9 @@ internal sealed unsafe class LaneRun : IDisposable
             gradient?.Dispose();
         }
     }
+
+    private float* GradientOf(LaneValues slice, int value) =>
+        gradients[value]!.Pointer + ((long)slice.FirstBlock * gradientLayouts[value].BlockSize);
 
     private static LaneShape OutputOf(LaneShape input, LaneLayer layer)
     {

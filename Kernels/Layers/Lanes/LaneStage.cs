@@ -26,6 +26,9 @@ internal readonly unsafe ref struct StagePass(StepContext step, long samples, fl
 
     /// <summary>Written by the backward pass.</summary>
     public float* InputGradient { get; init; }
+
+    /// <summary>How many floats behind the weights' own gradients those lie that the backward pass adds to.</summary>
+    public long GradientShift { get; init; }
 }
 
 /// <summary>Layers of a network that are computed as one, from value to value.</summary>
@@ -37,10 +40,34 @@ internal abstract class LaneStage : IDisposable
     /// <summary>Floats that a forward pass leaves for the backward pass besides those of its blocks.</summary>
     public virtual int PassSize => 0;
 
-    public abstract void Forward(in StagePass pass);
+    public abstract void Forward(in StagePasses passes);
 
     /// <summary>Adds to the weights' gradients, and writes the input's.</summary>
-    public abstract void Backward(in StagePass pass);
+    public abstract void Backward(in StagePasses passes);
 
     public abstract void Dispose();
+}
+
+/// <summary>Layers that take their slices one after the other: to them one has nothing to do with another.</summary>
+internal abstract class SliceStage : LaneStage
+{
+    public sealed override void Forward(in StagePasses passes)
+    {
+        for (var slice = 0; slice < passes.Count; slice++)
+        {
+            Forward(passes[slice]);
+        }
+    }
+
+    public sealed override void Backward(in StagePasses passes)
+    {
+        for (var slice = 0; slice < passes.Count; slice++)
+        {
+            Backward(passes[slice]);
+        }
+    }
+
+    public abstract void Forward(in StagePass pass);
+
+    public abstract void Backward(in StagePass pass);
 }

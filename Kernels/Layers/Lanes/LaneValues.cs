@@ -10,6 +10,12 @@ internal sealed unsafe class LaneValues : IDisposable
 
     public int Blocks => LaneLayout.BlocksOf(Samples);
 
+    /// <summary>Blocks of the slices that go back in front of it.</summary>
+    public int FirstBlock { get; set; }
+
+    /// <summary>How many floats behind the weights' own gradients its own lie.</summary>
+    public long GradientShift { get; set; }
+
     public float* Value(int i) => values[i]!.Pointer;
 
     public float* Kept(int i) => kept[i]!.Pointer;

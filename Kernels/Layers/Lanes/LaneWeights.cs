@@ -9,7 +9,8 @@ public sealed record LaneWeight(Tensor Value, Tensor? Gradient)
 {
     internal unsafe float* Pointer => Of(Value);
 
-    internal unsafe float* GradientPointer => Gradient is null ? null : Of(Gradient);
+    /// <summary>Where a pass adds to the gradient.</summary>
+    internal unsafe float* GradientOf(in StagePass pass) => Gradient is null ? null : Of(Gradient) + pass.GradientShift;
 
     private static unsafe float* Of(Tensor tensor) => TensorMemory.Pointer<float>(tensor);
 }
@@ -17,4 +18,9 @@ public sealed record LaneWeight(Tensor Value, Tensor? Gradient)
 /// <summary>The running statistics of a batch normalisation: contiguous float32 tensors on the CPU.</summary>
 /// <param name="Mean">(C).</param>
 /// <param name="Variance">(C).</param>
-public sealed record LaneStatistics(Tensor Mean, Tensor Variance);
+public sealed record LaneStatistics(Tensor Mean, Tensor Variance)
+{
+    internal unsafe float* MeanPointer => TensorMemory.Pointer<float>(Mean);
+
+    internal unsafe float* VariancePointer => TensorMemory.Pointer<float>(Variance);
+}

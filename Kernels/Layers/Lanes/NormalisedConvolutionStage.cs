@@ -9,7 +9,7 @@ internal sealed unsafe class NormalisedConvolutionStage<T, TLanes> : LaneStage
     where TLanes : struct, IFloatLanes<TLanes>
 {
     private readonly ConvolutionStage<T> convolution;
-    private readonly NormalisationStage<TLanes> normalisation;
+    private readonly LaneNormalisation<TLanes> normalisation;
     private readonly LaneLayout sums;
     private readonly LaneMemory gradient;
 
@@ -22,7 +22,7 @@ internal sealed unsafe class NormalisedConvolutionStage<T, TLanes> : LaneStage
         LaneLayer.Convolution convolution, LaneLayer.Normalisation normalisation, LaneLayout input, LaneLayout sums, LaneLayout output)
     {
         this.convolution = new ConvolutionStage<T>(convolution.Geometry, convolution.Kernel, convolution.Bias, convolution.Ending, input, sums);
-        this.normalisation = new NormalisationStage<TLanes>(normalisation, sums, output);
+        this.normalisation = new LaneNormalisation<TLanes>(normalisation, sums, output);
         this.sums = sums;
         gradient = new LaneMemory(sums.BlockSize);
     }
@@ -32,34 +32,41 @@ internal sealed unsafe class NormalisedConvolutionStage<T, TLanes> : LaneStage
 
     public override int PassSize => normalisation.PassSize;
 
-    public override void Forward(in StagePass pass)
+    public override void Forward(in StagePasses passes)
     {
-        var first = Convolving(pass);
-        var second = Normalising(pass);
         convolution.BeginForward();
-        normalisation.BeginSums();
-        for (var block = 0; block < pass.Blocks; block++)
+        normalisation.BeginSums(passes);
+        for (var slice = 0; slice < passes.Count; slice++)
         {
-            convolution.ForwardBlock(first, block);
-            normalisation.AddMoments(second, block);
+            var first = Convolving(passes[slice]);
+            var second = Normalising(passes[slice]);
+            for (var block = 0; block < first.Blocks; block++)
+            {
+                convolution.ForwardBlock(first, block);
+                normalisation.AddMoments(second, slice, block);
+            }
         }
 
-        normalisation.EndForward(second);
+        normalisation.JoinMoments(passes);
+        for (var slice = 0; slice < passes.Count; slice++)
+        {
+            normalisation.EndForward(Normalising(passes[slice]), slice);
+        }
     }
 
-    public override void Backward(in StagePass pass)
+    public override void Backward(in StagePasses passes)
     {
-        var first = Convolving(pass);
-        var second = Normalising(pass);
-        normalisation.BeginBackward(second);
-        convolution.BeginBackward(first);
-        for (var block = 0; block < pass.Blocks; block++)
+        normalisation.BeginSums(passes);
+        for (var slice = 0; slice < passes.Count; slice++)
         {
-            normalisation.BackwardBlock(second, block, gradient.Pointer);
-            convolution.BackwardBlock(first, block, gradient.Pointer);
+            normalisation.AddGradients(Normalising(passes[slice]), slice);
         }
 
-        convolution.EndBackward();
+        normalisation.JoinGradients(passes, Normalising(passes[0]));
+        for (var slice = 0; slice < passes.Count; slice++)
+        {
+            BackwardSlice(passes[slice], slice);
+        }
     }
 
     public override void Dispose()
@@ -69,15 +76,32 @@ internal sealed unsafe class NormalisedConvolutionStage<T, TLanes> : LaneStage
         gradient.Dispose();
     }
 
+    private void BackwardSlice(in StagePass pass, int slice)
+    {
+        var first = Convolving(pass);
+        var second = Normalising(pass);
+        normalisation.Share(second, slice);
+        convolution.BeginBackward(first);
+        for (var block = 0; block < pass.Blocks; block++)
+        {
+            normalisation.BackwardBlock(second, block, gradient.Pointer);
+            convolution.BackwardBlock(first, block, gradient.Pointer);
+        }
+
+        convolution.EndBackward(first);
+    }
+
     /// <summary>The sums of all blocks lie in front of what the normalisation keeps.</summary>
     private StagePass Convolving(in StagePass pass) => new(pass.Step, pass.Samples, pass.Input, pass.Kept, kept: null)
     {
         InputGradient = pass.InputGradient,
+        GradientShift = pass.GradientShift,
     };
 
     private StagePass Normalising(in StagePass pass) =>
         new(pass.Step, pass.Samples, pass.Kept, pass.Output, pass.Kept + ((long)pass.Blocks * sums.BlockSize))
         {
             OutputGradient = pass.OutputGradient,
+            GradientShift = pass.GradientShift,
         };
 }

@@ -20,7 +20,7 @@ internal sealed class SlicePass(
 {
     private readonly Objective objective = new(plan);
     private readonly Tensor[] outputs = new Tensor[plan.Network.Outputs.Length];
-    private readonly Tensor[] sums = [.. Enumerable.Range(0, (int)extras.numel()).Select(place => extras[place].DetachFromDisposeScope())];
+    private readonly LossPass loss = new(plan, extras);
 
     public NetworkModule Module => module;
 
@@ -36,7 +36,7 @@ internal sealed class SlicePass(
     public void BackPropagate(IReadOnlyList<Batch> slices, StepScope scope, GradientMarks? marks = null)
     {
         gradient.zero_();
-        if (scope.StopRequested) sums[StepExtras.Stop].fill_(Scalars.Of(1));
+        if (scope.StopRequested) loss.RequestStop();
         module.Step.Training = true;
         module.Step.Step = scope.Step;
         var before = 0L;
@@ -90,40 +90,22 @@ internal sealed class SlicePass(
             return;
         }
 
-        var tensors = Run(batch);
-        var (losses, loss) = Loss(tensors, scope.Samples);
-        using (Trace.Span("backward")) (scope.Scale.Equals(1) ? loss : loss * Scalars.Of(scope.Scale)).backward();
-        using var metrics = Trace.Span("metrics");
-        using var gradless = no_grad();
-        sums[StepExtras.Loss].add_(loss, Scalars.Of(1));
-        var figures = objective.Figures(tensors, losses);
-        for (var i = 0; i < figures.Count; i++)
-        {
-            sums[StepExtras.FirstFigure + i].add_(figures[i].sum(), Scalars.Of(1));
-        }
-    }
-
-    /// <summary>Each loss of each sample, and what is back-propagated.</summary>
-    private (IReadOnlyList<Tensor> Losses, Tensor Total) Loss(BatchTensors tensors, long samples)
-    {
-        using var span = Trace.Span("loss");
-        var losses = objective.Losses(tensors);
-        return (losses, objective.Total(losses).sum() / Scalars.Of(samples));
+        loss.BackPropagate(Run(batch), scope);
     }
 
     /// <summary>The same by a step of one's own.</summary>
     private void BackPropagate(OwnStepRunner step, Batch batch, long samples)
     {
-        var (loss, figures) = step.BackPropagate(placement.Inputs(batch), placement.Targets(batch), batch.Count, samples);
+        var (own, figures) = step.BackPropagate(placement.Inputs(batch), placement.Targets(batch), batch.Count, samples);
         using var gradless = no_grad();
-        sums[StepExtras.Loss].add_(loss / Scalars.Of(samples), Scalars.Of(1));
+        loss.Add(StepExtras.Loss, own / Scalars.Of(samples));
         for (var i = 0; i < figures.Count; i++)
         {
-            sums[StepExtras.FirstFigure + i].add_(figures[i], Scalars.Of(1));
+            loss.Add(StepExtras.FirstFigure + i, figures[i]);
         }
     }
 
-    public void Dispose() => Array.ForEach(sums, static sum => sum.Dispose());
+    public void Dispose() => loss.Dispose();
 
     private BatchTensors Run(Batch batch)
     {

@@ -1,0 +1,154 @@
+using CnnCluster.Dsl;
+using CnnCluster.Kernels;
+using CnnCluster.Kernels.Arena;
+using CnnCluster.Kernels.Collectives;
+using CnnCluster.Kernels.Layers.Lanes;
+using CnnCluster.Kernels.Tracing;
+using CnnCluster.Trainer.Data;
+using CnnCluster.Trainer.Protocol;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace CnnCluster.Trainer.Training.Gradients;
+
+/// <summary>
+/// Exact mode where layers take statistics of the whole batch and lanes compute the network: a worker's shards go through it
+/// together, on one thread and without autograd but for their losses.
+/// </summary>
+internal sealed class ShardsInLanes : IStepGradient
+{
+    private readonly NetworkModule module;
+    private readonly ParameterArena arena;
+    private readonly ShardSums gradientSums;
+    private readonly ShardSum statistics;
+    private readonly LaneShards lanes;
+    private readonly int firstShard;
+    private readonly Shard[] shards;
+    private readonly Tensor[] inputs;
+    private readonly Tensor[] outputs;
+    private readonly Tensor[] outputGradients;
+    private readonly Tensor[] gradients;
+    private readonly Func<int, Tensor> gradientOf;
+
+    /// <param name="plan">The network, its losses and its metrics.</param>
+    /// <param name="module">It, with its gradients in the arena.</param>
+    /// <param name="network">All that it is.</param>
+    /// <param name="arena">Where the sums go.</param>
+    /// <param name="sums">Sums the shards' gradients; this disposes of it, and of what follows.</param>
+    /// <param name="statistics">Sums what layers ask for.</param>
+    /// <param name="deal">This worker's shards.</param>
+    public ShardsInLanes(
+        TrainPlan plan, NetworkModule module, LaneNetwork network, ParameterArena arena, ShardSums sums, ShardSum statistics, ShardDeal deal)
+    {
+        (this.module, this.arena, gradientSums, this.statistics, firstShard) = (module, arena, sums, statistics, deal.Own.From);
+        lanes = new LaneShards(network, deal.Own.Count, statistics);
+        shards = [.. Enumerable.Range(0, deal.Own.Count).Select(_ => new Shard(plan, arena))];
+        (inputs, outputs, outputGradients) = (new Tensor[shards.Length], new Tensor[shards.Length], new Tensor[shards.Length]);
+        gradients = [.. shards.Select(static shard => shard.Gradient.Whole)];
+        gradientOf = shard => gradients[shard - firstShard];
+    }
+
+    public int Parts => shards.Length;
+
+    public double WaitSeconds => statistics.WaitSeconds;
+
+    public void Compute(IReadOnlyList<Batch> slices, StepScope scope)
+    {
+        module.Step.Training = true;
+        module.Step.Step = scope.Step;
+        foreach (var shard in shards)
+        {
+            shard.Begin(scope);
+        }
+
+        for (var batch = 0; batch < slices.Count; batch += shards.Length)
+        {
+            BackPropagate(slices, batch, scope);
+        }
+
+        gradientSums.Fill(gradientOf);
+    }
+
+    public void Reduce() => gradientSums.Reduce();
+
+    public EpochSums Join(IReadOnlyList<EpochSums> parts) => gradientSums.Join(parts);
+
+    public void Dispose()
+    {
+        Array.ForEach(shards, static shard => shard.Dispose());
+        lanes.Dispose();
+        statistics.Dispose();
+        gradientSums.Dispose();
+    }
+
+    /// <summary>Takes a batch's slices, one of each shard, through the network and back.</summary>
+    private void BackPropagate(IReadOnlyList<Batch> slices, int first, StepScope scope)
+    {
+        using var disposing = NewDisposeScope();
+        module.Step.GlobalBatch = slices[first].GlobalCount;
+        using (Trace.Span("forward"))
+        {
+            for (var shard = 0; shard < shards.Length; shard++)
+            {
+                inputs[shard] = shards[shard].Inputs(slices[first + shard]);
+            }
+
+            lanes.Forward(inputs, module.Step, outputs);
+        }
+
+        for (var shard = 0; shard < shards.Length; shard++)
+        {
+            outputGradients[shard] = shards[shard].BackPropagate(slices[first + shard], outputs[shard], scope);
+        }
+
+        using var backward = Trace.Span("backward");
+        lanes.Backward(outputGradients, module.Step, arena.Gradients, gradients);
+    }
+
+    /// <summary>What a shard has of its own: a gradient with extras behind it, and its losses.</summary>
+    private sealed class Shard : IDisposable
+    {
+        private readonly BatchPlacement placement;
+        private readonly LossPass loss;
+        private readonly bool isFlat;
+        private readonly Tensor[] outputs = new Tensor[1];
+        private IReadOnlyList<Tensor> inputs = [];
+
+        public Shard(TrainPlan plan, ParameterArena arena)
+        {
+            Gradient = new FlatBuffer(arena.Segments, arena.Gradients.dtype, arena.Gradients.device, arena.Extras.numel());
+            placement = new BatchPlacement(plan.Network, arena.Gradients.dtype, arena.Gradients.device);
+            loss = new LossPass(plan, Gradient.Extras);
+            isFlat = plan.Network.Nodes[^1].Layer.Output.Rank == 0;
+        }
+
+        public FlatBuffer Gradient { get; }
+
+        public void Begin(StepScope scope)
+        {
+            Gradient.Whole.zero_();
+            if (scope.StopRequested) loss.RequestStop();
+        }
+
+        public Tensor Inputs(Batch slice)
+        {
+            inputs = placement.Inputs(slice);
+            return inputs[0];
+        }
+
+        /// <summary>The gradient of the losses of what the network made of a slice.</summary>
+        public Tensor BackPropagate(Batch slice, Tensor output, StepScope scope)
+        {
+            output.requires_grad = true;
+            outputs[0] = isFlat ? output.flatten(1) : output;
+            loss.BackPropagate(new BatchTensors(inputs, outputs, placement.Targets(slice)), scope);
+            return output.grad ?? throw new InvalidOperationException("The losses do not depend on the network's output.");
+        }
+
+        public void Dispose()
+        {
+            loss.Dispose();
+            Gradient.Dispose();
+        }
+    }
+}
