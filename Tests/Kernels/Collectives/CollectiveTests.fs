@@ -180,8 +180,26 @@ let private gone =
                       Expect.stringContains (failure result).Message "rank 1" "its name")
           } ]
 
+/// More ranks than cores are woken one after the other: the first is gone before the last is awake.
+let private closing =
+    let last: (string * (ICollective -> unit)) list =
+        [ "a sum", reduceOnes 100; "a barrier", (fun rank -> rank.Barrier()) ]
+
+    [ for name, operate in last do
+          test $"in-process: a rank that closes right behind {name} fails nobody who is still leaving it" {
+              for _ in 1..30 do
+                  onThreads (inProcess 16 bound) (fun rank ->
+                      operate rank
+                      rank.Dispose())
+                  |> all
+                  |> ignore
+          } ]
+
 [<Tests>]
 let tests =
     testList
         "Kernels.Collectives"
-        [ yield! List.collect contract (solo :: joined); yield! List.collect failures joined; yield! gone ]
+        [ yield! List.collect contract (solo :: joined)
+          yield! List.collect failures joined
+          yield! gone
+          yield! closing ]
