@@ -43,8 +43,11 @@ public sealed record RunSettings
     /// <summary>No more workers than these take part; null for any number.</summary>
     public int? MaxWorkers { get; init; }
 
-    /// <summary>Whether the weights' bits must not depend on who computes them.</summary>
-    public bool IsExact { get; init; }
+    /// <summary>In exact mode, where the weights' bits must not depend on who computes them, the shards of a batch; else null.</summary>
+    public int? Shards { get; init; }
+
+    /// <summary>Whether the run is in exact mode.</summary>
+    public bool IsExact => Shards is not null;
 
     /// <summary>What the run's program is made of, which workers are compared with: <see cref="Storage.RunDescription.Versions"/>. Empty for no comparison.</summary>
     public IReadOnlyDictionary<string, string> Versions { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);

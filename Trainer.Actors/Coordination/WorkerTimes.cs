@@ -1,3 +1,4 @@
+using CnnCluster.Trainer.Data;
 using CnnCluster.Trainer.Protocol;
 
 namespace CnnCluster.Trainer.Coordination;
@@ -16,13 +17,25 @@ public sealed record WorkerTimes(RosterEntry Worker, long Steps, double Computin
     /// <summary>Its own work in a step, in seconds; only where steps were timed.</summary>
     public double StepSeconds => Computing / Steps;
 
+    /// <summary>In exact mode, how many shards of a batch it computes: who has one more than others takes longer, and is not slow. Else 1.</summary>
+    public int Shards { get; init; } = 1;
+
+    /// <summary>Its own work in a step for each of its shards, in seconds.</summary>
+    public double ShardSeconds => StepSeconds / Shards;
+
     /// <summary>An epoch's times of all workers, as they have told them; of those that timed no step nothing.</summary>
     /// <param name="told">In rank order.</param>
-    public static IReadOnlyList<WorkerTimes> Of(IEnumerable<(RosterEntry Worker, StepTimes? Times)> told)
+    /// <param name="shards">In exact mode the shards of a batch; else null.</param>
+    public static IReadOnlyList<WorkerTimes> Of(IReadOnlyCollection<(RosterEntry Worker, StepTimes? Times)> told, int? shards = null)
     {
-        var timed = told.Where(static entry => entry.Times is { Steps: > 0 }).ToList();
-        var exchanging = timed.Select(static entry => entry.Times!.ReducingSeconds).DefaultIfEmpty().Min();
-        return [.. timed.Select(entry => new WorkerTimes(
-            entry.Worker, entry.Times!.Steps, entry.Times.ComputingSeconds, entry.Times.ReducingSeconds - exchanging, exchanging))];
+        var timed = told.Index().Where(static entry => entry.Item.Times is { Steps: > 0 }).ToList();
+        var exchanging = timed.Select(static entry => entry.Item.Times!.ReducingSeconds).DefaultIfEmpty().Min();
+        return [.. timed.Select(entry => OfOne(entry.Index, entry.Item.Worker, entry.Item.Times!))];
+
+        WorkerTimes OfOne(int rank, RosterEntry worker, StepTimes times) =>
+            new(worker, times.Steps, times.ComputingSeconds, times.ReducingSeconds - exchanging, exchanging)
+            {
+                Shards = shards is { } all ? Slices.Of(all, rank, told.Count).Count : 1,
+            };
     }
 }

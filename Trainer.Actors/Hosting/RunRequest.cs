@@ -104,7 +104,7 @@ public sealed record RunRequest
         ReservedSlots = Layout.World,
         MinWorkers = MinWorkers,
         MaxWorkers = Plan.Shards,
-        IsExact = Plan.Shards is not null,
+        Shards = Plan.Shards,
         Versions = RunDescriptions.Versions(),
         Job = Job(),
         JoinToken = joinToken,

@@ -10,7 +10,8 @@ open CnnCluster.Trainer.Protocol
 
 let private token = Array.init 16 byte
 
-let settings world minWorkers epochs =
+/// A run whose batches are dealt out in shards, if it is exact.
+let settingsOf (shards: Nullable<int>) world minWorkers epochs =
     RunSettings(
         World = world,
         MinWorkers = minWorkers,
@@ -33,8 +34,11 @@ let settings world minWorkers epochs =
         Parameters = 10L,
         StateReceiver = Endpoint(Host = "127.0.0.1", Port = 1),
         StateToken = token,
-        HomeHost = "here"
+        HomeHost = "here",
+        Shards = shards
     )
+
+let settings = settingsOf (Nullable())
 
 /// A coordinator, and all that it has said to each worker, told, and concluded.
 type Stage(settings: RunSettings) =

@@ -170,4 +170,38 @@ let tests =
                   stage.Say(worker, Validated(Generation = 1L, Epoch = 1, Sums = oneFigure))
 
               Expect.exists stage.Events (fun event -> event :? StragglerFound) "named"
+          }
+          test "in exact mode who has more shards is not named for them, but for what takes longer with each" {
+              let named (shards: int) seconds =
+                  let world = List.length seconds
+                  let stage = Stage(settingsOf (System.Nullable shards) world 1 10)
+                  stage.Begin()
+
+                  for worker, seconds in List.indexed seconds do
+                      stage.Say(
+                          worker,
+                          EpochTrained(
+                              Generation = 1L,
+                              Epoch = 1,
+                              Step = 100L,
+                              Sums = oneFigure,
+                              Seconds = 1.0,
+                              Times = StepTimes(Steps = 100L, ComputingSeconds = seconds)
+                          )
+                      )
+
+                  for worker in 0 .. world - 1 do
+                      stage.Say(worker, Validated(Generation = 1L, Epoch = 1, Sums = oneFigure))
+
+                  [ for event in stage.Events do
+                        match event with
+                        | :? StragglerFound as found -> found.Worker.Worker.Slot
+                        | _ -> () ]
+
+              Expect.equal (named 3 [ 2.0; 1.0 ]) [] "two shards of three take twice as long"
+              Expect.equal (named 3 [ 2.6; 1.0 ]) [ 0 ] "and no more than that"
+              Expect.equal (named 5 [ 2.0; 2.0; 1.0 ]) [] "two, two and one"
+              Expect.equal (named 3 [ 2.0; 1.9 ]) [] "nobody waits for one that is slow with fewer"
+              Expect.equal (named 3 [ 2.0; 2.6 ]) [ 1 ] "unless it takes longer than those with more"
+              Expect.equal (named 4 [ 1.0; 1.3 ]) [ 1 ] "shards that are dealt out evenly say nothing"
           } ]

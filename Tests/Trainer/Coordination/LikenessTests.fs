@@ -27,7 +27,7 @@ let private settings isExact (versions: (string * string) list) =
         Parameters = 1L,
         StateReceiver = Endpoint(),
         StateToken = [||],
-        IsExact = isExact,
+        Shards = (if isExact then System.Nullable 4 else System.Nullable()),
         Versions = Dictionary(dict versions)
     )
 

@@ -46,7 +46,8 @@ public sealed partial class CoordinatorMachine
         }
         else
         {
-            var times = WorkerTimes.Of(generationMembers.Zip(answers, static (member, answer) => (member.Entry, (StepTimes?)answer.Times)));
+            var told = generationMembers.Zip(answers, static (member, answer) => (member.Entry, (StepTimes?)answer.Times)).ToList();
+            var times = WorkerTimes.Of(told, settings.Shards);
             Begin(new ValidatingPhase(trained, times));
         }
     }
