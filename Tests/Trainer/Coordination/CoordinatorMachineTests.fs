@@ -129,4 +129,39 @@ let tests =
                   stage.Halt([ 0 ], 0L)
                   Expect.equal stage.State "Connecting" "the other one goes on"
                   Expect.stringContains (stage.Last<Expelled> 1).Reason flaw "what was wrong"
-              } ]
+              }
+          test "a registration that is ahead of the run does not make its members' answers unheard" {
+              let ahead (stage: Stage) =
+                  stage.Say(
+                      3,
+                      RegisterWorker(
+                          JoinToken = ByteString.CopyFrom(Array.init 16 byte),
+                          Slot = -1,
+                          Host = "there",
+                          ProcessId = 1,
+                          Device = "cpu",
+                          Generation = 9L,
+                          Incarnation = ByteString.CopyFrom 30uy
+                      )
+                  )
+
+              let stage = Stage(settings 2 1 10)
+              List.iter stage.Prepare [ 0; 1 ]
+              ahead stage
+
+              for worker in 0..1 do
+                  stage.Say(worker, WorkerReady(Generation = 1L, Position = Position()))
+
+              Expect.equal stage.State "Training" "the generation has formed"
+
+              for worker in 0..1 do
+                  Expect.equal (stage.Last<TrainEpoch> worker).Generation 1L "its commands are the members' own"
+                  let sums = EpochSums(Samples = 1L)
+                  sums.Figures.Add 1.0
+                  stage.Say(worker, EpochTrained(Generation = 1L, Epoch = 1, Step = 10L, Sums = sums, Seconds = 1.0))
+
+              Expect.equal stage.State "Validating" "the epoch is trained"
+              stage.Handle(CoordinatorInput.ProcessLost(101, 137))
+              stage.Halt([ 0 ], 10L)
+              Expect.equal (stage.Last<FormGeneration> 0).Generation 10L "no number is used twice"
+          } ]

@@ -15,7 +15,8 @@ public sealed partial class CoordinatorMachine
 
     private DeliverState RequestOf(string name, StateContent content, bool again) => new()
     {
-        Generation = generation,
+        // One that stands still may have been told of a later generation than it was part of here.
+        Generation = stage is Saving ? Math.Max(generation, told) : generation,
         Name = name,
         Content = content,
         Receiver = settings.StateReceiver,

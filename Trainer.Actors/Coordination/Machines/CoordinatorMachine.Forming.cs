@@ -18,7 +18,7 @@ public sealed partial class CoordinatorMachine
     /// <summary>Forms a generation of the workers that stand and those that are prepared to.</summary>
     private void Form(IReadOnlyCollection<Member> standing)
     {
-        generation++;
+        generation = Math.Max(generation, told) + 1;
         var newcomers = members.Prepared.Where(member => !standing.Contains(member));
         generationMembers = [.. InRankOrder(standing.Concat(newcomers))];
         var source = MostAdvanced(generationMembers);

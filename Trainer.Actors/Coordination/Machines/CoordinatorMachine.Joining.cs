@@ -41,7 +41,7 @@ public sealed partial class CoordinatorMachine
         }
 
         effects.Add(new CoordinatorEffect.Watch(channel));
-        generation = Math.Max(generation, registration.Generation);
+        told = Math.Max(told, registration.Generation);
         Send(member, new WorkerAccepted { Slot = member.Slot, Job = settings.Job, Term = term });
         stage.Registered();
     }

@@ -41,6 +41,9 @@ public sealed partial class CoordinatorMachine
     private IReadOnlyList<IReadOnlyList<Member>> bases = [];
 
     private long generation;
+
+    /// <summary>The highest number that a registration has told of: it may be ahead, and the next generation's is above.</summary>
+    private long told;
     private long round;
     private long committed;
     private TimeSpan lastBeat;
