@@ -15,7 +15,7 @@ internal static class ProtocolText
         EpochTrained trained => $"EpochTrained {trained.Epoch}, at step {trained.Step}",
         Validate validate => $"Validate {validate.Epoch}",
         DeliverState deliver => $"DeliverState {deliver.Name}",
-        StateDelivered delivered => $"StateDelivered {delivered.Name}",
+        StateDelivered delivered => $"StateDelivered {delivered.Name}{(delivered.Failure.Length > 0 ? $", which failed: {delivered.Failure}" : "")}",
         WorkerFailed failed => $"WorkerFailed ({failed.Kind}): {failed.Reason}",
         _ => message.Descriptor.Name,
     };

@@ -216,11 +216,22 @@ public sealed class Worker : IWorker
     {
         session!.Decide(message.Decided);
         var write = session.Capture(message.Content);
-        deliveries.Post(() =>
+        deliveries.Post(() => report(new StateDelivered { Name = message.Name, Token = message.Token, Failure = HandOver(message, write) }));
+    }
+
+    /// <summary>That nobody is there to take a state is no failure of the worker's: it is whole, and may be needed to choose who leads.</summary>
+    /// <returns>Why it could not be handed over; empty where it has been.</returns>
+    private string HandOver(DeliverState message, Action<Stream> write)
+    {
+        try
         {
             StateSender.Send(message.Receiver.Host, message.Receiver.Port, message.Token.Span, message.Name, write, services.Network?.Security);
-            report(new StateDelivered { Name = message.Name });
-        });
+            return "";
+        }
+        catch (IOException e) when (e is not StateRefusedException)
+        {
+            return e.Message;
+        }
     }
 
     private void Finish(Finish message)

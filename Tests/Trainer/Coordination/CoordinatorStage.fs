@@ -168,9 +168,12 @@ type Stage(settings: RunSettings) =
         for worker in workers do
             stage.Say(worker, Validated(Generation = machine.Generation, Epoch = epoch, Sums = sums loss))
 
+    member stage.Delivered(worker: int, name) =
+        stage.Say(worker, StateDelivered(Name = name, Token = ByteString.CopyFrom token))
+
     member stage.Deliver(worker: int) =
         for request in stage.Heard<DeliverState> worker do
-            stage.Say(worker, StateDelivered(Name = request.Name))
+            stage.Delivered(worker, request.Name)
 
     member stage.Finish(hashes: (int * string) list) =
         for worker, hash in hashes do

@@ -245,12 +245,12 @@ let tests =
               stage.Halt([ 0 ], 14L)
 
               for request in earlier do
-                  stage.Say(0, StateDelivered(Name = request.Name))
+                  stage.Delivered(0, request.Name)
 
               Expect.equal stage.State "Saving" "not yet"
               stage.Wait(2.0, [ 0 ])
               Expect.isGreaterThan (stage.Heard<DeliverState> 0).Length 1 "asked again"
-              stage.Say(0, StateDelivered(Name = "step-00000014"))
+              stage.Delivered(0, "step-00000014")
               Expect.equal (ended stage).Checkpoint "step-00000014" "this one"
           }
           test "a newcomer that never had the run's state does not stand for it" {

@@ -213,6 +213,16 @@ let tests =
                   [ StateDelivered(Name = "step-2", Missed = true) ]
                   "that state is no more"
           }
+          test "a state that nobody takes does not make a worker one that has failed, and is asked for again" {
+              let side = member1 ()
+              let request = DeliverState(Generation = 1L, Name = StateNames.Final)
+              side.Hear(Finish(Generation = 1L)) |> ignore
+              side.Hear request |> ignore
+              let failed = StateDelivered(Name = StateNames.Final, Failure = "nobody is there")
+              Expect.equal (sent (side.Report failed)) [ failed ] "said"
+              Expect.hasLength (ordered (side.Hear request)) 1 "once more"
+              Expect.isNone (reason (side.Hear(Expelled(Reason = "x")))) "it comes anew"
+          }
           test "the last weights are not delivered before the run's end has put them in place" {
               let side = member1 ()
               let request = DeliverState(Generation = 1L, Name = StateNames.Final)

@@ -35,8 +35,16 @@ public sealed partial class CoordinatorMachine
         }
     }
 
-    private void NoteDelivered(StateDelivered delivered)
+    private void NoteDelivered(Member from, StateDelivered delivered)
     {
+        if (!delivered.Token.Span.SequenceEqual(settings.StateToken)) return;
+        if (delivered.Failure.Length > 0)
+        {
+            // It may come anew: another is asked meanwhile.
+            if (deliveries.ContainsKey(delivered.Name)) Lose(from, new Loss($"could not hand over {delivered.Name}: {delivered.Failure}", IsConfirmed: false));
+            return;
+        }
+
         deliveries.Remove(delivered.Name);
         if (!delivered.Missed && Outdates(delivered.Name)) lastCheckpoint = delivered.Name;
         stage.Delivered();

@@ -205,7 +205,7 @@ public sealed partial class CoordinatorMachine
         switch (message)
         {
             case Heartbeat beat: Note(member, beat); break;
-            case StateDelivered delivered: NoteDelivered(delivered); break;
+            case StateDelivered delivered: NoteDelivered(member, delivered); break;
             case WorkerFailed failure: Fail(member, failure); break;
             case WorkerPrepared prepared: Prepared(member, prepared); break;
             default: stage.Receive(member, message); break;

@@ -19,11 +19,11 @@ public sealed partial class WorkerMachine
     {
         if (deliveries.TryGetValue(request.Name, out var hasGone))
         {
-            if (hasGone) effects.Add(new WorkerEffect.Send(new StateDelivered { Name = request.Name }));
+            if (hasGone) effects.Add(new WorkerEffect.Send(new StateDelivered { Name = request.Name, Token = request.Token }));
         }
         else if (request.Again && request.Name != StateNames.Final)
         {
-            effects.Add(new WorkerEffect.Send(new StateDelivered { Name = request.Name, Missed = true }));
+            effects.Add(new WorkerEffect.Send(new StateDelivered { Name = request.Name, Token = request.Token, Missed = true }));
         }
         else
         {
@@ -80,6 +80,7 @@ public sealed partial class WorkerMachine
         if (leaving is not null)
         {
             if (message is WorkerHalted { HasState: true } standing) effects.Add(new WorkerEffect.Keep(standing.Position));
+            else if (message is StateDelivered { Failure: { Length: > 0 } failure }) End($"{leaving}; its state could not be kept: {failure}");
             else if (message is WorkerHalted or WorkerFailed { Kind: not FailureKind.Peer } || (message is StateDelivered && --kept == 0)) End(leaving);
             return;
         }
@@ -98,6 +99,7 @@ public sealed partial class WorkerMachine
             case WorkerFailed { Kind: FailureKind.Worker } when succession.IsFenced: return;
             case WorkerFailed { Kind: not FailureKind.Peer } failure: NoteFailure(failure); break;
             case WorkerPrepared: prepared = message; break;
+            case StateDelivered { Failure.Length: > 0 } failed: deliveries.Remove(failed.Name); break;
             case StateDelivered delivered: deliveries[delivered.Name] = true; break;
             default: break;
         }

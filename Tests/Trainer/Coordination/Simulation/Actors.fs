@@ -9,15 +9,15 @@ open CnnCluster.Trainer.Coordination.Machines
 open CnnCluster.Trainer.Protocol
 
 /// Hosts the state machines, as the production's actors do: brings them what happens, and does what they want done.
-type Actors(run: Run, settingsOf: bool -> RunSettings) =
+type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
     let time, network, schedule = run.Time, run.Network, run.Schedule
     let threads = List<WorkerThread>()
-    let leads = List<Lead>()
+    let leads = run.Leads
     /// What comes for the home while it is stopped.
     let homeDeferred = Queue<Lead * CoordinatorInput>()
     let mutable isHomePaused = false
     let mutable tokens = 0
-    let settings = settingsOf true
+    let settings = settingsOf true 0
 
     let token () =
         tokens <- tokens + 1
@@ -171,7 +171,7 @@ type Actors(run: Run, settingsOf: bool -> RunSettings) =
             time.Between(0.02, 0.3),
             (fun () ->
                 let machine =
-                    CoordinatorMachine(settingsOf false, Func<ByteString> token, time.Span, mandate)
+                    CoordinatorMachine(settingsOf false leads.Count, Func<ByteString> token, time.Span, mandate)
 
                 for other in leads do
                     if other.Host = node.Number then other.IsAlive <- false

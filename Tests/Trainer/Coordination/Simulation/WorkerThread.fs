@@ -7,13 +7,17 @@ open CnnCluster.Trainer.Protocol
 
 /// What all of a run's models share.
 type Run =
-    { Schedule: Schedule
-      Sabotage: Sabotage
-      Time: VirtualTime
-      Network: Network
-      Nodes: System.Collections.Generic.List<Node>
-      Ledger: Ledger
-      Collectives: Collectives }
+    {
+        Schedule: Schedule
+        Sabotage: Sabotage
+        Time: VirtualTime
+        Network: Network
+        Nodes: System.Collections.Generic.List<Node>
+        /// Those that lead or led, in the order of their terms.
+        Leads: System.Collections.Generic.List<Lead>
+        Ledger: Ledger
+        Collectives: Collectives
+    }
 
 /// A worker's own thread: does what its side of the protocol orders, one thing behind the other, as `Worker` does.
 type WorkerThread(run: Run, node: Node) =
@@ -216,13 +220,23 @@ type WorkerThread(run: Run, node: Node) =
 
         afterAll (0.02, 0.2 * schedule.Slowness) (fun () -> attempt answered)
 
+    /// A process that is lost takes no state; a connection to one that is out of reach lasts.
+    let isThere (lead: Lead) =
+        lead.IsAlive && (lead.Host = Home || run.Nodes[lead.Host].IsAlive)
+
     let deliver (request: DeliverState) =
         decide request.Decided
         let step, state = node.Position.Step, defaultArg node.Restored node.State
 
+        let delivered failure =
+            report (StateDelivered(Name = request.Name, Token = request.Token, Failure = failure))
+
         after (0.01, 0.6 * schedule.Slowness) (fun () ->
-            run.Ledger.Keep(request, step, state)
-            report (StateDelivered(Name = request.Name)))
+            if isThere run.Leads[request.Receiver.Port] then
+                run.Ledger.Keep(request, step, state)
+                delivered ""
+            else
+                delivered "nobody is there")
 
         finish ()
 

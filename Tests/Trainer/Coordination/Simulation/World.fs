@@ -24,11 +24,12 @@ type World(schedule: Schedule, sabotage: Sabotage) =
           Time = time
           Network = network
           Nodes = nodes
+          Leads = Collections.Generic.List<Lead>()
           Ledger = Ledger(course, time)
           Collectives = Collectives(time, network, nodes, sabotage) }
 
     /// As the home's coordinator has them, or one that takes over.
-    let settings hasHome =
+    let settings hasHome (number: int) =
         RunSettings(
             World = schedule.Workers,
             MinWorkers = schedule.MinWorkers,
@@ -44,8 +45,8 @@ type World(schedule: Schedule, sabotage: Sabotage) =
             FigureNames = [||],
             RegularizedNames = [||],
             Parameters = 1L,
-            StateReceiver = Endpoint(),
-            StateToken = Array.zeroCreate 16,
+            StateReceiver = Endpoint(Port = number),
+            StateToken = BitConverter.GetBytes(int64 number),
             HomeHost = "home",
             Patience = Patience(Waiting = TimeSpan.FromSeconds 120.0)
         )

@@ -1,0 +1,71 @@
+/// A worker whose state nobody takes.
+module CnnCluster.Tests.Trainer.Training.HandOverTests
+
+open System
+open System.Collections.Concurrent
+open System.Net
+open System.Net.Sockets
+open Expecto
+open Google.Protobuf
+open CnnCluster.Dsl
+open CnnCluster.Tests.Cli
+open CnnCluster.Trainer.Protocol
+open CnnCluster.Trainer.Training
+
+/// Where a process listened that is gone.
+let private abandoned () =
+    let listener = new TcpListener(IPAddress.Loopback, 0)
+    listener.Start()
+    let port = (listener.LocalEndpoint :?> IPEndPoint).Port
+    listener.Stop()
+    Endpoint(Host = "127.0.0.1", Port = port)
+
+let private training =
+    Script.Training(
+        { File = "net.cnn"
+          Text = Cnn.lenet (Runs.settings 1) },
+        null,
+        [],
+        TrainingCatalogues.All
+    )
+
+[<Tests>]
+let tests =
+    testList
+        "Trainer.Worker"
+        [ test "that a coordinator is not there any more to take a state is no failure of the worker's" {
+              let reports = new BlockingCollection<IMessage>()
+
+              let next () =
+                  let mutable report: IMessage = null
+
+                  if not (reports.TryTake(&report, TimeSpan.FromSeconds 60.0)) then
+                      failtest "the worker says nothing"
+
+                  report
+
+              use services = new WorkerServices(DataCache())
+
+              use worker =
+                  new Worker("worker", "cpu", services, (fun report -> reports.Add report))
+
+              let plan = training.Value
+              worker.Prepare(0, Job(Script = plan.Canonical, TrainName = plan.Plan.Name, Threads = 1))
+              Expect.isTrue (next () :? WorkerPrepared) "prepared"
+              let token = ByteString.CopyFrom(Array.init 16 byte)
+
+              worker.Order(
+                  DeliverState(
+                      Name = "step-00000000",
+                      Content = StateContent.Checkpoint,
+                      Receiver = abandoned (),
+                      Token = token
+                  )
+              )
+
+              match next () with
+              | :? StateDelivered as delivered ->
+                  Expect.stringContains delivered.Failure "refused" "why"
+                  Expect.equal (delivered.Name, delivered.Token) ("step-00000000", token) "what was asked for"
+              | other -> failtest $"{other}"
+          } ]
