@@ -9,6 +9,9 @@ public sealed partial class CoordinatorMachine
     private void Finish(StopReason reason, bool restoreBest) =>
         Begin(new FinishingPhase(reason, restoreBest && Best.BestEpoch > 0));
 
+    /// <summary>Whether a worker was given up since its last state did not come: where another's does not either, it is not the worker.</summary>
+    private bool hasGivenUpSender;
+
     /// <summary>The last states are saved, and the weights agree.</summary>
     private sealed class Finishing(CoordinatorMachine machine, StopReason reason, bool restores) : Working(machine)
     {
@@ -57,11 +60,35 @@ public sealed partial class CoordinatorMachine
                 Machine.RequestAgain(IsOfNow);
             }
 
-            if (Machine.now < until) return;
-            var states = string.Join(", ", Machine.deliveries.Keys);
-            Machine.End(Machine.Failed(finished.IsComplete
-                ? $"The last states ({states}) were not written within {Machine.Patience.Saving.TotalSeconds:0} s."
-                : $"The run was ending; {finished.Missing} did not answer within {Machine.Patience.Saving.TotalSeconds:0} s."));
+            if (Machine.now >= until) GiveUp();
+        }
+
+        /// <summary>Who hangs now is done without, as anywhere else: those that are left end the run.</summary>
+        private void GiveUp()
+        {
+            var (states, within) = (string.Join(", ", Machine.deliveries.Keys), $"within {Machine.Patience.Saving.TotalSeconds:0} s");
+            if (!finished.IsComplete)
+            {
+                Lose(finished.MissingMembers, $"has not finished {within}");
+            }
+            else if (!Machine.hasGivenUpSender)
+            {
+                Machine.hasGivenUpSender = true;
+                Lose(Machine.deliveries.Values.Select(static delivery => delivery.Sender), $"has not handed over its last states ({states}) {within}");
+            }
+            else
+            {
+                Machine.End(Machine.Failed($"The last states ({states}) were not written {within}."));
+            }
+        }
+
+        /// <summary>All at once: behind the first the others would be halted, and waited for again.</summary>
+        private void Lose(IEnumerable<Member> late, string how)
+        {
+            foreach (var member in late.Distinct().ToList())
+            {
+                Machine.Lose(member, new Loss(how, IsConfirmed: false));
+            }
         }
     }
 

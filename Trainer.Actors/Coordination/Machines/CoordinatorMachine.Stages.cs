@@ -99,7 +99,9 @@ public sealed partial class CoordinatorMachine
         public IReadOnlyList<T> InRankOrder => [.. call.InRankOrder];
 
         /// <summary>Whose answer is missing.</summary>
-        public string Missing => string.Join(", ", call.Missing.Order().Select(rank => machine.generationMembers[rank].ToString()));
+        public string Missing => string.Join(", ", MissingMembers);
+
+        public IEnumerable<Member> MissingMembers => call.Missing.Order().Select(rank => machine.generationMembers[rank]);
 
         /// <summary>
         /// Whose answer is missing and who has stood still for too long, and for how long. One that waits for its peers is not

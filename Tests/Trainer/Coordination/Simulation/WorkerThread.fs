@@ -247,7 +247,9 @@ type WorkerThread(run: Run, node: Node) =
             node.Restored <- node.Best
 
         let final = defaultArg node.Restored node.State
-        answer (WorkerFinished(Generation = command.Generation, WeightsSha256 = Undisturbed.hash final))
+
+        afterAll (0.001, 0.02) (fun () ->
+            answer (WorkerFinished(Generation = command.Generation, WeightsSha256 = Undisturbed.hash final)))
 
     let rollBack () =
         node.Position.Step <- node.Position.Step - 1L
