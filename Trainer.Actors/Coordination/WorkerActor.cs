@@ -60,7 +60,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         Receive<Tick>(_ => Handle(new WorkerInput.Tick()));
         Receive<Report>(report => Handle(new WorkerInput.Reported(report.Message)));
         Receive<Terminated>(gone => Lose(gone.ActorRef));
-        Receive<RegisterWorker>(_ => Direct());
+        Receive<RegisterWorker>(_ => Direct(Sender));
         Receive<RequestVote>(request => Handle(new WorkerInput.FromPeer(request)));
         Receive<Vote>(vote => Handle(new WorkerInput.FromPeer(vote)));
         Receive<FollowCoordinator>(follow => Handle(new WorkerInput.FromPeer(follow)));
@@ -99,9 +99,9 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     }
 
     /// <summary>A worker asks where the coordinator is: its own is not there any more.</summary>
-    private void Direct()
+    private void Direct(ICanTell peer)
     {
-        if (coordinator is not null) Sender.Tell(new FollowCoordinator { Term = machine.Term, Coordinator = Whole(coordinator) });
+        if (coordinator is not null) peer.Tell(new FollowCoordinator { Term = machine.Term, Coordinator = Whole(coordinator) }, Self);
     }
 
     private static string Whole(IActorRef actor) => actor.Path.ToStringWithAddress(Cluster.Get(Context.System).SelfAddress);
@@ -147,6 +147,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
             case WorkerEffect.Halt halt: worker.Halt(halt.Command); break;
             case WorkerEffect.StopAtNextStep: worker.StopAtNextStep(); break;
             case WorkerEffect.Tell peer: Context.ActorSelection(peer.Path).Tell(peer.Message); break;
+            case WorkerEffect.Direct direct: Direct(Context.ActorSelection(direct.Peer)); break;
             case WorkerEffect.Follow follow: Follow(follow.Coordinator); break;
             case WorkerEffect.Lead lead: Lead(lead.Mandate); break;
             case WorkerEffect.Keep keep: Keep(keep.Position); break;

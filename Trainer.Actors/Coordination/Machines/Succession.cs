@@ -18,7 +18,7 @@ public sealed record Mandate(long Term, long Generation, IReadOnlyList<Roster> B
 /// its members were ready, and is formed by a majority of the one before; two majorities have a member in common, so that at
 /// most one side goes on, whichever coordinator leads it (docs/adr/0018).
 /// </remarks>
-internal sealed class Succession(WorkerIdentity identity, List<WorkerEffect> effects, TimeSpan start)
+internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEffect> effects, TimeSpan start)
 {
     /// <summary>Of its registration: a vote is that of the member which the generation knows, and of no later comer.</summary>
     public required ByteString Incarnation { get; set; }
@@ -117,10 +117,11 @@ internal sealed class Succession(WorkerIdentity identity, List<WorkerEffect> eff
     /// <summary>A command within a generation says that all were ready.</summary>
     public void Begin(long generation) => begun |= form?.Generation == generation;
 
-    /// <summary>It is no member any more.</summary>
+    /// <summary>It is no member any more; what that one has promised binds no newcomer, whose vote nobody counts for it.</summary>
     public void Leave()
     {
         (form, begun, IsFenced, candidacy) = (null, false, false, null);
+        (heardOf, Voted, votedFor) = (Math.Max(heardOf, Voted), Term, "");
         heard = now;
     }
 
@@ -160,7 +161,16 @@ internal sealed class Succession(WorkerIdentity identity, List<WorkerEffect> eff
     public bool IsForsaken => identity.MayLead && IsOrphan(Patience);
 
     /// <summary>It serves a coordinator that it had given up, since nobody has come to claim its promise.</summary>
-    public bool IsReleased => IsFenced && now - promised > Promise && now - heard < Doubt && !IsVacant;
+    public bool IsReleased => IsUnclaimed && now - heard < Doubt && !IsVacant;
+
+    /// <summary>
+    /// Whether it follows a coordinator of an earlier term than it has voted in: nobody has come to claim that vote, and the
+    /// others have chosen without it. The member that gave it can not, but a newcomer can.
+    /// </summary>
+    public bool IsReleasedTo(FollowCoordinator follow) =>
+        identity.MayLead && IsUnclaimed && announcement is null && follow.Term > Term && follow.Term < Voted;
+
+    private bool IsUnclaimed => IsFenced && now - promised > Promise;
 
     /// <summary>It has given its vote, and whoever has it is to have the time to do something with it.</summary>
     private bool IsWaiting => IsFenced && now - promised < Claiming;
@@ -246,61 +256,5 @@ internal sealed class Succession(WorkerIdentity identity, List<WorkerEffect> eff
         }
 
         if (now >= until) announcement = null;
-    }
-
-    // ---- What peers say ----
-
-    public void Receive(IMessage message)
-    {
-        switch (message)
-        {
-            case RequestVote request: Answer(request); break;
-            case Vote vote: Note(vote); break;
-            case FollowCoordinator follow: Follow(follow); break;
-            default: break;
-        }
-    }
-
-    private void Answer(RequestVote request)
-    {
-        var again = request.Term == Voted && request.Candidate == votedFor;
-        var isGranted = Waits && !abstains && (again || (request.Term > Voted && request.Term > Term && !IsWaiting && (IsFenced || IsOrphan(Doubt))));
-        if (isGranted && !request.Probe && !again) Grant(request.Term, request.Candidate);
-        effects.Add(new WorkerEffect.Tell(request.Candidate, OwnVote(request.Term, request.Probe, isGranted)));
-    }
-
-    private void Grant(long term, string candidate)
-    {
-        (Voted, votedFor, IsFenced, promised) = (term, candidate, true, now);
-        if (candidate != identity.Control) candidacy = null;
-    }
-
-    private Vote OwnVote(long term, bool isProbe, bool isGranted) => new()
-    {
-        Term = term,
-        Probe = isProbe,
-        Granted = isGranted,
-        Incarnation = Incarnation,
-        Form = form,
-        Begun = begun,
-        Voted = Voted,
-        Generation = told,
-    };
-
-    private void Note(Vote vote)
-    {
-        heardOf = Math.Max(heardOf, vote.Voted);
-        if (vote.Form is null || candidacy is not { } mine || mine.Term != vote.Term || mine.IsProbe != vote.Probe) return;
-        if (vote.Begun) mine.NoteBegun(vote.Form.Generation);
-        if (vote.Granted) mine.Add(vote);
-        Count();
-    }
-
-    private void Follow(FollowCoordinator follow)
-    {
-        if (!identity.MayLead || follow.Term <= Term || follow.Term < Voted) return;
-        (Term, Voted, IsFenced, candidacy) = (follow.Term, follow.Term, false, null);
-        Hear();
-        effects.Add(new WorkerEffect.Follow(follow.Coordinator));
     }
 }

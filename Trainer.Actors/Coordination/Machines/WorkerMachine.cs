@@ -233,6 +233,11 @@ public sealed partial class WorkerMachine
     private void ComeAnew(string reason)
     {
         Register(reason);
+        Renew();
+    }
+
+    private void Renew()
+    {
         succession.Incarnation = newIncarnation();
         succession.Leave();
     }
@@ -250,6 +255,7 @@ public sealed partial class WorkerMachine
     /// <summary>What peers say may bring another coordinator.</summary>
     private void Consult(IMessage message)
     {
+        if (message is FollowCoordinator follow && succession.IsReleasedTo(follow)) Renew();
         succession.Receive(message);
         Rehome();
     }
@@ -261,30 +267,6 @@ public sealed partial class WorkerMachine
         Register("another coordinator leads the run");
         deliveries.Clear();
         round = 0;
-    }
-
-    private void Keep(IReadOnlyList<DeliverState> asked)
-    {
-        kept = asked.Count;
-        foreach (var delivery in asked)
-        {
-            effects.Add(new WorkerEffect.Order(delivery));
-        }
-
-        if (kept == 0) End(leaving!);
-    }
-
-    /// <summary>No coordinator is left: the run ends here, and its state is kept.</summary>
-    private void Leave()
-    {
-        leaving = "the run's coordinator is gone, and no majority of the workers was there to choose another";
-        if (!succession.Waits)
-        {
-            End(leaving);
-            return;
-        }
-
-        effects.Add(new WorkerEffect.Halt(new Halt { Round = 0, Reason = leaving }));
     }
 
     private void End(string reason)

@@ -87,6 +87,9 @@ public abstract record WorkerEffect
     /// <summary>Tell another worker.</summary>
     public sealed record Tell(string Path, IMessage Message) : WorkerEffect;
 
+    /// <summary>Tell another worker where the coordinator is: it does not know.</summary>
+    public sealed record Direct(string Peer) : WorkerEffect;
+
     /// <summary>Another coordinator leads the run: what is said to the coordinator goes there.</summary>
     public sealed record Follow(string Coordinator) : WorkerEffect;
 

@@ -110,6 +110,7 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
         | :? WorkerEffect.Halt as halt -> thread.Halt halt.Command
         | :? WorkerEffect.StopAtNextStep -> node.StopRequested <- true
         | :? WorkerEffect.Tell as peer -> toPeer node peer.Path peer.Message
+        | :? WorkerEffect.Direct as direct -> tellWhere node direct.Peer
         | :? WorkerEffect.Follow as follow -> turnTo node (int follow.Coordinator)
         | :? WorkerEffect.Lead as lead -> takeOver node lead.Mandate
         | :? WorkerEffect.Keep as keep -> keepState node keep.Position.Step
@@ -135,11 +136,14 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
         network.Deliver(lane, node.Place, peer.Place, (fun () -> peer.Do(fun () -> fromPeer node peer message)))
 
     and fromPeer (node: Node) (peer: Node) message =
-        match message, peer.Coordinator with
-        | (:? RegisterWorker), Some lead ->
-            toPeer peer (string node.Number) (FollowCoordinator(Term = peer.Machine.Term, Coordinator = string lead))
-        | (:? RegisterWorker), None -> ()
-        | message, _ -> toWorker peer (WorkerInput.FromPeer message)
+        match message with
+        | :? RegisterWorker -> tellWhere peer (string node.Number)
+        | message -> toWorker peer (WorkerInput.FromPeer message)
+
+    and tellWhere (node: Node) path =
+        match node.Coordinator with
+        | Some lead -> toPeer node path (FollowCoordinator(Term = node.Machine.Term, Coordinator = string lead))
+        | None -> ()
 
     and turnTo (node: Node) coordinator =
         time.Say $"worker {node.Number} follows coordinator {coordinator}"

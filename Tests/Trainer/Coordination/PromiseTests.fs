@@ -1,0 +1,98 @@
+/// What becomes of a vote whose candidate is lost, or has had too few.
+module CnnCluster.Tests.Trainer.Coordination.PromiseTests
+
+open Expecto
+open Google.Protobuf
+open CnnCluster.Trainer.Coordination.Machines
+open CnnCluster.Trainer.Protocol
+open CnnCluster.Tests.Trainer.Coordination.Voters
+
+/// A coordinator of a term below the one that was voted in is there.
+let private lower =
+    WorkerInput.FromPeer(FollowCoordinator(Term = 2L, Coordinator = "there"))
+
+let private follows effects =
+    effects
+    |> List.exists (fun (effect: WorkerEffect) ->
+        match effect with
+        | :? WorkerEffect.Follow as follow -> follow.Coordinator = "there"
+        | _ -> false)
+
+/// Its incarnation, as it registers next.
+let private registers (voter: Voter) =
+    List.collect voter.Pass [ for _ in 1..5 -> 0.1 ]
+    |> List.pick (fun message ->
+        match message with
+        | :? RegisterWorker as registration -> Some registration.Incarnation
+        | _ -> None)
+
+/// It is told again and again that another leads, and says for how many seconds it did not follow.
+let private heldBack (voter: Voter) =
+    Seq.initInfinite (fun i -> 0.4 * float i)
+    |> Seq.takeWhile (fun seconds -> seconds < 29.0)
+    |> Seq.tryFind (fun _ ->
+        voter.Pass 0.4 |> ignore
+        follows (voter.Effects lower))
+
+let private told (voter: Voter) =
+    voter.Effects(WorkerInput.FromPeer(RequestVote(Term = 1L, Probe = true, Candidate = "third")))
+    |> List.exists (fun effect ->
+        match effect with
+        | :? WorkerEffect.Direct as direct -> direct.Peer = "third"
+        | _ -> false)
+
+[<Tests>]
+let tests =
+    testList
+        "Trainer.Coordination.Succession.Promises"
+        [ test "where the one chosen is lost, those that have promised themselves to it stand by their ranks" {
+              let stands rank =
+                  let voter = Voter rank
+                  voter.Begin()
+                  voter.Wait 2.0
+                  Expect.isTrue (voter.Votes()) "a promise"
+
+                  Seq.initInfinite (fun i -> 0.05 * float (i + 1))
+                  |> Seq.find (fun _ -> voter.Pass 0.05 |> List.exists (fun message -> message :? RequestVote))
+
+              for rank, due in [ 0, 2.0; 1, 2.25; 2, 2.5 ] do
+                  let stood = stands rank
+                  Expect.isGreaterThanOrEqual stood (due - 1e-6) $"rank {rank} stands {stood} s behind its promise"
+                  Expect.isLessThan stood (due + 0.11) $"rank {rank} stands {stood} s behind its promise"
+          }
+          test
+              "a promise that nobody has claimed gives way to a coordinator of an earlier term, as whose newcomer it goes on" {
+              let voter = begun ()
+              voter.Wait 2.0
+              Expect.isTrue (voter.Votes()) "a promise in term 5"
+
+              let seconds =
+                  Expect.wantSome (heldBack voter) "it goes over before it would keep its state and end"
+
+              Expect.isGreaterThanOrEqual seconds 5.0 "whoever has the promise has the time to claim it"
+              Expect.isLessThan seconds 7.0 "and no more than that"
+              Expect.notEqual (registers voter) (ByteString.CopyFrom 1uy) "the member that it was has promised itself"
+          }
+          test "a promise is its member's, and not the newcomer's that comes anew" {
+              let voter = begun ()
+              voter.Wait 2.0
+              Expect.isTrue (voter.Votes()) "a promise in term 5"
+
+              for _ in 1..15 do
+                  voter.Handle(WorkerInput.Received(CoordinatorBeat())) |> ignore
+                  voter.Pass 0.5 |> ignore
+
+              Expect.notEqual (registers voter) (ByteString.CopyFrom 1uy) "its coordinator is there after all"
+              Expect.isTrue (follows (voter.Effects lower)) "it follows the one that the others have chosen"
+          }
+          test "who refuses its vote since it hears a coordinator says where that one is" {
+              let voter = begun ()
+              Expect.isTrue (told voter) "one that was away while it was chosen finds it"
+              voter.Wait 2.0
+              Expect.isFalse (told voter) "it is silent here too"
+              let fenced = begun ()
+              fenced.Wait 2.0
+              Expect.isTrue (fenced.Votes()) "a promise"
+              fenced.Handle(WorkerInput.Received(CoordinatorBeat())) |> ignore
+              Expect.isFalse (told fenced) "nobody is sent where it would not go itself"
+          } ]

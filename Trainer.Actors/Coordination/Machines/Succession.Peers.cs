@@ -1,0 +1,65 @@
+using CnnCluster.Trainer.Protocol;
+using Google.Protobuf;
+
+namespace CnnCluster.Trainer.Coordination.Machines;
+
+/// <content>What peers say: they ask for votes, give theirs, and tell who leads.</content>
+internal sealed partial class Succession
+{
+    public void Receive(IMessage message)
+    {
+        switch (message)
+        {
+            case RequestVote request: Answer(request); break;
+            case Vote vote: Note(vote); break;
+            case FollowCoordinator follow: Follow(follow); break;
+            default: break;
+        }
+    }
+
+    private void Answer(RequestVote request)
+    {
+        var again = request.Term == Voted && request.Candidate == votedFor;
+        var isGranted = Waits && !abstains && (again || (request.Term > Voted && request.Term > Term && !IsWaiting && (IsFenced || IsOrphan(Doubt))));
+        if (isGranted && !request.Probe && !again) Grant(request.Term, request.Candidate);
+        effects.Add(new WorkerEffect.Tell(request.Candidate, OwnVote(request.Term, request.Probe, isGranted)));
+
+        // Who was away while another was chosen asks for votes, and gets none: it would end without having found that one.
+        if (!isGranted && !IsFenced && !IsOrphan(Doubt)) effects.Add(new WorkerEffect.Direct(request.Candidate));
+    }
+
+    private void Grant(long term, string candidate)
+    {
+        (Voted, votedFor, IsFenced, promised) = (term, candidate, true, now);
+        if (candidate != identity.Control) candidacy = null;
+    }
+
+    private Vote OwnVote(long term, bool isProbe, bool isGranted) => new()
+    {
+        Term = term,
+        Probe = isProbe,
+        Granted = isGranted,
+        Incarnation = Incarnation,
+        Form = form,
+        Begun = begun,
+        Voted = Voted,
+        Generation = told,
+    };
+
+    private void Note(Vote vote)
+    {
+        heardOf = Math.Max(heardOf, vote.Voted);
+        if (vote.Form is null || candidacy is not { } mine || mine.Term != vote.Term || mine.IsProbe != vote.Probe) return;
+        if (vote.Begun) mine.NoteBegun(vote.Form.Generation);
+        if (vote.Granted) mine.Add(vote);
+        Count();
+    }
+
+    private void Follow(FollowCoordinator follow)
+    {
+        if (!identity.MayLead || follow.Term <= Term || follow.Term < Voted) return;
+        (Term, Voted, IsFenced, candidacy) = (follow.Term, follow.Term, false, null);
+        Hear();
+        effects.Add(new WorkerEffect.Follow(follow.Coordinator));
+    }
+}
