@@ -22,6 +22,20 @@ type private Node(join: string, folder: string, name: string) =
     member _.Folder = Path.Combine(folder, name)
     member node.JoinFile = Path.Combine(node.Folder, "join")
 
+    /// How often it has come to lead the run.
+    member node.TimesLed =
+        let metrics = Path.Combine(node.Folder, "metrics.jsonl")
+
+        if File.Exists metrics then
+            File.ReadLines metrics
+            |> Seq.filter (fun line -> line.Contains "\"event\":\"listen\"")
+            |> Seq.length
+        else
+            0
+
+    /// As its operating system does to it.
+    member _.Signal name = signal name cnn.Id
+
     interface System.IDisposable with
         member _.Dispose() =
             if not cnn.HasExited then cnn.Kill true
@@ -113,6 +127,55 @@ let longTests =
                   Expect.stringContains errors "the others may go on elsewhere" "why"
                   leading.Run.Next "epoch" |> ignore
                   Expect.equal (fst (leading.Run.Interrupt())) 130 "the run goes on until it is stopped")
+          }
+          test "a node that led, and whom the others have left, leads again in the same process when it is chosen again" {
+              withNodes 3 (fun home nodes ->
+                  let wait what so =
+                      if not (SpinWait.SpinUntil((fun () -> so ()), patience)) then
+                          failtest $"not within {patience}: {what}"
+
+                  home.Signal "KILL"
+                  let first = leader nodes
+                  first.Run.Next "epoch" |> ignore
+
+                  // While it stands still the other two are the majority: it finds itself outvoted, and comes over to them.
+                  first.Signal "STOP"
+                  let others = List.except [ first ] nodes
+                  let second = leader others
+                  first.Signal "CONT"
+                  second.Run.Until("the first as a newcomer", List.contains first.Process.Id)
+
+                  // Those that come behind it stand behind it, where the one that leads is lost. Whichever is the first on a busy
+                  // machine is replaced, until it is this one.
+                  let rec untilItLeads (leading: Node) attempt =
+                      use further = new Node(leading.JoinFile, home.Folder, $"further-{attempt}")
+                      leading.Run.Until("one that stands behind it", List.contains further.Process.Id)
+                      leading.Run.Next "epoch" |> ignore
+
+                      for earlier in List.except [ first; leading ] nodes do
+                          if not earlier.Process.HasExited then
+                              earlier.Signal "KILL"
+                              leading.Run.Until("without it", List.contains earlier.Process.Id >> not)
+                              leading.Run.Next "epoch" |> ignore
+
+                      leading.Signal "KILL"
+                      wait "another coordinator" (fun () -> first.TimesLed = 2 || further.TimesLed = 1)
+
+                      if first.TimesLed = 2 then
+                          first.Run.Until(
+                              "the two that are left",
+                              fun members -> List.sort members = List.sort [ first.Process.Id; further.Process.Id ]
+                          )
+
+                          first.Run.Next "epoch" |> ignore
+                          Expect.equal (fst (first.Run.Interrupt())) 130 "it leads until it is stopped"
+                          Expect.isTrue (further.Process.WaitForExit patience) "and the other ends with it"
+                      elif attempt < 4 then
+                          untilItLeads further (attempt + 1)
+                      else
+                          failtest "it was never chosen again"
+
+                  untilItLeads second 1)
           }
           test "a node that is no majority keeps the state, and ends" {
               withNodes 1 (fun home nodes ->
