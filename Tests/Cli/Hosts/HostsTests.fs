@@ -120,6 +120,48 @@ let tests =
                   printfn $"hosts: {passed} frames have come, and {lost} were lost"
                   Expect.isGreaterThan lost (passed / 200) "about one in a hundred was lost")
           }
+          test
+              "a run over two hosts says that its gradients travel by TCP, and by hosts as soon as one of them has several workers" {
+              onHosts (fun hosts folder ->
+                  Cnn.write folder "net.cnn" (script 1_000_000) |> ignore
+                  let exchange (event: Text.Json.Nodes.JsonNode) = string event["exchange"]
+                  use run = home hosts folder [ "--min-workers"; "2" ]
+                  run.Run.Next "listen" |> ignore
+                  use second = node hosts folder run 2
+                  let started = run.Run.Next "start"
+                  Expect.equal (hostsOf started) [ "host-1"; "host-2" ] "one worker a host"
+                  Expect.equal (exchange started) "tcp" "between the two"
+
+                  use beside =
+                      new Part(hosts, 2, [ "node"; "--join"; run.JoinFile ], folder, "beside")
+
+                  let regroup = run.Run.Next("regroup", (fun event -> int event["world"] = 3))
+                  Expect.equal (hostsOf regroup) [ "host-1"; "host-2"; "host-2" ] "two workers on the second"
+                  Expect.equal (exchange regroup) "hierarchical" "within it first"
+
+                  beside.Process.Kill true
+                  let regroup = run.Run.Next("regroup", (fun event -> int event["world"] = 2))
+                  Expect.equal (exchange regroup) "tcp" "one a host again"
+                  Expect.isFalse second.Process.HasExited "the other node goes on")
+          }
+          test "a run that begins with several workers on a host says so in its start" {
+              onHosts (fun hosts folder ->
+                  Cnn.write folder "net.cnn" (script 1) |> ignore
+                  use run = home hosts folder [ "--workers"; "2"; "--min-workers"; "3" ]
+                  run.Run.Next "listen" |> ignore
+                  use second = node hosts folder run 2
+                  let started = run.Run.Next "start"
+                  Expect.equal (hostsOf started) [ "host-1"; "host-1"; "host-2" ] "two threads and a node"
+
+                  Expect.equal
+                      (string started["exchange"])
+                      "hierarchical"
+                      "within the first host, and then between them"
+
+                  run.Run.Next "end" |> ignore
+                  Expect.isTrue (second.Process.WaitForExit patience) "the node ends with the run"
+                  Expect.equal second.Process.ExitCode 0 "and well")
+          }
           test "gradients that travel in 16 bits change the curve of a smooth network by less than 1e-4" {
               onHosts (fun hosts folder ->
                   Cnn.write folder "net.cnn" (Cnn.smoothLenet (settings 5)) |> ignore
