@@ -3,12 +3,14 @@ namespace CnnCluster.Dsl
 open System
 open TorchSharp
 open CnnCluster.Kernels.Layers.Lanes
+open CnnCluster.Kernels.Layers.Winograd
 
 /// What computes the layers of a network.
 type LayerKernels =
     /// One layer at a time; on every device, in every type.
     | Library = 0
-    /// Chains of small layers in lanes where that is faster: float32 on the CPU, with gradients in memory that stays.
+    /// Chains of small layers in lanes, and 3×3 convolutions by Winograd's algorithm, where that is faster: float32 on the
+    /// CPU, with gradients in memory that stays.
     | Lanes = 1
 
 /// One step of a forward pass: a node, or several in lanes.
@@ -73,8 +75,32 @@ module internal ModuleSteps =
             |> Option.defaultValue (node.Layer.Forward >> apply)
         | None -> node.Layer.Forward
 
+    /// A convolution that has a kernel of ours, with the activation behind it. The kernel is of one thread: of several,
+    /// libtorch's convolution takes them all.
+    let private windowed scratch (node: PlanNode) =
+        match node.Layer.Lanes, node.InputShapes with
+        | Some(LaneForm.Convolution geometry), [ { Sides = [ Some height; Some width ] } as input ] ->
+            WinogradLayer.Of(geometry, input.Channels, node.Layer.Output.Channels, Axes(height, width), scratch)
+            |> Option.ofObj
+            |> Option.map (fun layer ->
+                let rectified = node.Activation |> Option.exists Activation.isRelu
+                let library = forwardOf (Nullable()) node
+
+                let activated =
+                    match node.Activation with
+                    | Some activation when not rectified -> activation.Definition.Apply activation.Values
+                    | _ -> id
+
+                fun (call: LayerCall) ->
+                    if torch.get_num_threads () = 1 then
+                        let kernel, bias = List.head call.Weights, Weights.biasOf call.Weights
+                        layer.Run(call.Input, kernel, bias, rectified, call.Step) |> activated
+                    else
+                        library call)
+        | _ -> None
+
     /// In the order of the nodes, each with its place among them, that of the last for several, and its name in a trace.
-    let ofPlan (plan: NetworkPlan) (tensors: NodeTensors) kernels reduced =
+    let ofPlan (plan: NetworkPlan) (tensors: NodeTensors) kernels scratch reduced =
         let runs = if kernels = LayerKernels.Lanes then LaneRuns.ofPlan plan else []
         let nodes = Array.ofList plan.Nodes
 
@@ -87,13 +113,10 @@ module internal ModuleSteps =
                | None ->
                    let inputs = Array.zeroCreate node.Inputs.Length
 
+                   let forward =
+                       (if kernels = LayerKernels.Lanes then windowed scratch node else None)
+                       |> Option.defaultWith (fun () -> forwardOf reduced node)
+
                    i,
                    node.Path,
-                   ModuleStep.Node(
-                       node,
-                       forwardOf reduced node,
-                       tensors.Weights node,
-                       tensors.Current node,
-                       tensors.Next node,
-                       inputs
-                   ) |]
+                   ModuleStep.Node(node, forward, tensors.Weights node, tensors.Current node, tensors.Next node, inputs) |]

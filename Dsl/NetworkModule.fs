@@ -7,6 +7,7 @@ open CnnCluster.Kernels
 open CnnCluster.Kernels.Collectives
 open CnnCluster.Kernels.Layers
 open CnnCluster.Kernels.Layers.Lanes
+open CnnCluster.Kernels.Layers.Winograd
 open CnnCluster.Kernels.Tracing
 
 [<AutoOpen>]
@@ -46,7 +47,8 @@ type NetworkModule
     let parameterList: IReadOnlyList<Tensor> = [| for p in trained -> p :> Tensor |]
 
     let nodeTensors = NodeTensors(plan, tensors, parameterList)
-    let steps = ModuleSteps.ofPlan plan nodeTensors kernels reduced
+    let scratch = new WinogradScratch()
+    let steps = ModuleSteps.ofPlan plan nodeTensors kernels scratch reduced
     let outputSources = [| for output in plan.Outputs -> output.Source |]
     let passed = Array.zeroCreate<Tensor> plan.Nodes.Length
 
@@ -235,6 +237,8 @@ type NetworkModule
                 match step with
                 | ModuleStep.Lanes(network, _, _) -> network.Dispose()
                 | ModuleStep.Node _ -> ()
+
+            scratch.Dispose()
 
             for tensor in owned do
                 tensor.Dispose()

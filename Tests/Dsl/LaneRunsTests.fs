@@ -94,6 +94,36 @@ let private networks =
       "input 12x12x2; repeat 2 { conv 3 3x3 pad=same; batchnorm relu }; flatten; dense 5"
       "dropout between", "input 12x12x2; conv 4 3x3 relu; dropout 0.5; conv 3 3x3 relu; flatten; dense 5" ]
 
+/// Convolutions that are computed two by two results at once.
+let private windowed =
+    [ "with and without ReLU", "input 8x8x16; conv 16 3x3 pad=same relu; conv 32 3x3 pad=same; flatten; dense 3"
+      "another activation", "input 8x8x16; conv 16 3x3 pad=same tanh bias=no; flatten; dense 3"
+      "frozen ones", "input 8x8x16; conv 16 3x3 pad=same relu frozen; conv 16 3x3 pad=same relu; flatten; dense 3"
+      "behind channels that fill no vector",
+      "input 8x8x3; conv 16 3x3 pad=same relu; conv 16 3x3 relu; maxpool 2x2; flatten; dense 3"
+      "a branch, and a ReLU in place behind it",
+      "input 8x8x16; conv 16 3x3 pad=same relu as a; conv 16 3x3 pad=same; add a here relu; conv 16 3x3 pad=same; globalavgpool; dense 3"
+      "shared ones", "input 8x8x16; repeat 2 { conv 16 3x3 pad=same relu }; globalavgpool; dense 3"
+      "batch norm behind them",
+      "input 8x8x16; conv 32 3x3 pad=same bias=no; batchnorm relu; conv 16 3x3 pad=same; batchnorm; globalavgpool; dense 3" ]
+
+let private agree plan =
+    let output, gradients, statistics = computed LayerKernels.Lanes plan
+
+    let expected, expectedGradients, expectedStatistics =
+        computed LayerKernels.Library plan
+
+    // Behind a normalisation no sum is exact.
+    let isNormalised =
+        plan.Buffers |> Seq.exists (fun buffer -> buffer.Name.EndsWith "/mean")
+
+    let rounding = if isNormalised then 1e-5 else 1e-6
+    Expect.isLessThan (apart output expected) rounding "outputs"
+    Expect.isLessThan (apart gradients expectedGradients) (2.0 * rounding) "gradients"
+
+    if isNormalised then
+        Expect.isLessThan (apart statistics expectedStatistics) 1e-6 "running statistics"
+
 [<Tests>]
 let tests =
     testList
@@ -135,19 +165,12 @@ let tests =
                   scope (fun () ->
                       let plan = planOf body
                       Expect.isNonEmpty (LaneRuns.ofPlan plan) "there is a run"
-                      let output, gradients, statistics = computed LayerKernels.Lanes plan
+                      agree plan)
+              }
 
-                      let expected, expectedGradients, expectedStatistics =
-                          computed LayerKernels.Library plan
-
-                      // Behind a normalisation no sum is exact.
-                      let isNormalised =
-                          plan.Buffers |> Seq.exists (fun buffer -> buffer.Name.EndsWith "/mean")
-
-                      let rounding = if isNormalised then 1e-5 else 1e-6
-                      Expect.isLessThan (apart output expected) rounding "outputs"
-                      Expect.isLessThan (apart gradients expectedGradients) (2.0 * rounding) "gradients"
-
-                      if isNormalised then
-                          Expect.isLessThan (apart statistics expectedStatistics) 1e-6 "running statistics")
+          for name, body in windowed do
+              test $"3×3 convolutions of ours and libtorch compute the same: {name}" {
+                  // They are of one thread.
+                  torch.set_num_threads 1
+                  scope (fun () -> agree (planOf body))
               } ]

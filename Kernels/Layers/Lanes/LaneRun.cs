@@ -1,15 +1,6 @@
-using System.Runtime.Intrinsics;
 using CnnCluster.Kernels.Collectives;
 
 namespace CnnCluster.Kernels.Layers.Lanes;
-
-/// <summary>Bits of the registers that kernels use.</summary>
-internal enum RegisterWidth
-{
-    Bits128 = 128,
-    Bits256 = 256,
-    Bits512 = 512,
-}
 
 /// <summary>
 /// Layers that follow one another, computed in blocks of 16 samples: each value is read by the next layer alone, so it
@@ -45,18 +36,13 @@ internal sealed unsafe class LaneRun : IDisposable
             }
 
             layouts.Add(LayoutFor(shape, i + 1 < layers.Count ? layers[i + 1] : null));
-            stages.Add(StageFor(layer, layers[i], from, sums, layouts[^1], width ?? Widest));
+            stages.Add(StageFor(layer, layers[i], from, sums, layouts[^1], width ?? RegisterWidths.Widest));
         }
 
         Output = shape;
         gradientLayouts = [.. layouts.Select(static layout => layout with { Halo = default })];
         gradients = new LaneMemory?[layouts.Count];
     }
-
-    private static RegisterWidth Widest =>
-        Vector512.IsHardwareAccelerated ? RegisterWidth.Bits512
-        : Vector256.IsHardwareAccelerated ? RegisterWidth.Bits256
-        : RegisterWidth.Bits128;
 
     public LaneShape Output { get; }
 
