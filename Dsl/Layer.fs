@@ -31,7 +31,7 @@ type BufferDefinition =
 type LayerCall =
     {
         Inputs: Tensor[]
-        Weights: Tensor list
+        Weights: Tensor[]
         /// The buffers as the last committed step left them.
         Current: Tensor list
         /// What this step makes of them; written in training only.
@@ -257,7 +257,7 @@ module Weights =
             Trainable = false }
 
     /// The bias among a layer's weights behind its kernel, null if there is none, as libtorch wants it.
-    let biasOf (weights: Tensor list) : Tensor | null =
+    let biasOf (weights: Tensor[]) : Tensor | null =
         match weights with
-        | [ _; bias ] -> bias
+        | [| _; bias |] -> bias
         | _ -> null

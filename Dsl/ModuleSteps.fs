@@ -13,17 +13,52 @@ type LayerKernels =
     /// CPU, with gradients in memory that stays.
     | Lanes = 1
 
+/// A node's forward pass.
+/// <param name="node">The node.</param>
+/// <param name="forward">The layer with the activation behind it.</param>
+/// <param name="tensors">The network's.</param>
+/// <param name="reduced">What products are computed in where a run has a type of 16 bits.</param>
+[<Sealed>]
+type internal NodeStep
+    (node: PlanNode, forward: LayerCall -> Tensor, tensors: NodeTensors, reduced: Nullable<torch.ScalarType>) =
+    let weights, current, next =
+        tensors.Weights node, tensors.Current node, tensors.Next node
+
+    let newWeights () =
+        if reduced.HasValue then Array.zeroCreate weights.Length else weights
+
+    let newInputs () = Array.zeroCreate node.Inputs.Length
+
+    // Of passes that follow each other: a training step makes no arrays.
+    let keptWeights, keptInputs = newWeights (), newInputs ()
+
+    let callOf weights inputs step =
+        { Weights = weights
+          Inputs = inputs
+          Current = current
+          Next = next
+          Step = step
+          Path = node.Path }
+
+    member _.Node = node
+
+    /// What the layer gets, once its inputs are written into their places.
+    member _.NewCall(step) =
+        callOf (newWeights ()) (newInputs ()) step
+
+    /// The same in passes that follow each other.
+    member _.KeptCall(step) = callOf keptWeights keptInputs step
+
+    member _.Forward(call: LayerCall) =
+        if reduced.HasValue then
+            ReducedPrecision.operands reduced.Value node.Layer call.Inputs weights call.Weights
+
+        forward call
+
 /// One step of a forward pass: a node, or several in lanes.
 [<RequireQualifiedAccess>]
 type internal ModuleStep =
-    /// The inputs' places are written in each pass.
-    | Node of
-        PlanNode *
-        forward: (LayerCall -> Tensor) *
-        weights: Tensor list *
-        current: Tensor list *
-        next: Tensor list *
-        inputs: Tensor[]
+    | Node of NodeStep
     | Lanes of LaneNetwork * first: PlanNode * last: PlanNode
 
 /// The steps of a network's forward pass.
@@ -111,12 +146,8 @@ module internal ModuleSteps =
                    i, $"{first.Path} to {node.Path}", ModuleStep.Lanes(laneNetwork plan tensors run first, first, node)
                | Some _ -> ()
                | None ->
-                   let inputs = Array.zeroCreate node.Inputs.Length
-
                    let forward =
                        (if kernels = LayerKernels.Lanes then windowed scratch node else None)
                        |> Option.defaultWith (fun () -> forwardOf reduced node)
 
-                   i,
-                   node.Path,
-                   ModuleStep.Node(node, forward, tensors.Weights node, tensors.Current node, tensors.Next node, inputs) |]
+                   i, node.Path, ModuleStep.Node(NodeStep(node, forward, tensors, reduced)) |]

@@ -137,7 +137,7 @@ type NetworkModule
     /// Writes first values, a pure function of the seed and each tensor's path.
     member _.Initialise(seed: uint64) =
         for node in plan.Owners do
-            for weight, tensor in List.zip node.Layer.Weights (nodeTensors.Weights node) do
+            for weight, tensor in Seq.zip node.Layer.Weights (nodeTensors.Weights node) do
                 let key =
                     RandomKey.Of(seed, RandomPurpose.InitialWeights, $"{node.Path}/{weight.Name}")
 
@@ -160,22 +160,11 @@ type NetworkModule
                 | ModuleStep.Lanes(network, first, last) ->
                     network.Run(sourceOf inputs values first.Inputs.Head, module'.Step)
                     |> reshaped last.Layer.Output
-                | ModuleStep.Node(node, forward, own, kept, written, places) ->
-                    let given = if isAlone then places else Array.zeroCreate places.Length
+                | ModuleStep.Node step ->
+                    let call = if isAlone then step.KeptCall module'.Step else step.NewCall module'.Step
 
-                    fillIn inputs values node given
-
-                    forward
-                        { Weights =
-                            if reduced.HasValue then
-                                ReducedPrecision.operands reduced.Value node.Layer given own
-                            else
-                                own
-                          Inputs = given
-                          Current = kept
-                          Next = written
-                          Step = module'.Step
-                          Path = node.Path }
+                    fillIn inputs values step.Node call.Inputs
+                    step.Forward call
 
             if not hasPlannedShapes then
                 checkShape plan.Nodes[place] values[place]

@@ -35,8 +35,8 @@ type internal NodeTensors(plan: NetworkPlan, tensors: NetworkTensors, parameters
 
     /// A node's weights, those that are not trained among them.
     member _.Weights(node: PlanNode) =
-        [ for weight in node.Layer.Weights ->
-              (if weight.Trainable then weights else current)[$"{node.Owner}/{weight.Name}"] ]
+        [| for weight in node.Layer.Weights ->
+               (if weight.Trainable then weights else current)[$"{node.Owner}/{weight.Name}"] |]
 
     /// A node's buffers as the last committed step left them.
     member _.Current(node: PlanNode) = buffersOf node current

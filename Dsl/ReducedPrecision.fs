@@ -8,9 +8,9 @@ let cast (dtype: torch.ScalarType) (x: Tensor) =
 
 let full (x: Tensor) = cast torch.float32 x
 
-let private castAll dtype (inputs: Tensor[]) =
-    for i in 0 .. inputs.Length - 1 do
-        inputs[i] <- cast dtype inputs[i]
+let private castInto dtype (from: Tensor[]) (into: Tensor[]) =
+    for i in 0 .. from.Length - 1 do
+        into[i] <- cast dtype from[i]
 
 let private areAlike (inputs: Tensor[]) =
     let mutable alike = true
@@ -20,17 +20,17 @@ let private areAlike (inputs: Tensor[]) =
 
     alike
 
-/// Brings a layer's inputs into the type that it is computed in; its weights in theirs.
-let operands (reduced: torch.ScalarType) (layer: LayerPlan) (inputs: Tensor[]) weights =
+/// Brings a layer's inputs, in their places, into the type that it is computed in, and its weights into theirs.
+let operands (reduced: torch.ScalarType) (layer: LayerPlan) (inputs: Tensor[]) (weights: Tensor[]) (given: Tensor[]) =
     match layer.Arithmetic with
     | Arithmetic.Products ->
-        castAll reduced inputs
-        List.map (cast reduced) weights
-    | Arithmetic.AsGiven when areAlike inputs -> weights
+        castInto reduced inputs inputs
+        castInto reduced weights given
+    | Arithmetic.AsGiven when areAlike inputs -> weights.CopyTo(given, 0)
     | Arithmetic.AsGiven
     | Arithmetic.Full ->
-        castAll torch.float32 inputs
-        weights
+        castInto torch.float32 inputs inputs
+        weights.CopyTo(given, 0)
 
 let activated (activation: Activation) =
     let apply = activation.Definition.Apply activation.Values

@@ -1,6 +1,7 @@
 /// Batch normalisation (Ioffe, Szegedy, ICML 2015): y = scale·(x − μ)/√(σ² + ε) + shift, channel by channel.
 module internal CnnCluster.Dsl.Layers.BatchNorm
 
+open System
 open TorchSharp
 open CnnCluster.Dsl
 open CnnCluster.Kernels
@@ -48,12 +49,12 @@ let private isOfBatch (values: ArgumentValues) frozen (call: LayerCall) =
     && (values.Flag "sync" || call.Input.size 0 > 0L)
 
 /// The scale and the shift, as far as there are any.
-let private weightsOf (values: ArgumentValues) (call: LayerCall) : struct (Tensor option * Tensor option) =
+let private weightsOf (values: ArgumentValues) (call: LayerCall) : struct ((Tensor | null) * (Tensor | null)) =
     match values.Flag "scale", values.Flag "shift", call.Weights with
-    | true, true, [ scale; shift ] -> struct (Some scale, Some shift)
-    | true, false, [ scale ] -> struct (Some scale, None)
-    | false, true, [ shift ] -> struct (None, Some shift)
-    | _ -> struct (None, None)
+    | true, true, [| scale; shift |] -> struct (scale, shift)
+    | true, false, [| scale |] -> struct (scale, null)
+    | false, true, [| shift |] -> struct (null, shift)
+    | _ -> struct (null, null)
 
 let private inLibtorch (values: ArgumentValues) frozen (call: LayerCall) =
     let x = call.Input
@@ -70,34 +71,70 @@ let private inLibtorch (values: ArgumentValues) frozen (call: LayerCall) =
 
     let normal = centred / along x (variance.Plus(values.Real "epsilon").sqrt())
     let struct (scale, shift) = weightsOf values call
-    let scaled = scale |> Option.fold (fun y scale -> y * along x scale) normal
 
-    shift
-    |> Option.fold (fun (y: torch.Tensor) shift -> y.Plus(along x shift)) scaled
+    let scaled =
+        match scale with
+        | null -> normal
+        | scale -> normal * along x scale
 
-let private ownCall (values: ArgumentValues) frozen rectified (call: LayerCall) =
-    let next place : Tensor | null =
-        if isOfBatch values frozen call then call.Next[place] else null
+    match shift with
+    | null -> scaled
+    | shift -> scaled.Plus(along x shift)
 
-    BatchNormCall(
-        call.Step,
-        call.Current[0],
-        call.Current[1],
-        NextMean = next 0,
-        NextVariance = next 1,
-        Momentum = values.Real "momentum",
-        Epsilon = values.Real "epsilon",
-        Synchronised = values.Flag "sync",
-        Rectified = rectified
-    )
+/// A layer's calls of the kernel: from step to step they are the same one.
+[<Sealed>]
+type private OwnCalls(values: ArgumentValues, frozen, rectified) =
+    let momentum, epsilon, sync =
+        values.Real "momentum", values.Real "epsilon", values.Flag "sync"
 
-let private normalise values frozen rectified (call: LayerCall) =
-    if OwnKernels.Take call.Input then
-        let struct (scale, shift) = weightsOf values call
-        BatchNorm.Of(call.Input, Option.toObj scale, Option.toObj shift, ownCall values frozen rectified call)
-    else
-        let y = inLibtorch values frozen call
-        if rectified then y.relu () else y
+    // One reference, so that threads which share a layer see it whole.
+    let mutable last: BatchNormCall | null = null
+
+    let make (call: LayerCall) ofBatch =
+        let next place : Tensor | null =
+            if ofBatch then call.Next[place] else null
+
+        BatchNormCall(
+            call.Step,
+            call.Current[0],
+            call.Current[1],
+            NextMean = next 0,
+            NextVariance = next 1,
+            Momentum = momentum,
+            Epsilon = epsilon,
+            Synchronised = sync,
+            Rectified = rectified
+        )
+
+    member _.For(call: LayerCall) =
+        let ofBatch = isOfBatch values frozen call
+
+        match last with
+        | null ->
+            let made = make call ofBatch
+            last <- made
+            made
+        | kept when
+            Object.ReferenceEquals(kept.Step, call.Step)
+            && Object.ReferenceEquals(kept.Mean, call.Current[0])
+            && isNull kept.NextMean <> ofBatch
+            ->
+            kept
+        | _ ->
+            let made = make call ofBatch
+            last <- made
+            made
+
+let private normalise values frozen rectified =
+    let calls = OwnCalls(values, frozen, rectified)
+
+    fun (call: LayerCall) ->
+        if OwnKernels.Take call.Input then
+            let struct (scale, shift) = weightsOf values call
+            BatchNorm.Of(call.Input, scale, shift, calls.For call)
+        else
+            let y = inLibtorch values frozen call
+            if rectified then y.relu () else y
 
 let private buffer channels name initial : BufferDefinition =
     { Name = name

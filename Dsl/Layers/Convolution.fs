@@ -29,14 +29,11 @@ let private arguments =
 /// From so many filters on, and for images of so many pixels, oneDNN is faster where channels lie side by side, and so are
 /// the layers behind it. Below, turning the kernel around costs more (docs/adr/0013).
 let private channelsLast (window: Window) groups (x: torch.Tensor) (kernel: torch.Tensor) =
-    let pixels () =
-        (x.size 2 / int64 window.Stride[0]) * (x.size 3 / int64 window.Stride[1])
-
     window.Kernel.Length = 2
     && groups = 1
     && kernel.size 0 >= 16L
     && OwnKernels.Take x
-    && pixels () >= 64L
+    && (x.size 2 / int64 window.Stride[0]) * (x.size 3 / int64 window.Stride[1]) >= 64L
 
 /// The input with its elements in the order that the convolution is computed in.
 let private inOrder window groups (x: torch.Tensor) kernel =
@@ -52,8 +49,8 @@ type private Fitted =
         Stride: int64[]
         Dilation: int64[]
         Padding: int64[]
-        /// Whether libtorch pads by itself.
-        IsSymmetric: bool
+        /// What is added in front of libtorch; empty where it pads by itself.
+        Ends: int64[]
         /// The one element of the kernel that meets the only pixel, an axis each; empty where there is none.
         Meeting: int64 list
     }
@@ -85,7 +82,7 @@ let private fitted (window: Window) (x: torch.Tensor) =
         | Some [| one |] -> [| 0L; one |]
         | Some sides -> sides
         | None -> Array.zeroCreate strides.Length
-      IsSymmetric = symmetric.IsSome
+      Ends = if symmetric.IsSome then Array.empty else paddingOf window x
       Meeting = meeting }
 
 let private meetingElement (places: int64 list) (kernel: torch.Tensor) =
@@ -119,7 +116,7 @@ let convolve (window: Window) groups =
         let fitted = ofSides.For x
         let kernel = meetingElement fitted.Meeting kernel
         let x = inOrder fitted.Window groups x kernel
-        let x = if fitted.IsSymmetric then x else pad fitted.Window 0.0 x
+        let x = pad fitted.Ends 0.0 x
         let kernel = if fitted.Window.Kernel.Length = 1 then kernel.unsqueeze 2L else kernel
         let dilation = FewSamples.dilation x kernel fitted.Dilation
 
@@ -132,7 +129,7 @@ let convolve (window: Window) groups =
 let private forward window groups =
     let convolve = convolve window groups
 
-    fun (call: LayerCall) -> convolve call.Input (List.head call.Weights) (Weights.biasOf call.Weights)
+    fun (call: LayerCall) -> convolve call.Input call.Weights[0] (Weights.biasOf call.Weights)
 
 /// The window of a convolution, whose kernel is of this size.
 let windowOf (values: ArgumentValues) size =

@@ -36,16 +36,20 @@ let flatten =
 [<Literal>]
 let private BlockOfRows = 16L
 
+/// What a number of rows over whole blocks is filled up with, as libtorch takes it.
+let private filling =
+    [| for rest in 0L .. BlockOfRows - 1L -> [| 0L; 0L; 0L; BlockOfRows - rest |] |]
+
 let private inBlocks (x: torch.Tensor) =
     match x.size 0 % BlockOfRows with
     | 0L -> x
-    | rest -> torch.nn.functional.pad (x, [| 0L; 0L; 0L; BlockOfRows - rest |])
+    | rest -> torch.nn.functional.pad (x, filling[int rest])
 
 let private forward (call: LayerCall) =
     let rows = inBlocks call.Input
 
     let output =
-        torch.nn.functional.linear (rows, List.head call.Weights, Weights.biasOf call.Weights)
+        torch.nn.functional.linear (rows, call.Weights[0], Weights.biasOf call.Weights)
 
     output.narrow (0L, 0L, call.Input.size 0)
 

@@ -5,7 +5,9 @@ open System
 open System.Buffers
 open TorchSharp
 open CnnCluster.Dsl
+open CnnCluster.Dsl.Layers.Window
 open CnnCluster.Kernels
+open CnnCluster.Kernels.Layers
 
 /// Keeps an element where its word is at least rate·2³²: a pure function of seed, layer, step, sample and element.
 let private fillMask key (step: StepContext) rate (mask: Span<float32>) samples =
@@ -24,16 +26,20 @@ let private fillMask key (step: StepContext) rate (mask: Span<float32>) samples 
     ArrayPool<uint32>.Shared.Return rented
 
 /// Drops what shares one place in a mask of this shape, which is broadcast over x.
-let private drop (maskOf: torch.Tensor -> int64[]) rate (call: LayerCall) =
-    let x = call.Input
+let private drop (maskOf: int64[] -> int64[]) rate =
+    let shapes = OfShape maskOf
 
-    if not call.Step.Training || rate = 0.0 || x.size 0 = 0L then
-        x
-    else
-        let key = RandomKey.Of(call.Step.Seed, RandomPurpose.Dropout, call.Path)
-        use mask = torch.empty (maskOf x, dtype = torch.float32)
-        fillMask key call.Step rate (TensorMemory.Span<float32> mask) (int (x.size 0))
-        x * mask.``to`` (x.dtype, x.device)
+    fun (call: LayerCall) ->
+        let x = call.Input
+
+        if not call.Step.Training || rate = 0.0 || x.size 0 = 0L then
+            x
+        else
+            let key = RandomKey.Of(call.Step.Seed, RandomPurpose.Dropout, call.Path)
+            use mask = torch.empty (shapes.For x, dtype = torch.float32)
+            fillMask key call.Step rate (TensorMemory.Span<float32> mask) (int (x.size 0))
+
+            if OwnKernels.Take x then x * mask else x * mask.``to`` (x.dtype, x.device)
 
 let private sameElements =
     "What is dropped depends on the seed, the layer's path, the step and the sample's place in the batch alone, not on the number of workers."
@@ -44,10 +50,10 @@ let private plan maskOf (site: LayerSite) =
         |> LayerPlan.keeping
     )
 
-let private ofElements (x: torch.Tensor) = x.shape
+let private ofElements (shape: int64[]) = shape
 
-let private ofChannels (x: torch.Tensor) =
-    x.shape |> Array.mapi (fun axis side -> if axis < 2 then side else 1L)
+let private ofChannels (shape: int64[]) =
+    shape |> Array.mapi (fun axis side -> if axis < 2 then side else 1L)
 
 let definition =
     { Name = "dropout"

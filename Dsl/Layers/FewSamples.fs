@@ -13,9 +13,7 @@ let private SmallSample = 20480L
 [<Literal>]
 let private Many = 16L
 
-let private lastSides (kernel: torch.Tensor) =
-    let shape = kernel.shape
-    struct (shape[shape.Length - 2], shape[shape.Length - 1])
+let private lastSides (kernel: torch.Tensor) = struct (kernel.size -2, kernel.size -1)
 
 let private isSmall (x: torch.Tensor) =
     (x.shape |> Array.truncate 4 |> Array.fold (*) 1L) <= SmallSample

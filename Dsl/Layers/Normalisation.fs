@@ -15,11 +15,11 @@ let private weights (values: ArgumentValues) shape =
       if values.Flag "shift" then Weights.constant shape "shift" 0.0 ]
 
 /// Scale and shift among a layer's weights, null where there is none; but a shift needs a scale in libtorch.
-let private affine (values: ArgumentValues) (own: Tensor list) : struct ((Tensor | null) * (Tensor | null)) =
+let private affine (values: ArgumentValues) (own: Tensor[]) : struct ((Tensor | null) * (Tensor | null)) =
     match values.Flag "scale", values.Flag "shift", own with
-    | true, true, [ scale; shift ] -> struct (scale, shift)
-    | true, false, [ scale ] -> struct (scale, null)
-    | false, true, [ shift ] -> struct (torch.ones (shift.shape, dtype = shift.dtype, device = shift.device), shift)
+    | true, true, [| scale; shift |] -> struct (scale, shift)
+    | true, false, [| scale |] -> struct (scale, null)
+    | false, true, [| shift |] -> struct (torch.ones (shift.shape, dtype = shift.dtype, device = shift.device), shift)
     | _ -> struct (null, null)
 
 let private planned (site: LayerSite) shape forward =

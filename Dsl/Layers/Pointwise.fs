@@ -26,7 +26,7 @@ let rescale =
 
 let prelu =
     let forward (call: LayerCall) =
-        torch.nn.functional.prelu (call.Input, List.head call.Weights)
+        torch.nn.functional.prelu (call.Input, call.Weights[0])
 
     let plan (site: LayerSite) =
         let alpha =

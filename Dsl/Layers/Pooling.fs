@@ -20,50 +20,63 @@ let private arguments =
           "same, valid, a number, one for each axis, or [begin end; begin end]."
       Arguments.keyword "ceil" YesNo (FlagValue false) "Whether a last window that reaches over the edge counts." ]
 
-let private maximumInLibtorch (window: Window) (x: torch.Tensor) =
-    // Padding must never win.
-    let padded = pad window Double.NegativeInfinity x
-    let kernel, stride = imageAxes window.Kernel, imageAxes window.Stride
+let private maximumInLibtorch (window: Window) =
+    let ends, kernel, stride =
+        OfSides(paddingOf window), imageAxes window.Kernel, imageAxes window.Stride
 
-    match window.Kernel.Length with
-    | 3 -> torch.nn.functional.max_pool3d (padded, kernel, stride)
-    | rank -> onImage rank padded (fun image -> torch.nn.functional.max_pool2d (image, kernel, stride))
+    fun (x: torch.Tensor) ->
+        // Padding must never win.
+        let padded = pad (ends.For x) Double.NegativeInfinity x
+
+        match window.Kernel.Length with
+        | 3 -> torch.nn.functional.max_pool3d (padded, kernel, stride)
+        | rank -> onImage rank padded (fun image -> torch.nn.functional.max_pool2d (image, kernel, stride))
 
 let private maximum (window: Window) =
-    let ofSides = OfSides(poolWindow window)
+    let calls = OfSides(fun x -> PoolCall(poolWindow window x))
+    let inLibtorch = maximumInLibtorch window
 
     fun (call: LayerCall) ->
         let x = call.Input
-        let windows = ofSides.For x
+        let own = calls.For x
+
+        let windows = own.Window
 
         if MaxPool.Takes(x, &windows) then
-            MaxPool.Of(x, &windows, call.Step)
+            MaxPool.Of(x, own, call.Step)
         else
-            maximumInLibtorch window x
+            inLibtorch x
 
-let private meanOf (window: Window) (x: torch.Tensor) =
+let private meanOf (window: Window) =
     let kernel, stride = imageAxes window.Kernel, imageAxes window.Stride
 
-    match window.Kernel.Length with
-    | 3 -> torch.nn.functional.avg_pool3d (x, kernel, stride)
-    | rank -> onImage rank x (fun image -> torch.nn.functional.avg_pool2d (image, kernel, stride))
+    fun (x: torch.Tensor) ->
+        match window.Kernel.Length with
+        | 3 -> torch.nn.functional.avg_pool3d (x, kernel, stride)
+        | rank -> onImage rank x (fun image -> torch.nn.functional.avg_pool2d (image, kernel, stride))
 
 /// The mean over the window's elements that count: those of the input, and if the script says so the padding. What a
 /// last window reaches over the edge never counts.
-let private average countPad (window: Window) (x: torch.Tensor) =
-    let padded = pad window 0.0 x
-    let mean = meanOf window padded
+let private average countPad (window: Window) =
+    let meanOf = meanOf window
+    let ends, parts = OfSides(paddingOf window), OfSides(paddingsOf window)
 
-    if Object.ReferenceEquals(padded, x) then
-        mean
-    else
-        let sides = Array.skip 2 x.shape
+    fun (call: LayerCall) ->
+        let x = call.Input
+        let ends = ends.For x
+        let mean = meanOf (pad ends 0.0 x)
 
-        let ones =
-            torch.ones (Array.append [| 1L; 1L |] sides, dtype = x.dtype, device = x.device)
+        if ends.Length = 0 then
+            mean
+        else
+            let sides = Array.skip 2 x.shape
 
-        let counted = ones |> padWithin window (if countPad then 1.0 else 0.0)
-        mean / meanOf window counted
+            let ones =
+                torch.ones (Array.append [| 1L; 1L |] sides, dtype = x.dtype, device = x.device)
+
+            let said, beyond = parts.For x
+            let counted = ones |> pad said (if countPad then 1.0 else 0.0) |> pad beyond 0.0
+            mean / meanOf counted
 
 let private tooMuchPadding (window: Window) =
     match window.Padding with
@@ -149,4 +162,4 @@ let avgpool =
         "input 28x28x6; avgpool 2x2; avgpool 3 stride=1 pad=same; avgpool 3 stride=1 pad=1 count-pad"
         [ countPad ]
         (fun _ _ plan -> LayerPlan.averaging plan)
-        (fun values window call -> average (values.Flag "count-pad") window call.Input)
+        (fun values -> average (values.Flag "count-pad"))

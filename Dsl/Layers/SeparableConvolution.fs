@@ -62,7 +62,7 @@ let private planDepthwise (site: LayerSite) =
                 let convolve = Convolution.convolve window input.Channels
 
                 let forward (call: LayerCall) =
-                    convolve call.Input (List.head call.Weights) (Weights.biasOf call.Weights)
+                    convolve call.Input call.Weights[0] (Weights.biasOf call.Weights)
 
                 slid
                     site
@@ -133,10 +133,9 @@ let private separate window groups =
     let apart, mix = Convolution.convolve window groups, mix window
 
     fun (call: LayerCall) ->
-        match call.Weights with
-        | depthwise :: pointwise ->
-            mix (apart call.Input depthwise null) (List.head pointwise) (Weights.biasOf pointwise)
-        | [] -> invalidOp "A separable convolution has two kernels."
+        let weights = call.Weights
+        let bias: Tensor | null = if weights.Length > 2 then weights[2] else null
+        mix (apart call.Input weights[0] null) weights[1] bias
 
 let private planSeparable (site: LayerSite) =
     let input, values = site.Input, site.Arguments

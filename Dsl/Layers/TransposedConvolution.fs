@@ -183,7 +183,7 @@ let private planned (site: LayerSite) geometry sides =
         List.map2 (fun extent stride -> (extent + stride - 1) / stride) window.Extent window.Stride
 
     let forward (call: LayerCall) =
-        spread geometry groups call.Input (List.head call.Weights) (Weights.biasOf call.Weights)
+        spread geometry groups call.Input call.Weights[0] (Weights.biasOf call.Weights)
 
     let output = { Channels = filters; Sides = sides }
 

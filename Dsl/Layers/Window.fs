@@ -101,27 +101,30 @@ let private longs (list: int list) = list |> List.map int64 |> Array.ofList
 let private placesOn (window: Window) (x: torch.Tensor) =
     axes window (x.shape |> Array.skip 2 |> List.ofArray)
 
-let private padBy (ends: (int64 * int64) list) (value: float) (x: torch.Tensor) =
+/// What is added at the sides' ends as libtorch takes it, the last axis first; empty where nothing is.
+let private endsOf (ends: (int64 * int64) list) =
     if ends |> List.forall (fun p -> p = (0L, 0L)) then
+        Array.empty
+    else
+        [| for before, after in List.rev ends do
+               before
+               after |]
+
+/// The ends of an input's padding, as far as the last window reaches.
+let paddingOf (window: Window) (x: torch.Tensor) =
+    endsOf [ for p in placesOn window x -> p.Before, p.After + p.Beyond ]
+
+/// The ends that the script says, and those of what a last window reaches over them.
+let paddingsOf (window: Window) (x: torch.Tensor) =
+    let places = placesOn window x
+    endsOf [ for p in places -> p.Before, p.After ], endsOf [ for p in places -> 0L, p.Beyond ]
+
+/// The input with ends of this value.
+let pad (ends: int64[]) (value: float) (x: torch.Tensor) =
+    if ends.Length = 0 then
         x
     else
-        // The last axis comes first here.
-        let ends =
-            ends |> List.rev |> List.collect (fun (before, after) -> [ before; after ])
-
-        torch.nn.functional.pad (x, Array.ofList ends, PaddingModes.Constant, value)
-
-/// The input with its padding, of this value, as far as the last window reaches.
-let pad (window: Window) (value: float) (x: torch.Tensor) =
-    x |> padBy [ for p in placesOn window x -> p.Before, p.After + p.Beyond ] value
-
-/// The same with one value for the padding that the script says, and 0 where a last window reaches over it.
-let padWithin (window: Window) (value: float) (x: torch.Tensor) =
-    let places = placesOn window x
-
-    x
-    |> padBy [ for p in places -> p.Before, p.After ] value
-    |> padBy [ for p in places -> 0L, p.Beyond ] 0.0
+        torch.nn.functional.pad (x, ends, PaddingModes.Constant, value)
 
 /// The windows as the pooling kernels take them: a row is an image of height 1, an image has a depth of 1.
 let poolWindow (window: Window) (x: torch.Tensor) =
@@ -135,6 +138,16 @@ let poolWindow (window: Window) (x: torch.Tensor) =
     | [ depth; height; width ] -> PoolWindow(depth, height, width)
     | _ -> invalidArg (nameof x) $"Pooling takes one, two or three sides; this has {axes.Length}."
 
+/// Whether a tensor has these sides from an axis on, and as many axes.
+let private areSides from (shape: int64[]) (x: torch.Tensor) =
+    let mutable axis = from
+    let same = int64 shape.Length = x.dim ()
+
+    while same && axis < shape.Length && shape[axis] = x.size axis do
+        axis <- axis + 1
+
+    same && axis >= shape.Length
+
 /// What is made of an input's sides. Those of the input before are remembered with what they gave: in most networks they
 /// are the same in every step, which then makes nothing anew.
 [<Sealed>]
@@ -143,13 +156,28 @@ type OfSides<'T>(make: torch.Tensor -> 'T) =
     let mutable last = Array.Empty<int64>(), Unchecked.defaultof<'T>
 
     member _.For(x: torch.Tensor) =
-        let shape = x.shape
         let known, value = last
 
-        if known.Length = shape.Length && known.AsSpan(2).SequenceEqual(shape.AsSpan 2) then
+        if areSides 2 known x then
             value
         else
             let value = make x
+            last <- x.shape, value
+            value
+
+/// The same of an input's whole shape.
+[<Sealed>]
+type OfShape<'T>(make: int64[] -> 'T) =
+    let mutable last = Array.Empty<int64>(), Unchecked.defaultof<'T>
+
+    member _.For(x: torch.Tensor) =
+        let known, value = last
+
+        if areSides 0 known x then
+            value
+        else
+            let shape = x.shape
+            let value = make shape
             last <- shape, value
             value
 
@@ -206,7 +234,7 @@ let imageGeometry (window: Window) (input: Shape) =
     | _ -> None
 
 /// Runs an operation on images for inputs of one side too: a row is an image of height 1.
-let onImage rank (x: torch.Tensor) (operation: torch.Tensor -> torch.Tensor) =
+let inline onImage rank (x: torch.Tensor) ([<InlineIfLambda>] operation: torch.Tensor -> torch.Tensor) =
     if rank = 1 then (operation (x.unsqueeze 2L)).squeeze 2L else operation x
 
 /// An axis list for that image.

@@ -50,14 +50,14 @@ public sealed class BatchNorm : SingleTensorFunction<BatchNorm>
         var source = ChannelOrder.InOrder(x);
         var table = NewTable(source);
         ctx.save_for_backward([source, table]);
-        ctx.save_data(ContextKey, new Saved(call, x.requires_grad, scale is not null, shift is not null));
+        ctx.save_data(ContextKey, call.Pass(x.requires_grad, scale is not null, shift is not null));
         return Normalise(source, scale, shift, call, table);
     }
 
     [SuppressMessage("Design", "CA1062", Justification = "TorchSharp calls this.")]
     public override List<Tensor> backward(AutogradContext ctx, Tensor grad_output)
     {
-        var saved = (Saved)ctx.get_data(ContextKey);
+        var saved = (BatchNormPass)ctx.get_data(ContextKey);
         var tensors = ctx.get_saved_variables();
         using var source = tensors[0];
         using var table = tensors[1];
@@ -73,7 +73,7 @@ public sealed class BatchNorm : SingleTensorFunction<BatchNorm>
         }
     }
 
-    private static unsafe List<Tensor> Gradients(Saved saved, Tensor source, Tensor table, Tensor outputGradient)
+    private static unsafe List<Tensor> Gradients(BatchNormPass saved, Tensor source, Tensor table, Tensor outputGradient)
     {
         using var gradient = ChannelOrder.InOrderOf(source, outputGradient);
         using var sums = empty([2 * source.size(1)], dtype: ScalarType.Float64);
@@ -90,7 +90,7 @@ public sealed class BatchNorm : SingleTensorFunction<BatchNorm>
     }
 
     /// <summary>What autograd goes on with behind a failure: the step comes to nothing.</summary>
-    private static List<Tensor> NoGradients(Saved saved, Tensor source)
+    private static List<Tensor> NoGradients(BatchNormPass saved, Tensor source)
     {
         var channels = source.size(1);
         return
@@ -140,7 +140,7 @@ public sealed class BatchNorm : SingleTensorFunction<BatchNorm>
         }
     }
 
-    private static unsafe (Tensor? Scale, Tensor? Shift) WeightGradients(Saved saved, Tensor table, Tensor sums)
+    private static unsafe (Tensor? Scale, Tensor? Shift) WeightGradients(BatchNormPass saved, Tensor table, Tensor sums)
     {
         var channels = table.size(1);
         var scale = saved.HasScale ? zeros([channels], dtype: ScalarType.Float32) : null;
@@ -157,7 +157,7 @@ public sealed class BatchNorm : SingleTensorFunction<BatchNorm>
     {
         var order = ChannelOrder.Of(x);
         var numbers = TableOf(table);
-        BatchGradients.Share(numbers, TensorMemory.Pointer<double>(sums), call.OfBatch ? call.Count(x.shape) : null);
+        BatchGradients.Share(numbers, TensorMemory.Pointer<double>(sums), call.OfBatch ? call.Count(x) : null);
         var result = empty_like(x);
         if (call.Rectified)
         {
@@ -170,7 +170,4 @@ public sealed class BatchNorm : SingleTensorFunction<BatchNorm>
 
         return result;
     }
-
-    /// <summary>What backward must know of forward besides the tensors.</summary>
-    private sealed record Saved(BatchNormCall Call, bool OfInput, bool HasScale, bool HasShift);
 }

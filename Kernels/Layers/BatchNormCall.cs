@@ -3,11 +3,21 @@ using static TorchSharp.torch;
 namespace CnnCluster.Kernels.Layers;
 
 /// <summary>What one normalisation by the statistics of a batch, or by given ones, needs besides its input.</summary>
-/// <param name="Step">The step, whose collective joins the ranks.</param>
-/// <param name="Mean">The running mean, (C).</param>
-/// <param name="Variance">The running variance, (C).</param>
-public sealed record BatchNormCall(StepContext Step, Tensor Mean, Tensor Variance)
+/// <param name="step">The step, whose collective joins the ranks.</param>
+/// <param name="mean">The running mean, (C).</param>
+/// <param name="variance">The running variance, (C).</param>
+public sealed class BatchNormCall(StepContext step, Tensor mean, Tensor variance)
 {
+    private BatchNormPass? pass;
+
+    public StepContext Step => step;
+
+    /// <summary>The running mean, (C).</summary>
+    public Tensor Mean => mean;
+
+    /// <summary>The running variance, (C).</summary>
+    public Tensor Variance => variance;
+
     /// <summary>What this step makes of the running mean; null where the running statistics are used and kept.</summary>
     public Tensor? NextMean { get; init; }
 
@@ -30,14 +40,28 @@ public sealed record BatchNormCall(StepContext Step, Tensor Mean, Tensor Varianc
     internal bool OfBatch => NextMean is not null;
 
     /// <summary>How many elements a channel's statistics are of.</summary>
-    internal double Count(ReadOnlySpan<long> shape)
+    internal double Count(Tensor x)
     {
-        var count = (double)(Synchronised ? Step.GlobalBatch : shape[0]);
-        foreach (var side in shape[2..])
+        var count = (double)(Synchronised ? Step.GlobalBatch : x.size(0));
+        for (var axis = 2; axis < x.dim(); axis++)
         {
-            count *= side;
+            count *= x.size(axis);
         }
 
         return count;
     }
+
+    /// <summary>What a backward pass must know besides the tensors: in most networks the same in every step.</summary>
+    internal BatchNormPass Pass(bool ofInput, bool hasScale, bool hasShift)
+    {
+        if (pass is not { } kept || kept.OfInput != ofInput || kept.HasScale != hasScale || kept.HasShift != hasShift)
+        {
+            pass = kept = new BatchNormPass(this, ofInput, hasScale, hasShift);
+        }
+
+        return kept;
+    }
 }
+
+/// <summary>A pass that waits for its backward pass.</summary>
+internal sealed record BatchNormPass(BatchNormCall Call, bool OfInput, bool HasScale, bool HasShift);

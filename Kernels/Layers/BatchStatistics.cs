@@ -90,7 +90,7 @@ internal static unsafe class BatchStatistics
         var sums = TensorMemory.Pointer<double>(both);
         ChannelSums.Run<Moments>(order, memory, memory, table, sums);
         if (call.Synchronised) call.Step.Collective.AllReduceSum(both);
-        var count = call.Count(x.shape);
+        var count = call.Count(x);
         OfSums(sums, count, call.Epsilon, table);
         Remember(sums, count, call.Momentum, table.Channels, TensorMemory.Pointer<float>(call.NextMean!), TensorMemory.Pointer<float>(call.NextVariance!));
     }

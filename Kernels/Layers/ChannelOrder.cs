@@ -8,6 +8,10 @@ namespace CnnCluster.Kernels.Layers;
 /// <param name="Inner">Neighbouring elements of one channel: pixels; in channels-last order, and in a vector, one.</param>
 public readonly record struct ChannelOrder(int Outer, int Channels, int Inner)
 {
+    // The axes of an image as they are permuted: libtorch takes them as an array.
+    private static readonly long[] LastOrder = [0, 2, 3, 1];
+    private static readonly long[] UsualOrder = [0, 3, 1, 2];
+
     /// <summary>Planes that fill no lanes: whole samples are computed like rows of as many channels.</summary>
     internal bool HasSmallPlanes => Inner is > 1 and < 16;
 
@@ -17,12 +21,11 @@ public readonly record struct ChannelOrder(int Outer, int Channels, int Inner)
     /// <summary>The order of a tensor whose elements lie in one of the two.</summary>
     internal static ChannelOrder Of(Tensor x)
     {
-        var shape = x.shape;
-        var (samples, channels) = ((int)shape[0], (int)shape[1]);
+        var (samples, channels) = ((int)x.size(0), (int)x.size(1));
         var pixels = 1;
-        for (var axis = 2; axis < shape.Length; axis++)
+        for (var axis = 2; axis < x.dim(); axis++)
         {
-            pixels *= (int)shape[axis];
+            pixels *= (int)x.size(axis);
         }
 
         return IsChannelsLast(x) ? new ChannelOrder(checked(samples * pixels), channels, 1) : new ChannelOrder(samples, channels, pixels);
@@ -36,8 +39,9 @@ public readonly record struct ChannelOrder(int Outer, int Channels, int Inner)
             return false;
         }
 
-        var (shape, stride) = (x.shape, x.stride());
-        return stride[1] == 1 && stride[3] == shape[1] && stride[2] == stride[3] * shape[3] && stride[0] == stride[2] * shape[2];
+        var channels = x.size(1);
+        var row = channels * x.size(3);
+        return x.stride(1) == 1 && x.stride(3) == channels && x.stride(2) == row && x.stride(0) == row * x.size(2);
     }
 
     /// <summary>An image's elements with the channels side by side, pixel after pixel: the same shape, in another order.</summary>
@@ -49,9 +53,9 @@ public readonly record struct ChannelOrder(int Outer, int Channels, int Inner)
             return x;
         }
 
-        using var last = x.permute(0, 2, 3, 1);
+        using var last = x.permute(LastOrder);
         using var copy = last.contiguous();
-        return copy.permute(0, 3, 1, 2);
+        return copy.permute(UsualOrder);
     }
 
     /// <summary>The tensor, or a copy of it in the usual order where it lies in neither; a handle of its own.</summary>
@@ -68,7 +72,7 @@ public readonly record struct ChannelOrder(int Outer, int Channels, int Inner)
         }
 
         using var last = empty([shape[0], shape[2], shape[3], shape[1]], dtype: ScalarType.Float32);
-        return last.permute(0, 3, 1, 2);
+        return last.permute(UsualOrder);
     }
 
     /// <summary>The tensor, or a copy of it in the order of another of its shape; a handle of its own.</summary>
@@ -90,7 +94,7 @@ public readonly record struct ChannelOrder(int Outer, int Channels, int Inner)
             return TensorMemory.Pointer<float>(x);
         }
 
-        using var last = x.permute(0, 2, 3, 1);
+        using var last = x.permute(LastOrder);
         return TensorMemory.Pointer<float>(last);
     }
 }

@@ -16,70 +16,68 @@ public sealed class MaxPool : SingleTensorFunction<MaxPool>
     public static bool Takes(Tensor x, in PoolWindow window) => OwnKernels.Take(x) && window.Elements <= MaxPooling.MostElements;
 
     /// <summary>The greatest element of each window; padding never wins.</summary>
-    /// <param name="x">(N, C, sides…), float32 on the CPU; N may be 0.</param>
-    /// <param name="window">The windows; the depth's axis is <see cref="PoolAxis.Single"/> for images, the height's too for rows.</param>
+    /// <param name="x">(N, C, sides…), float32 on the CPU, with the sides that the windows are of; N may be 0.</param>
+    /// <param name="call">The windows.</param>
     /// <param name="step">Keeps what goes wrong in the backward pass.</param>
-    public static Tensor Of(Tensor x, in PoolWindow window, StepContext step)
+    public static Tensor Of(Tensor x, PoolCall call, StepContext step)
     {
-        var shape = window.OutputShape(x.shape);
         if (is_grad_enabled() && x.requires_grad)
         {
-            return apply(x, window, shape, step);
+            return apply(x, call, step);
         }
 
         using var source = ChannelOrder.InOrder(x);
-        return Pool(source, null, window, shape);
+        return Pool(source, null, call.For(source, step));
     }
 
     [SuppressMessage("Design", "CA1062", Justification = "TorchSharp calls this.")]
     public override Tensor forward(AutogradContext ctx, params object[] vars)
     {
         using var source = ChannelOrder.InOrder((Tensor)vars[0]);
-        var (window, shape) = ((PoolWindow)vars[1], (long[])vars[2]);
-        var winners = empty(shape, dtype: ScalarType.Byte);
+        var pass = ((PoolCall)vars[1]).For(source, (StepContext)vars[2]);
+        var winners = empty(pass.Output, dtype: ScalarType.Byte);
         ctx.save_for_backward([winners]);
-        ctx.save_data(ContextKey, new Saved(window, source.shape, ChannelOrder.IsChannelsLast(source), (StepContext)vars[3]));
-        return Pool(source, winners, window, shape);
+        ctx.save_data(ContextKey, pass);
+        return Pool(source, winners, pass);
     }
 
     [SuppressMessage("Design", "CA1062", Justification = "TorchSharp calls this.")]
     public override List<Tensor> backward(AutogradContext ctx, Tensor grad_output)
     {
-        var saved = (Saved)ctx.get_data(ContextKey);
+        var pass = (PoolPass)ctx.get_data(ContextKey);
         try
         {
             using var winners = ctx.get_saved_variables()[0];
-            return [InputGradient(saved, winners, grad_output), null!, null!, null!];
+            return [InputGradient(pass, winners, grad_output), null!, null!];
         }
         catch (Exception e)
         {
             // Native code called this: the exception waits in the step until backward has returned.
-            saved.Step.Fail(e);
-            return [zeros(saved.Shape, dtype: ScalarType.Float32), null!, null!, null!];
+            pass.Step.Fail(e);
+            return [zeros(pass.Input, dtype: ScalarType.Float32), null!, null!];
         }
     }
 
-    private static Tensor InputGradient(Saved saved, Tensor winners, Tensor outputGradient)
+    private static Tensor InputGradient(PoolPass pass, Tensor winners, Tensor outputGradient)
     {
-        var result = ChannelOrder.Empty(saved.Shape, saved.IsChannelsLast);
+        var result = ChannelOrder.Empty(pass.Input, pass.IsChannelsLast);
         using var gradient = ChannelOrder.InOrderOf(result, outputGradient);
-        Spread(gradient, winners, result, saved.Window);
+        Spread(gradient, winners, result, pass.Window);
         return result;
     }
 
-    private static unsafe Tensor Pool(Tensor x, Tensor? winners, in PoolWindow window, long[] shape)
+    private static unsafe Tensor Pool(Tensor x, Tensor? winners, PoolPass pass)
     {
-        var isChannelsLast = ChannelOrder.IsChannelsLast(x);
-        var y = ChannelOrder.Empty(shape, isChannelsLast);
-        var (samples, channels) = ((int)shape[0], (int)shape[1]);
+        var y = ChannelOrder.Empty(pass.Output, pass.IsChannelsLast);
+        var (samples, channels) = ((int)pass.Output[0], (int)pass.Output[1]);
         var places = winners is null ? null : TensorMemory.Pointer<byte>(winners);
-        if (isChannelsLast)
+        if (pass.IsChannelsLast)
         {
-            PixelPooling.Forward(ChannelOrder.Memory(x), ChannelOrder.Memory(y), places, samples, channels, window);
+            PixelPooling.Forward(ChannelOrder.Memory(x), ChannelOrder.Memory(y), places, samples, channels, pass.Window);
         }
         else
         {
-            MaxPooling.Forward(ChannelOrder.Memory(x), ChannelOrder.Memory(y), places, (long)samples * channels, window);
+            MaxPooling.Forward(ChannelOrder.Memory(x), ChannelOrder.Memory(y), places, (long)samples * channels, pass.Window);
         }
 
         return y;
@@ -98,7 +96,4 @@ public sealed class MaxPool : SingleTensorFunction<MaxPool>
             MaxPooling.Backward(ChannelOrder.Memory(gradient), places, ChannelOrder.Memory(result), (long)samples * channels, window);
         }
     }
-
-    /// <summary>What backward must know of forward.</summary>
-    private sealed record Saved(PoolWindow Window, long[] Shape, bool IsChannelsLast, StepContext Step);
 }

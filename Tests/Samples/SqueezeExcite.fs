@@ -10,7 +10,7 @@ type private Functional = torch.nn.functional
 /// s = σ(W₂·relu(W₁·mean(x) + b₁) + b₂), and x scaled by s channel by channel. N may be 0.
 let private forward (call: LayerCall) =
     match call.Weights with
-    | [ squeeze; squeezeBias; excite; exciteBias ] ->
+    | [| squeeze; squeezeBias; excite; exciteBias |] ->
         let x = call.Input
         let sides = [| for axis in 2L .. x.dim () - 1L -> axis |]
         let hidden = Functional.linear(x.mean sides, squeeze, squeezeBias).relu()

@@ -1,6 +1,5 @@
 using TorchSharp;
 using static TorchSharp.torch;
-using static TorchSharp.torch.autograd;
 
 namespace CnnCluster.Kernels.Layers.Lanes;
 
@@ -17,7 +16,7 @@ public sealed class LaneNetwork : IDisposable
     private readonly LaneShape input;
     private readonly LaneRun run;
     private readonly Tensor? trained;
-    private readonly Stack<LaneValues> spare = [];
+    private readonly Stack<LanePass> spare = [];
 
     /// <param name="input">The shape of one sample.</param>
     /// <param name="layers">At least one; each takes the one before it.</param>
@@ -50,54 +49,44 @@ public sealed class LaneNetwork : IDisposable
     {
         Check(samples);
         return is_grad_enabled() && (trained is not null || samples.requires_grad)
-            ? LaneFunction.Of(this, samples, trained, step)
-            : Forward(samples, step, out _, keep: false);
+            ? LaneFunction.Of(NewPass(samples, step), samples, trained)
+            : Forward(samples, step);
     }
 
     public void Dispose()
     {
-        foreach (var values in spare)
+        foreach (var pass in spare)
         {
-            values.Dispose();
+            pass.Values.Dispose();
         }
 
         run.Dispose();
     }
 
-    /// <param name="samples">N samples.</param>
-    /// <param name="step">Joins the ranks.</param>
-    /// <param name="values">What the backward pass reads, if it is kept.</param>
-    /// <param name="keep">Whether there will be a backward pass.</param>
-    internal Tensor Forward(Tensor samples, StepContext step, out LaneValues? values, bool keep)
+    /// <summary>The output of a pass that waits for its backward pass then.</summary>
+    internal Tensor Forward(LanePass pass, Tensor samples)
     {
-        values = null;
-        var used = spare.TryPop(out var found) ? found : new LaneValues();
-        Take(used, samples);
-        run.Forward(new ReadOnlySpan<LaneValues>(in used), step, shards: null);
-        var output = Give(used);
-        if (keep)
-        {
-            values = used;
-        }
-        else
-        {
-            spare.Push(used);
-        }
-
-        return output;
+        var values = pass.Values;
+        Take(values, samples);
+        run.Forward(new ReadOnlySpan<LaneValues>(in values), pass.Step, shards: null);
+        pass.Waits = true;
+        return Give(values);
     }
 
-    /// <summary>Takes the values back for a later pass.</summary>
+    /// <summary>Ends a pass: it may be another's then.</summary>
     /// <returns>The input's gradient, if it is needed.</returns>
-    internal unsafe Tensor? Backward(LaneValues values, StepContext step, Tensor outputGradient, bool needsInput)
+    internal unsafe Tensor? Backward(LanePass pass, Tensor outputGradient)
     {
+        if (!pass.Waits) throw new InvalidOperationException("A forward pass in lanes has one backward pass.");
+        pass.Waits = false;
+        var values = pass.Values;
         var slices = new ReadOnlySpan<LaneValues>(in values);
-        run.BeginBackward(slices, needsInput);
+        run.BeginBackward(slices, pass.NeedsInput);
         TakeGradient(values, outputGradient);
-        run.Backward(slices, step, shards: null, needsInput);
-        var gradient = needsInput ? empty([values.Samples, input.Channels, input.Height, input.Width], dtype: ScalarType.Float32) : null;
+        run.Backward(slices, pass.Step, shards: null, pass.NeedsInput);
+        var gradient = pass.NeedsInput ? empty(pass.Shape, dtype: ScalarType.Float32) : null;
         if (gradient is not null) run.GiveGradient(values, PointerOf(gradient));
-        spare.Push(values);
+        spare.Push(pass);
         return gradient;
     }
 
@@ -137,65 +126,24 @@ public sealed class LaneNetwork : IDisposable
         }
     }
 
-    /// <summary>Where the elements begin; of none, nowhere.</summary>
-    private static unsafe float* PointerOf(Tensor tensor) => tensor.numel() == 0 ? null : TensorMemory.Pointer<float>(tensor);
-}
-
-/// <summary>A lane network as autograd sees it.</summary>
-internal sealed class LaneFunction : SingleTensorFunction<LaneFunction>
-{
-    private const string Key = "pass";
-
-    public override string Name => nameof(LaneFunction);
-
-    /// <param name="network">What computes.</param>
-    /// <param name="samples">Its input.</param>
-    /// <param name="trained">A weight: the output depends on it, whether the input needs a gradient or not.</param>
-    /// <param name="step">Keeps what goes wrong in the backward pass.</param>
-    public static Tensor Of(LaneNetwork network, Tensor samples, Tensor? trained, StepContext step) =>
-        apply(samples, trained ?? samples, new Pass(network, step, samples.requires_grad, samples.shape));
-
-    public override Tensor forward(AutogradContext ctx, params object[] vars)
+    /// <summary>Without a backward pass.</summary>
+    private Tensor Forward(Tensor samples, StepContext step)
     {
-        var pass = (Pass)vars[2];
-        ctx.save_data(Key, pass);
-        var output = pass.Network.Forward((Tensor)vars[0], pass.Step, out var values, keep: true);
-        pass.Values = values;
+        var pass = NewPass(samples, step);
+        var output = Forward(pass, samples);
+        pass.Waits = false;
+        spare.Push(pass);
         return output;
     }
 
-    public override List<Tensor> backward(AutogradContext ctx, Tensor grad_output)
+    /// <summary>From step to step the same ones: a network makes as many as have been under way at once.</summary>
+    private LanePass NewPass(Tensor samples, StepContext step)
     {
-        var pass = (Pass)ctx.get_data(Key);
-        try
-        {
-            return [pass.Backward(grad_output)!, null!, null!];
-        }
-        catch (Exception e)
-        {
-            // Native code called this: the exception waits in the step until backward has returned.
-            pass.Step.Fail(e);
-            return [pass.NeedsInput ? zeros(pass.Shape, dtype: ScalarType.Float32) : null!, null!, null!];
-        }
+        var pass = spare.TryPop(out var found) ? found : new LanePass(this);
+        pass.Begin(samples, step);
+        return pass;
     }
 
-    private sealed class Pass(LaneNetwork network, StepContext step, bool needsInput, long[] shape)
-    {
-        public LaneNetwork Network => network;
-
-        public StepContext Step => step;
-
-        public bool NeedsInput => needsInput;
-
-        public long[] Shape => shape;
-
-        public LaneValues? Values { get; set; }
-
-        public Tensor? Backward(Tensor outputGradient)
-        {
-            var values = Values ?? throw new InvalidOperationException("A forward pass in lanes has one backward pass.");
-            Values = null;
-            return network.Backward(values, step, outputGradient, needsInput)?.reshape(shape);
-        }
-    }
+    /// <summary>Where the elements begin; of none, nowhere.</summary>
+    private static unsafe float* PointerOf(Tensor tensor) => tensor.numel() == 0 ? null : TensorMemory.Pointer<float>(tensor);
 }

@@ -137,7 +137,8 @@ let private tests =
           for i, place in Array.indexed expected do
               gradient[place] <- gradient[place] + float32 (i + 1)
 
-          let y, given = pooled (tensorOf case) (fun x -> MaxPool.Of(x, &window, step))
+          let y, given =
+              pooled (tensorOf case) (fun x -> MaxPool.Of(x, PoolCall window, step))
 
           let value place =
               BitConverter.SingleToInt32Bits case.Elements[place]
@@ -150,7 +151,7 @@ let private tests =
           // Three sides have no such order: of them the images of one depth.
           let window = PoolWindow(PoolAxis.Single, case.Window.Height, case.Window.Width)
           let x = (tensorOf case).select(2L, 0L)
-          let pool (x: torch.Tensor) = MaxPool.Of(x, &window, step)
+          let pool (x: torch.Tensor) = MaxPool.Of(x, PoolCall window, step)
 
           Expect.equal
               (pooled (ChannelOrder.ChannelsLast x) pool)
@@ -161,9 +162,9 @@ let private tests =
           use _ = torch.NewDisposeScope()
           let window = case.Window
           use x = tensorOf case
-          let kept, _ = pooled x (fun x -> MaxPool.Of(x, &window, step))
+          let kept, _ = pooled x (fun x -> MaxPool.Of(x, PoolCall window, step))
           use _ = torch.no_grad ()
-          Expect.equal (bits (MaxPool.Of(x, &window, step))) kept "output")
+          Expect.equal (bits (MaxPool.Of(x, PoolCall window, step))) kept "output")
 
       for kernel, stride, padding, side in
           [ 2, 2, 0, 28; 3, 2, 1, 16; 3, 1, 1, 33; 2, 2, 1, 9; 3, 3, 0, 20; 5, 2, 2, 40 ] do
@@ -182,7 +183,10 @@ let private tests =
               let libtorch (x: torch.Tensor) =
                   torch.nn.functional.max_pool2d (x, sizes kernel, sizes stride, sizes padding)
 
-              Expect.equal (pooled x (fun x -> MaxPool.Of(x, &window, step))) (pooled x libtorch) "output and gradient"
+              Expect.equal
+                  (pooled x (fun x -> MaxPool.Of(x, PoolCall window, step)))
+                  (pooled x libtorch)
+                  "output and gradient"
           }
 
       test "takes float32 in windows of at most 255 elements" {
@@ -207,7 +211,7 @@ let private tests =
           let axis = PoolAxis(8, 4, 2, 2, 0)
           let window = PoolWindow(PoolAxis.Single, axis, axis)
           let turned = x.permute (0, 3, 1, 2)
-          let pool (x: torch.Tensor) = MaxPool.Of(x, &window, step)
+          let pool (x: torch.Tensor) = MaxPool.Of(x, PoolCall window, step)
           Expect.equal (pooled turned pool) (pooled (turned.contiguous ()) pool) "output and gradient"
       }
 
@@ -217,7 +221,7 @@ let private tests =
           let x = torch.ones(1, 1, 4, 4).requires_grad_ true
           let axis = PoolAxis(4, 2, 2, 2, 0)
           let window = PoolWindow(PoolAxis.Single, axis, axis)
-          let y = MaxPool.Of(x, &window, step)
+          let y = MaxPool.Of(x, PoolCall window, step)
           // Autograd hands a sparse gradient on, and a kernel finds no memory in it.
           y.backward [| torch.ones(1, 1, 2, 2).to_sparse() |]
           Expect.throws step.ThrowIfFailed "kept for the training thread"

@@ -1,0 +1,78 @@
+using TorchSharp;
+using static TorchSharp.torch;
+using static TorchSharp.torch.autograd;
+
+namespace CnnCluster.Kernels.Layers.Lanes;
+
+/// <summary>A lane network as autograd sees it.</summary>
+internal sealed class LaneFunction : SingleTensorFunction<LaneFunction>
+{
+    private const string Key = "pass";
+
+    public override string Name => nameof(LaneFunction);
+
+    /// <param name="pass">A new one.</param>
+    /// <param name="samples">Its input.</param>
+    /// <param name="trained">A weight: the output depends on it, whether the input needs a gradient or not.</param>
+    public static Tensor Of(LanePass pass, Tensor samples, Tensor? trained) => apply(samples, trained ?? samples, pass);
+
+    public override Tensor forward(AutogradContext ctx, params object[] vars)
+    {
+        var pass = (LanePass)vars[2];
+        ctx.save_data(Key, pass);
+        return pass.Network.Forward(pass, (Tensor)vars[0]);
+    }
+
+    public override List<Tensor> backward(AutogradContext ctx, Tensor grad_output)
+    {
+        var pass = (LanePass)ctx.get_data(Key);
+        try
+        {
+            return [pass.Network.Backward(pass, grad_output)!, null!, null!];
+        }
+        catch (Exception e)
+        {
+            // Native code called this: the exception waits in the step until backward has returned.
+            pass.Step.Fail(e);
+            return [pass.NeedsInput ? zeros(pass.Shape, dtype: ScalarType.Float32) : null!, null!, null!];
+        }
+    }
+}
+
+/// <summary>One pass through a lane network, until its backward pass.</summary>
+internal sealed class LanePass(LaneNetwork network)
+{
+    private StepContext? step;
+
+    public LaneNetwork Network => network;
+
+    public LaneValues Values { get; } = new();
+
+    public StepContext Step => step ?? throw new InvalidOperationException("The pass has not begun.");
+
+    /// <summary>Whether the input's gradient is needed.</summary>
+    public bool NeedsInput { get; private set; }
+
+    /// <summary>The input's.</summary>
+    public long[] Shape { get; private set; } = [];
+
+    /// <summary>Whether its backward pass is still to come.</summary>
+    public bool Waits { get; set; }
+
+    public void Begin(Tensor samples, StepContext next)
+    {
+        (step, NeedsInput, Waits) = (next, samples.requires_grad, false);
+        if (!HasShape(samples)) Shape = samples.shape;
+    }
+
+    private bool HasShape(Tensor samples)
+    {
+        var axis = 0;
+        while (axis < Shape.Length && Shape.Length == samples.dim() && Shape[axis] == samples.size(axis))
+        {
+            axis++;
+        }
+
+        return axis == Shape.Length && axis == samples.dim();
+    }
+}
