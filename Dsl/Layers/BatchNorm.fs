@@ -11,28 +11,36 @@ open CnnCluster.Kernels.Layers.Lanes
 
 let private scalar (value: float) = Scalars.Of value
 
-/// All axes but the channels'.
-let private axes (x: torch.Tensor) =
-    Array.append [| 0L |] [| for axis in 2L .. x.dim () - 1L -> axis |]
+/// Of inputs with so many axes, all but the channels'.
+let private axes =
+    [| for count in 0..5 -> [| 0L; yield! [ 2L .. int64 count - 1L ] |] |]
+
+/// The shape in which a vector of channels is broadcast over inputs with so many axes.
+let private broadcast =
+    [| for count in 0..5 -> [| 1L; -1L; yield! List.replicate (max 0 (count - 2)) 1L |] |]
 
 /// A vector of channels, as it is broadcast over x.
 let private along (x: torch.Tensor) (channels: torch.Tensor) =
-    channels.reshape (Array.append [| 1L; -1L |] (Array.create (int (x.dim ()) - 2) 1L))
+    channels.reshape broadcast[int (x.dim ())]
 
 /// The sum over the whole batch: over all workers, unless each is to keep to itself.
 let private batchSum sync (step: StepContext) (x: torch.Tensor) =
-    let local = x.sum (axes x)
+    let local = x.sum axes[int (x.dim ())]
     if sync then DifferentiableSum.Of(local, step) else local
 
 /// Mean and biased variance of the batch. The mean comes first, then the squares about it: the difference of two
 /// large sums would lose the digits that matter.
 let private statistics sync (step: StepContext) (x: torch.Tensor) =
-    let perSample = x.shape |> Array.skip 2 |> Array.fold (*) 1L
     let samples = if sync then step.GlobalBatch else x.size 0
-    let count = scalar (float (samples * perSample))
+    let mutable elements = samples
+
+    for axis in 2 .. int (x.dim ()) - 1 do
+        elements <- elements * x.size axis
+
+    let count = scalar (float elements)
     let mean = batchSum sync step x / count
     let centred = x - along x mean
-    centred, mean, batchSum sync step (centred * centred) / count
+    struct (centred, mean, batchSum sync step (centred * centred) / count)
 
 /// The next statistics start as a copy of the current ones, so that several passes in one step add up.
 let private remember momentum (next: torch.Tensor) (fresh: torch.Tensor) =
@@ -60,14 +68,16 @@ let private inLibtorch (values: ArgumentValues) frozen (call: LayerCall) =
     let x = call.Input
     let mean, variance = call.Current[0], call.Current[1]
 
-    let centred, variance =
+    let struct (centred, variance) =
         if isOfBatch values frozen call then
-            let centred, batchMean, batchVariance = statistics (values.Flag "sync") call.Step x
+            let struct (centred, batchMean, batchVariance) =
+                statistics (values.Flag "sync") call.Step x
+
             remember (values.Real "momentum") call.Next[0] batchMean
             remember (values.Real "momentum") call.Next[1] batchVariance
-            centred, batchVariance
+            struct (centred, batchVariance)
         else
-            x - along x mean, variance
+            struct (x - along x mean, variance)
 
     let normal = centred / along x (variance.Plus(values.Real "epsilon").sqrt())
     let struct (scale, shift) = weightsOf values call

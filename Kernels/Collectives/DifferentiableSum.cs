@@ -15,6 +15,7 @@ namespace CnnCluster.Kernels.Collectives;
 public sealed class DifferentiableSum : SingleTensorFunction<DifferentiableSum>
 {
     private const string ContextKey = "step";
+    private static readonly long[] Flat = [-1];
 
     public override string Name => nameof(DifferentiableSum);
 
@@ -47,7 +48,7 @@ public sealed class DifferentiableSum : SingleTensorFunction<DifferentiableSum>
     private static Tensor Sum(Tensor local, StepContext step)
     {
         var sum = local.detach().contiguous().clone();
-        step.Collective.AllReduceSum(sum.view(-1));
+        step.Collective.AllReduceSum(sum.view(Flat));
         return sum;
     }
 }
