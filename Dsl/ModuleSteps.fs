@@ -128,7 +128,7 @@ module internal ModuleSteps =
 
                 fun (call: LayerCall) ->
                     if torch.get_num_threads () = 1 then
-                        let kernel, bias = List.head call.Weights, Weights.biasOf call.Weights
+                        let kernel, bias = call.Weights[0], Weights.biasOf call.Weights
                         layer.Run(call.Input, kernel, bias, rectified, call.Step) |> activated
                     else
                         library call)
