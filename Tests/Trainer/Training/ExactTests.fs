@@ -24,9 +24,14 @@ let private batchNormAndDropout = "    batchnorm relu\n    dropout 0.3"
 let private lanes settings =
     CnnCluster.Tests.Cli.Cnn.lenet (common + settings)
 
+let private lanesWithBatchNorm settings =
+    (lanes settings).Replace("5x5 relu", "5x5\n    batchnorm relu")
+
 let private cases =
     [ "LeNet-5, in lanes", lanes (exact 4)
-      "LeNet-5 with batch norm, in lanes", (lanes (exact 5)).Replace("5x5 relu", "5x5\n    batchnorm relu")
+      "LeNet-5 with batch norm, in lanes", lanesWithBatchNorm (exact 5)
+      "accumulated batches with batch norm, in lanes", lanesWithBatchNorm ("    accumulate 2\n" + exact 4)
+      "more shards than samples with batch norm, in lanes", lanesWithBatchNorm (exact 19)
       "dropout, five shards", small "    dropout 0.3" (common + exact 5)
       "batch norm and dropout", small batchNormAndDropout (common + exact 4)
       "batch norm and dropout in float64", small batchNormAndDropout (common + "    precision float64\n" + exact 5)
@@ -173,44 +178,49 @@ let tests =
               for world in [ 2; 3 ] do
                   Expect.equal (runBy makeStep world plan) alone $"{world} workers"
           }
-          test "a lost peer leaves a replica in lockstep whole at the last step" {
-              let plan = plan (small batchNormAndDropout (common + exact 4))
-              let data = TrainingCatalogues.Load(plan, null)
-              let collectives = Ranks.inProcess 2 Ranks.bound
-              use committed = new Threading.CountdownEvent 2
+          for name, text in
+              [ "in lockstep", small batchNormAndDropout (common + exact 4); "in lanes", lanesWithBatchNorm (exact 4) ] do
+              test $"a lost peer leaves a replica {name} whole at the last step" {
+                  let plan = plan text
+                  let data = TrainingCatalogues.Load(plan, null)
+                  let collectives = Ranks.inProcess 2 Ranks.bound
+                  use committed = new Threading.CountdownEvent 2
 
-              let states =
-                  Ranks.onThreads collectives (fun collective ->
-                      torch.set_num_threads 1
-                      use replica = new Replica(plan, torch.CPU, collective)
-                      let loader = loader plan data collective
-                      let batches = loader.TrainEpoch(1, 0) |> Seq.chunkBySize loader.Parts |> Seq.toArray
+                  let states =
+                      Ranks.onThreads collectives (fun collective ->
+                          torch.set_num_threads 1
+                          use replica = new Replica(plan, torch.CPU, collective)
+                          let loader = loader plan data collective
+                          let batches = loader.TrainEpoch(1, 0) |> Seq.chunkBySize loader.Parts |> Seq.toArray
 
-                      let state () =
-                          flat replica.Arena.Parameters, flat replica.Buffers.Current
+                          let state () =
+                              flat replica.Arena.Parameters, flat replica.Buffers.Current
 
-                      replica.Take(batches[0], 0.01, false) |> ignore
-                      let before = state ()
-                      committed.Signal() |> ignore
-                      committed.Wait Ranks.bound |> ignore
+                          replica.Take(batches[0], 0.01, false) |> ignore
+                          let before = state ()
+                          committed.Signal() |> ignore
+                          committed.Wait Ranks.bound |> ignore
 
-                      if collective.Rank.Value = 1 then
-                          collective.Abort "gone"
-                      else
-                          Expect.throwsT<CollectiveException>
-                              (fun () -> replica.Take(batches[1], 0.01, false) |> ignore)
-                              "the peer is gone"
+                          if collective.Rank.Value = 1 then
+                              collective.Abort "gone"
+                          else
+                              Expect.throwsT<CollectiveException>
+                                  (fun () -> replica.Take(batches[1], 0.01, false) |> ignore)
+                                  "the peer is gone"
 
-                      before, state (), replica.Step)
-                  |> Ranks.all
+                          before, state (), replica.Step)
+                      |> Ranks.all
 
-              for before, after, step in states do
-                  Expect.equal after before "weights and running statistics"
-                  Expect.equal step 1L "one step was committed"
-          }
-          test "one worker's wish to stop is all workers', in lockstep and in turn" {
-              for layers in [ batchNormAndDropout; "" ] do
-                  let plan = plan (small layers (common + exact 4))
+                  for before, after, step in states do
+                      Expect.equal after before "weights and running statistics"
+                      Expect.equal step 1L "one step was committed"
+              }
+          test "one worker's wish to stop is all workers', in lockstep, in turn and together in lanes" {
+              for text in
+                  [ small batchNormAndDropout (common + exact 4)
+                    small "" (common + exact 4)
+                    lanesWithBatchNorm (exact 4) ] do
+                  let plan = plan text
                   let data = TrainingCatalogues.Load(plan, null)
 
                   let seen =
