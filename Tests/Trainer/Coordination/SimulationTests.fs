@@ -94,6 +94,31 @@ let tests =
                                     2.0 + random.NextDouble() * 2.0, HomeCut(2.4 + random.NextDouble() * 1.6) ] })
                       seed
           }
+          test
+              "nodes that had just come, or came anew, when their home was lost find the coordinator that the others chose" {
+              for seed in 1..400 do
+                  let random = Random seed
+                  let workers = random.Next(3, 7)
+                  let lost = 8.0 + random.NextDouble() * 2.0
+
+                  let joining =
+                      if random.Next 2 = 0 then
+                          lost - random.NextDouble() * 2.0, Join
+                      else
+                          0.5 + random.NextDouble(), Pause(random.Next workers, lost - 1.5 + random.NextDouble())
+
+                  holdsFor
+                      (fun seed ->
+                          { drawn seed with
+                              Workers = workers
+                              MinWorkers = 1
+                              Epochs = 30
+                              StepsPerEpoch = 30L
+                              Slowness = 8.0
+                              AreRemote = true
+                              Faults = [ joining; lost, HomeCrash ] |> List.sortBy fst })
+                      seed
+          }
           test "256 workers, some of which are lost, stopped or cut off, while others come" {
               let faults =
                   List.concat

@@ -71,6 +71,11 @@ type Voter(rank: int) =
             now <- now + 0.1
             voter.Handle(WorkerInput.Tick()) |> ignore
 
+    /// Lets time pass, and returns what it does then.
+    member voter.After seconds =
+        now <- now + seconds
+        voter.Effects(WorkerInput.Tick())
+
     /// Lets time pass, and returns what it says then.
     member voter.Pass seconds =
         now <- now + seconds

@@ -42,9 +42,13 @@ public sealed partial class CoordinatorMachine
 
         effects.Add(new CoordinatorEffect.Watch(channel));
         told = Math.Max(told, registration.Generation);
-        Send(member, new WorkerAccepted { Slot = member.Slot, Job = settings.Job, Term = term });
+        Send(member, new WorkerAccepted { Slot = member.Slot, Job = settings.Job, Term = term, Peers = { OthersThan(member) } });
         stage.Registered();
     }
+
+    /// <summary>Where the others are reached: those that live on where this coordinator does not, and know who leads then.</summary>
+    private IEnumerable<string> OthersThan(Member member) =>
+        members.All.Where(other => other != member).Select(static other => other.Control).Where(static path => path.Length > 0);
 
     /// <summary>A worker has promised itself to another coordinator. Whether that one leads, or this one may go on, is the majority's.</summary>
     private void Yield(object channel, Superseded superseded)

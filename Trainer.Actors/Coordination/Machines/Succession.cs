@@ -86,6 +86,9 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
     /// <summary>Whether it is known that its coordinator leads no more.</summary>
     public bool IsVacant => vacant is not null;
 
+    /// <summary>Whether its coordinator has not been heard of for so long that members choose another.</summary>
+    public bool IsSilent => IsOrphan(Silence);
+
     // ---- What its machine tells it ----
 
     /// <param name="at">The time.</param>

@@ -38,7 +38,7 @@ public sealed partial class WorkerMachine
         generation = form.Generation;
         forming = form;
         succession.Told(form);
-        peers = [.. form.Members.Select(static member => member.Control).Where(path => path.Length > 0 && path != identity.Control)];
+        peers = [.. OthersOf(form.Members.Select(static member => member.Control))];
         command = ("form", form.Generation, 0);
         answer = null;
         effects.Add(new WorkerEffect.Order(form));

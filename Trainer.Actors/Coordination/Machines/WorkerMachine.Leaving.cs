@@ -2,9 +2,52 @@ using CnnCluster.Trainer.Protocol;
 
 namespace CnnCluster.Trainer.Coordination.Machines;
 
-/// <content>How a worker ends that no coordinator is left to: it keeps its state first.</content>
+/// <content>What a worker does whose coordinator is lost: looks for another, and where there is none keeps its state and ends.</content>
 public sealed partial class WorkerMachine
 {
+    private const string HomeIsGone = "the run's home is gone";
+
+    /// <summary>Whether there is another worker to ask, and a coordinator that it names would take this one.</summary>
+    private bool CanAsk => identity.MayLead && !hasFailed && peers.Count > 0;
+
+    private IEnumerable<string> OthersOf(IEnumerable<string> paths) => paths.Where(path => path.Length > 0 && path != identity.Control);
+
+    /// <summary>Asks one of its peers after the other where the coordinator is.</summary>
+    private void Ask(int time, RegisterWorker registration) => effects.Add(new WorkerEffect.Tell(peers[time % peers.Count], registration));
+
+    /// <summary>A member chooses another coordinator with the others; a newcomer, which has no vote, asks them for the one that they chose.</summary>
+    private void LoseCoordinator()
+    {
+        if (!succession.Waits && !succession.IsVacant && !CanAsk)
+        {
+            End(HomeIsGone);
+            return;
+        }
+
+        asked = Math.Max(asked, FirstAsksHome);
+        succession.LoseCoordinator();
+    }
+
+    /// <summary>
+    /// Its coordinator leads no more. It stops, keeps what it has, and asks those that it was last part of a generation with
+    /// for one that leads; as a member it votes meanwhile.
+    /// </summary>
+    private void Seek(SteppedDown resignation)
+    {
+        if (resignation.Term < succession.Term || leaving is not null) return;
+        if (!identity.MayLead || hasFailed || (peers.Count == 0 && !succession.Waits))
+        {
+            End(resignation.Reason);
+            return;
+        }
+
+        if (accepted) Register(resignation.Reason);
+        registering = now;
+        asked = Math.Max(asked, FirstAsksHome);
+        succession.LoseCoordinator();
+        succession.Expect();
+    }
+
     private void Keep(IReadOnlyList<DeliverState> asked)
     {
         kept = asked.Count;
@@ -22,7 +65,7 @@ public sealed partial class WorkerMachine
         leaving = "the run's coordinator is gone, and no majority of the workers was there to choose another";
         if (!succession.Waits)
         {
-            End(leaving);
+            End(CanAsk ? $"{HomeIsGone}, and nobody who was asked knows of another coordinator" : leaving);
             return;
         }
 

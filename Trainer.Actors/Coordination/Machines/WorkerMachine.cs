@@ -41,7 +41,10 @@ public sealed partial class WorkerMachine
     /// <summary>States that are still to be kept then.</summary>
     private int kept;
 
-    /// <summary>The control paths of those that it was last part of a generation with: they know where the coordinator is.</summary>
+    /// <summary>
+    /// The control paths of those that it was last part of a generation with, or that were there when it came: they know where
+    /// the coordinator is.
+    /// </summary>
     private IReadOnlyList<string> peers;
     private int asked;
     private FormGeneration? forming;
@@ -66,7 +69,7 @@ public sealed partial class WorkerMachine
     /// <summary>The term of the coordinator that it follows.</summary>
     public long Term => succession.Term;
 
-    /// <summary>The control paths of the workers that it was last part of a generation with.</summary>
+    /// <summary>The control paths of the workers that it was last part of a generation with, or that were there when it came.</summary>
     public IReadOnlyList<string> Peers => peers;
 
     /// <summary>The last generation that it was formed into.</summary>
@@ -90,8 +93,7 @@ public sealed partial class WorkerMachine
             case WorkerInput.Received received: Receive(received.Message); break;
             case WorkerInput.Reported reported: Report(reported.Message); break;
             case WorkerInput.FromPeer peer: Consult(peer.Message); break;
-            case WorkerInput.HomeLost when succession.Waits || succession.IsVacant: succession.LoseCoordinator(); break;
-            case WorkerInput.HomeLost: End("the run's home is gone"); break;
+            case WorkerInput.HomeLost: LoseCoordinator(); break;
             case WorkerInput.Leads leads: succession.Leads(leads.Coordinator); Rehome(); break;
             case WorkerInput.CannotLead: succession.Decline(); break;
             case WorkerInput.KeepsAt keeps: Keep(keeps.Deliveries); break;
@@ -106,7 +108,7 @@ public sealed partial class WorkerMachine
     private void Tick()
     {
         succession.Tick();
-        if (leaving is null && (accepted || succession.Waits) && succession.IsForsaken) Leave();
+        if (leaving is null && (accepted || succession.Waits || succession.IsVacant) && succession.IsForsaken) Leave();
         if (leaving is not null) return;
         if (succession.IsReleased) ComeAnew("another coordinator was to be chosen, and was not");
         if (!accepted)
@@ -119,6 +121,7 @@ public sealed partial class WorkerMachine
         {
             nextBeat = now + BeatInterval;
             effects.Add(new WorkerEffect.Beat(generation));
+            if (succession is { Waits: false, IsSilent: true } && CanAsk) Ask(++asked, Registration());
             if (prepared is not null && command == default) effects.Add(new WorkerEffect.Send(prepared));
         }
     }
@@ -133,24 +136,26 @@ public sealed partial class WorkerMachine
 
         if (now < nextBeat) return;
         nextBeat = now + RegisterInterval;
-        var registration = new RegisterWorker
-        {
-            JoinToken = ByteString.CopyFrom(identity.JoinToken),
-            Slot = identity.Slot,
-            Host = identity.Host,
-            ProcessId = identity.ProcessId,
-            Device = identity.Device,
-            Share = identity.Share,
-            Incarnation = succession.Incarnation,
-            Control = identity.Control,
-            Generation = generation,
-            Versions = { identity.Versions.ToDictionary(StringComparer.Ordinal) },
-        };
+        var registration = Registration();
         effects.Add(new WorkerEffect.Send(registration));
 
         // Where nobody answers, another may lead by now.
-        if (++asked > FirstAsksHome && peers.Count > 0) effects.Add(new WorkerEffect.Tell(peers[asked % peers.Count], registration));
+        if (++asked > FirstAsksHome && peers.Count > 0) Ask(asked, registration);
     }
+
+    private RegisterWorker Registration() => new()
+    {
+        JoinToken = ByteString.CopyFrom(identity.JoinToken),
+        Slot = identity.Slot,
+        Host = identity.Host,
+        ProcessId = identity.ProcessId,
+        Device = identity.Device,
+        Share = identity.Share,
+        Incarnation = succession.Incarnation,
+        Control = identity.Control,
+        Generation = generation,
+        Versions = { identity.Versions.ToDictionary(StringComparer.Ordinal) },
+    };
 
     private void Receive(IMessage message)
     {
@@ -191,6 +196,7 @@ public sealed partial class WorkerMachine
         if (accepted) return;
         accepted = true;
         Slot = welcome.Slot;
+        peers = [.. OthersOf(welcome.Peers).Union(peers)];
         nextBeat = now;
         succession.Accept(welcome.Term);
         effects.Add(new WorkerEffect.Prepare(welcome.Slot, welcome.Job));
@@ -207,26 +213,6 @@ public sealed partial class WorkerMachine
         }
 
         ComeAnew($"the run has given this worker up: {expelled.Reason}");
-    }
-
-    /// <summary>
-    /// Its coordinator leads no more. It stops, keeps what it has, and asks those that it was last part of a generation with
-    /// for one that leads; as a member it votes meanwhile.
-    /// </summary>
-    private void Seek(SteppedDown resignation)
-    {
-        if (resignation.Term < succession.Term || leaving is not null) return;
-        if (!identity.MayLead || hasFailed || (peers.Count == 0 && !succession.Waits))
-        {
-            End(resignation.Reason);
-            return;
-        }
-
-        if (accepted) Register(resignation.Reason);
-        registering = now;
-        asked = Math.Max(asked, FirstAsksHome);
-        succession.LoseCoordinator();
-        succession.Expect();
     }
 
     /// <summary>As a newcomer: what it was part of goes on without it.</summary>

@@ -23,7 +23,7 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
         tokens <- tokens + 1
         ByteString.CopyFrom(BitConverter.GetBytes(int64 tokens))
 
-    do leads.Add(Lead(0, Home, CoordinatorMachine(settings, Func<ByteString> token, TimeSpan.Zero)))
+    do leads.Add(Lead(0, Home, 0.0, CoordinatorMachine(settings, Func<ByteString> token, TimeSpan.Zero)))
 
     let isOfHome (lead: Lead) = lead.Host = Home
 
@@ -45,6 +45,19 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
     let endHome () =
         for node in run.Nodes do
             if endsWithHome node.Number then node.IsAlive <- false
+
+    /// Behind all faults another has led for a while, as one of those that it knows can tell it.
+    let couldFollow (node: Node) =
+        let isElsewhere (peer: Node) =
+            match peer.Coordinator with
+            | Some lead when peer.IsAlive && isAlive leads[lead] ->
+                lead > defaultArg node.Coordinator node.Home
+                && time.Now > leads[lead].Began + 10.0
+            | _ -> false
+
+        not (endsWithHome node.Number || node.HasFailed)
+        && time.Now > endOfFaults schedule + 10.0
+        && node.Machine.Peers |> Seq.exists (fun path -> isElsewhere run.Nodes[int path])
 
     let conclude (lead: Lead) (outcome: RunOutcome) =
         time.Say $"coordinator {lead.Number} concludes: {outcome.Reason} {outcome.Message}"
@@ -161,6 +174,9 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
         if reason.Contains "given this worker up" && not node.HasFailed then
             fail $"worker {node.Number} ends, and nothing was wrong with it: {reason}"
 
+        if reason.Contains "is gone" && couldFollow node then
+            fail $"worker {node.Number} ends, and those that it knows follow another coordinator: {reason}"
+
         node.IsAlive <- false
 
         if node.HasFailed && endsWithHome node.Number then
@@ -180,7 +196,7 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
                 for other in leads do
                     if other.Host = node.Number then other.IsAlive <- false
 
-                let lead = Lead(leads.Count, node.Number, machine)
+                let lead = Lead(leads.Count, node.Number, time.Now, machine)
                 leads.Add lead
                 tickCoordinator lead
                 toWorker node (WorkerInput.Leads(string lead.Number)))
@@ -193,9 +209,27 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
 
             time.Later(0.1, (fun () -> tickCoordinator lead))
 
+    /// The control plane tells a worker, sooner or later, that the coordinator which took it in is not there any more.
+    let noticeLoss (node: Node) =
+        match node.Coordinator with
+        | Some lead when node.Missed < lead && not (isAlive leads[lead]) ->
+            node.Missed <- lead
+
+            node.After(
+                time,
+                time.Between(0.01, 25.0),
+                (fun () ->
+                    if node.Coordinator = Some lead then
+                        time.Say $"worker {node.Number} is told that coordinator {lead} is gone"
+                        toWorker node (WorkerInput.HomeLost()))
+            )
+        | _ -> ()
+
     let rec tickWorker (node: Node) =
         if node.IsAlive then
             if not node.IsPaused then toWorker node (WorkerInput.Tick())
+
+            noticeLoss node
 
             time.Later(0.1, (fun () -> tickWorker node))
 

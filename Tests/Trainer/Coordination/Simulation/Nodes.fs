@@ -69,6 +69,8 @@ type Node(number: int, place: int, slot: int, machine: WorkerMachine) =
     member val Home = 0 with get, set
     member val Coordinator: int option = None with get, set
     member val Former = HashSet<int>()
+    /// The last coordinator that it has been told, or is about to be told, is not there any more.
+    member val Missed = -1 with get, set
     /// Takes what its thread says.
     member val Report: IMessage -> unit = ignore with get, set
 
@@ -88,9 +90,10 @@ type Node(number: int, place: int, slot: int, machine: WorkerMachine) =
     member node.After(time: VirtualTime, seconds, action) =
         time.Later(seconds, (fun () -> node.Do action))
 
-/// A coordinator on a worker's host, or on the home (-1).
-type Lead(number: int, host: int, machine: CoordinatorMachine) =
+/// A coordinator on a worker's host, or on the home (-1), and since when it leads.
+type Lead(number: int, host: int, began: float, machine: CoordinatorMachine) =
     member _.Number = number
+    member _.Began = began
     member _.Host = host
     member _.Machine = machine
     member val IsAlive = true with get, set
