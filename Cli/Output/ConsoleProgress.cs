@@ -44,6 +44,9 @@ internal sealed class ConsoleProgress : IRunReader
             case StepProgress progress: Show(progress); break;
             case EpochEnded ended: Show(ended); break;
             case StragglerFound found: Show(found); break;
+            case StateNotKept lost:
+                console.MarkupLineInterpolated($"[yellow]{"",10}{lost.Name} could not be written: {lost.Reason}[/]");
+                break;
 
             // The live part of the screen goes before the result is written below it.
             case RunEnded: bar?.Dispose(); break;

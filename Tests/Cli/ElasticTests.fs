@@ -53,6 +53,29 @@ let tests =
                   Expect.stringContains errors "No worker is left" "and why it ends"
                   Expect.isNonEmpty (checkpoints run.Folder) "and the checkpoint is still there")
           }
+          test "checkpoints that cannot be written cost no worker: it is said, and the run goes on" {
+              running endless [ "--processes"; "2" ] (fun run ->
+                  let pids = workers (run.Next "start")
+                  run.Next "epoch" |> ignore
+                  let folder = Path.Combine(run.Folder, "run", "checkpoints")
+                  Directory.Move(folder, folder + " aside")
+                  File.WriteAllText(folder, "a file is no place for files")
+                  let lost = run.Next "unwritten"
+                  Expect.stringContains (string lost["state"]) "step-" "which"
+                  Expect.stringContains (string lost["reason"]) folder "where"
+                  run.Next "epoch" |> ignore
+                  File.Delete folder
+                  Directory.Move(folder + " aside", folder)
+                  let code, errors = run.Interrupt()
+                  Expect.equal code 130 errors
+                  Expect.equal run.Members pids "nobody was given up"
+                  let step (name: string) = int (name.Substring(name.Length - 8))
+
+                  let kept =
+                      checkpoints run.Folder |> Array.map (Path.GetFileNameWithoutExtension >> step)
+
+                  Expect.isGreaterThan (Array.max kept) (step (string lost["state"])) "the last state is kept")
+          }
           for name, address in [ "", "127.0.0.1"; " over IPv6", "[::1]" ] do
               test $"a node joins{name} while the run trains, and takes part from the next step" {
                   if address <> "127.0.0.1" then needsIPv6 ()

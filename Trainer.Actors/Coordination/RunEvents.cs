@@ -70,5 +70,10 @@ public sealed record EpochEnded(EpochMetrics Metrics, EarlyStoppingDecision Deci
 /// <param name="OthersSeconds">The median of the others' own work in a step.</param>
 public sealed record StragglerFound(WorkerTimes Worker, int Epoch, double OthersSeconds) : IRunEvent;
 
+/// <summary>A state reached the run's home, and could not be kept there.</summary>
+/// <param name="Name">The state's.</param>
+/// <param name="Reason">What kept it from being written.</param>
+public sealed record StateNotKept(string Name, string Reason) : IRunEvent;
+
 /// <summary>The run has ended; nothing follows.</summary>
 public sealed record RunEnded(RunOutcome Outcome) : IRunEvent;

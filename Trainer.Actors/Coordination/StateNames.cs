@@ -16,6 +16,9 @@ public static class StateNames
     /// <summary>A checkpoint; its name tells the keeper whether it is also the best so far.</summary>
     public static string Checkpoint(long step, bool isBest) => isBest ? $"best-step-{step:D8}" : $"step-{step:D8}";
 
+    /// <summary>Whether the best weights so far come by this name.</summary>
+    public static bool IsOfBest(string name) => name == Best || name.StartsWith($"{Best}-", StringComparison.Ordinal);
+
     /// <summary>The step of a checkpoint's name; none for the final state and for histograms.</summary>
     public static long? StepOf(string name) =>
         !name.StartsWith(HistogramsPrefix, StringComparison.Ordinal)

@@ -33,6 +33,7 @@ public static class RunJson
             RunWaiting waiting => [Line("wait", time, json => WriteWaiting(json, waiting))],
             EpochEnded ended => [Line("epoch", time, json => WriteEpoch(json, ended))],
             StragglerFound found => [Line("straggler", time, json => WriteStraggler(json, found))],
+            StateNotKept lost => [Line("unwritten", time, json => WriteNotKept(json, lost))],
             RunEnded { Outcome: { Reason: StopReason.Interrupted or StopReason.Failed } outcome } =>
                 [Line("stop", time, json => WriteStop(json, outcome))],
             RunEnded { Outcome: var outcome } =>
@@ -162,6 +163,12 @@ public static class RunJson
         WriteWorker(json, found.Worker.Worker);
         WriteSeconds(json, "step_seconds", found.Worker.StepSeconds);
         WriteSeconds(json, "others_step_seconds", found.OthersSeconds);
+    }
+
+    private static void WriteNotKept(Utf8JsonWriter json, StateNotKept lost)
+    {
+        json.WriteString("state", lost.Name);
+        json.WriteString("reason", lost.Reason);
     }
 
     /// <summary>By its number, as messages name it: ranks change with generations.</summary>

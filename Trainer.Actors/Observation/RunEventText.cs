@@ -20,6 +20,7 @@ internal static class RunEventText
         StragglerFound found => (
             LogLevel.Warning,
             Invariant($"{found.Worker.Worker} holds the others up: {found.Worker.StepSeconds:G3} s of its own work in a step, and the others {found.OthersSeconds:G3} s")),
+        StateNotKept lost => (LogLevel.Warning, $"the state {lost.Name} could not be written: {lost.Reason}"),
         EpochEnded { Metrics: var metrics } => (
             LogLevel.Information, Invariant($"epoch {metrics.Epoch} ends at step {metrics.Step}: {TrainingOf(metrics)}, val_loss {metrics["val_loss"]:G6}")),
         RunEnded { Outcome: var outcome } => (

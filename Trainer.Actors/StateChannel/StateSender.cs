@@ -73,10 +73,14 @@ public static class StateSender
         {
             var reason = new byte[length];
             stream.ReadExactly(reason);
-            throw new StateRefusedException($"The state was refused: {Encoding.UTF8.GetString(reason)}");
+            throw new StateRefusedException(Encoding.UTF8.GetString(reason));
         }
     }
 }
 
 /// <summary>The receiver has read a state, and cannot keep it.</summary>
-public sealed class StateRefusedException(string message) : IOException(message);
+public sealed class StateRefusedException(string reason) : IOException($"The state was refused: {reason}")
+{
+    /// <summary>In the receiver's words.</summary>
+    public string Reason => reason;
+}

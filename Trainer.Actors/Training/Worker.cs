@@ -216,22 +216,27 @@ public sealed class Worker : IWorker
     {
         session!.Decide(message.Decided);
         var write = session.Capture(message.Content);
-        deliveries.Post(() => report(new StateDelivered { Name = message.Name, Token = message.Token, Failure = HandOver(message, write) }));
+        deliveries.Post(() => report(HandOver(message, write)));
     }
 
-    /// <summary>That nobody is there to take a state is no failure of the worker's: it is whole, and may be needed to choose who leads.</summary>
-    /// <returns>Why it could not be handed over; empty where it has been.</returns>
-    private string HandOver(DeliverState message, Action<Stream> write)
+    /// <summary>That nobody is there to take a state, or can keep it, is no failure of the worker's: it is whole, and may be needed to choose who leads.</summary>
+    private StateDelivered HandOver(DeliverState message, Action<Stream> write)
     {
+        var delivered = new StateDelivered { Name = message.Name, Token = message.Token };
         try
         {
             StateSender.Send(message.Receiver.Host, message.Receiver.Port, message.Token.Span, message.Name, write, services.Network?.Security);
-            return "";
         }
-        catch (IOException e) when (e is not StateRefusedException)
+        catch (StateRefusedException e)
         {
-            return e.Message;
+            (delivered.Failure, delivered.Refused) = (e.Reason, true);
         }
+        catch (IOException e)
+        {
+            delivered.Failure = e.Message;
+        }
+
+        return delivered;
     }
 
     private void Finish(Finish message)

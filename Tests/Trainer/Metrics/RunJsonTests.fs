@@ -89,6 +89,14 @@ let tests =
                     + ",\"epoch\":3,\"worker\":2,\"pid\":4713,\"host\":\"alpha\",\"step_seconds\":0.3,\"others_step_seconds\":0.1}" ]
                   "one line"
           }
+          test "a state that could not be written is named, with what kept it from being so" {
+              Expect.equal
+                  (lines (StateNotKept("step-00000010", "no space left")))
+                  [ "{\"event\":\"unwritten\","
+                    + at
+                    + ",\"state\":\"step-00000010\",\"reason\":\"no space left\"}" ]
+                  "one line"
+          }
           test "what is not finite is null" {
               let values = [ "train_loss", nan; "val_loss", infinity ]
 

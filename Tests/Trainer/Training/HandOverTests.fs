@@ -1,4 +1,4 @@
-/// A worker whose state nobody takes.
+/// A worker whose state nobody takes, or keeps.
 module CnnCluster.Tests.Trainer.Training.HandOverTests
 
 open System
@@ -10,6 +10,7 @@ open Google.Protobuf
 open CnnCluster.Dsl
 open CnnCluster.Tests.Cli
 open CnnCluster.Trainer.Protocol
+open CnnCluster.Trainer.StateChannel
 open CnnCluster.Trainer.Training
 
 /// Where a process listened that is gone.
@@ -20,6 +21,8 @@ let private abandoned () =
     listener.Stop()
     Endpoint(Host = "127.0.0.1", Port = port)
 
+let private token = Array.init 16 byte
+
 let private training =
     Script.Training(
         { File = "net.cnn"
@@ -29,43 +32,55 @@ let private training =
         TrainingCatalogues.All
     )
 
+/// What a worker says of a state that it is to send there.
+let private handedOver receiver =
+    let reports = new BlockingCollection<IMessage>()
+
+    let next () =
+        let mutable report: IMessage = null
+
+        if not (reports.TryTake(&report, TimeSpan.FromSeconds 60.0)) then
+            failtest "the worker says nothing"
+
+        report
+
+    use services = new WorkerServices(DataCache())
+
+    use worker =
+        new Worker("worker", "cpu", services, (fun report -> reports.Add report))
+
+    let plan = training.Value
+    worker.Prepare(0, Job(Script = plan.Canonical, TrainName = plan.Plan.Name, Threads = 1))
+    Expect.isTrue (next () :? WorkerPrepared) "prepared"
+
+    worker.Order(
+        DeliverState(
+            Name = "step-00000000",
+            Content = StateContent.Checkpoint,
+            Receiver = receiver,
+            Token = ByteString.CopyFrom token
+        )
+    )
+
+    match next () with
+    | :? StateDelivered as delivered ->
+        Expect.equal (delivered.Name, delivered.Token.ToByteArray()) ("step-00000000", token) "what was asked for"
+        delivered
+    | other -> failtest $"{other}"
+
 [<Tests>]
 let tests =
     testList
         "Trainer.Worker"
         [ test "that a coordinator is not there any more to take a state is no failure of the worker's" {
-              let reports = new BlockingCollection<IMessage>()
+              let delivered = handedOver (abandoned ())
+              Expect.stringContains delivered.Failure "refused" "why"
+              Expect.isFalse delivered.Refused "nobody was there to refuse it"
+          }
+          test "nor is it that the home cannot keep it" {
+              use receiver =
+                  new StateReceiver(IPAddress.Loopback, token, (fun _ _ -> raise (IO.IOException "the disk is full")))
 
-              let next () =
-                  let mutable report: IMessage = null
-
-                  if not (reports.TryTake(&report, TimeSpan.FromSeconds 60.0)) then
-                      failtest "the worker says nothing"
-
-                  report
-
-              use services = new WorkerServices(DataCache())
-
-              use worker =
-                  new Worker("worker", "cpu", services, (fun report -> reports.Add report))
-
-              let plan = training.Value
-              worker.Prepare(0, Job(Script = plan.Canonical, TrainName = plan.Plan.Name, Threads = 1))
-              Expect.isTrue (next () :? WorkerPrepared) "prepared"
-              let token = ByteString.CopyFrom(Array.init 16 byte)
-
-              worker.Order(
-                  DeliverState(
-                      Name = "step-00000000",
-                      Content = StateContent.Checkpoint,
-                      Receiver = abandoned (),
-                      Token = token
-                  )
-              )
-
-              match next () with
-              | :? StateDelivered as delivered ->
-                  Expect.stringContains delivered.Failure "refused" "why"
-                  Expect.equal (delivered.Name, delivered.Token) ("step-00000000", token) "what was asked for"
-              | other -> failtest $"{other}"
+              let delivered = handedOver (Endpoint(Host = "127.0.0.1", Port = receiver.Port))
+              Expect.equal (delivered.Failure, delivered.Refused) ("the disk is full", true) "the home's own words"
           } ]

@@ -40,14 +40,43 @@ public sealed partial class CoordinatorMachine
         if (!delivered.Token.Span.SequenceEqual(settings.StateToken)) return;
         if (delivered.Failure.Length > 0)
         {
+            if (!deliveries.ContainsKey(delivered.Name)) return;
+
             // It may come anew: another is asked meanwhile.
-            if (deliveries.ContainsKey(delivered.Name)) Lose(from, new Loss($"could not hand over {delivered.Name}: {delivered.Failure}", IsConfirmed: false));
+            if (!delivered.Refused) Lose(from, new Loss($"could not hand over {delivered.Name}: {delivered.Failure}", IsConfirmed: false));
+            else NoteRefused(delivered.Name, delivered.Failure);
             return;
         }
 
         deliveries.Remove(delivered.Name);
+        refused.Remove(delivered.Name);
         if (!delivered.Missed && Outdates(delivered.Name)) lastCheckpoint = delivered.Name;
         stage.Delivered();
+    }
+
+    /// <summary>
+    /// The home could not write it, as where its disk is full, whichever worker sends it. What the run can end without is given
+    /// up, since later states follow; what it cannot is asked for again as long as it is waited for.
+    /// </summary>
+    private void NoteRefused(string name, string reason)
+    {
+        if (!refused.TryGetValue(name, out var before) || before != reason) Publish(new StateNotKept(name, reason));
+        refused[name] = reason;
+        lacksBest |= StateNames.IsOfBest(name);
+        if (stage.IsIndispensable(name)) return;
+        refused.Remove(name);
+        deliveries.Remove(name);
+        stage.Delivered();
+    }
+
+    /// <summary>What kept those from being written that are waited for; null where none of them was refused.</summary>
+    private string? WhyRefused => refused.Where(entry => deliveries.ContainsKey(entry.Key)).Select(static entry => entry.Value).FirstOrDefault();
+
+    /// <summary>The best weights, where the run is to end with them and the home could not keep them or has not seen them come.</summary>
+    private void RequestBest(Member? from = null)
+    {
+        if (lacksBest && settings.RestoreBest && Best.BestEpoch > 0) Request(StateNames.Best, StateContent.Best, from);
+        lacksBest = false;
     }
 
     /// <summary>States come by several ways: an earlier one may come last.</summary>

@@ -28,6 +28,7 @@ public sealed partial class CoordinatorMachine
             if (reason == StopReason.Interrupted)
             {
                 Machine.Request(StateNames.Checkpoint(Machine.committed, isBest: false), StateContent.Checkpoint);
+                Machine.RequestBest();
             }
 
             finished.Say();
@@ -47,6 +48,8 @@ public sealed partial class CoordinatorMachine
         {
             if (finished.IsComplete && Machine.deliveries.Count == 0) Machine.End(Machine.Outcome(reason, finished.InRankOrder, restores));
         }
+
+        public override bool IsIndispensable(string name) => name == StateNames.Final || IsOfNow(name);
 
         /// <summary>A run that was interrupted stands at the step of its last checkpoint; elsewhere the best weights may be in place by now.</summary>
         private bool IsOfNow(string name) => reason == StopReason.Interrupted && StateNames.StepOf(name) == Machine.committed;
@@ -70,6 +73,10 @@ public sealed partial class CoordinatorMachine
             if (!finished.IsComplete)
             {
                 Lose(finished.MissingMembers, $"has not finished {within}");
+            }
+            else if (Machine.WhyRefused is { } refusal)
+            {
+                Machine.End(Machine.Failed($"The last states ({states}) could not be written: {refusal}"));
             }
             else if (!Machine.hasGivenUpSender)
             {
@@ -163,6 +170,7 @@ public sealed partial class CoordinatorMachine
             Machine.deliveries.Clear();
             Machine.committed = Math.Max(Machine.committed, source.Position!.Step);
             Machine.Request(StateNames.Checkpoint(source.Position!.Step, isBest: false), StateContent.Checkpoint, source);
+            Machine.RequestBest(source);
         }
 
         /// <summary>What was asked for earlier may come first.</summary>
@@ -170,6 +178,8 @@ public sealed partial class CoordinatorMachine
         {
             if (Machine.deliveries.Count == 0) Machine.End(Machine.Failed(message) with { Reason = reason });
         }
+
+        public override bool IsIndispensable(string name) => true;
 
         public override void Lost(Member member, string what)
         {
@@ -190,7 +200,7 @@ public sealed partial class CoordinatorMachine
                 Machine.RequestAgain(static _ => true);
             }
 
-            if (Machine.now >= until) NotSaved($"nothing came for {Machine.Patience.Saving.TotalSeconds:0} s");
+            if (Machine.now >= until) NotSaved(Machine.WhyRefused ?? $"nothing came for {Machine.Patience.Saving.TotalSeconds:0} s");
         }
 
         private void NotSaved(string why) => Machine.End(Machine.Failed($"{message} Its last state could not be saved: {why}"));

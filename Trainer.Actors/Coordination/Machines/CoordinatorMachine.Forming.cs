@@ -121,9 +121,7 @@ public sealed partial class CoordinatorMachine
             Request(StateNames.Checkpoint(step, isBest: false), StateContent.Checkpoint);
         }
 
-        if (lacksBest && settings.RestoreBest && Best.BestEpoch > 0) Request(StateNames.Best, StateContent.Best);
-        lacksBest = false;
-
+        RequestBest();
         Begin(phase!);
     }
 

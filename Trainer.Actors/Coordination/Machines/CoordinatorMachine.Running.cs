@@ -96,6 +96,8 @@ public sealed partial class CoordinatorMachine
         Publish(new EpochEnded(metrics!, decision) { Workers = times });
         NameStragglers(epoch, times);
         Request(StateNames.Checkpoint(committed, decision.KeepAsBest), StateContent.Checkpoint);
+        lacksBest &= !decision.KeepAsBest;
+        RequestBest();
         Request(StateNames.Histograms(epoch), StateContent.Histograms);
         switch (decision.Stop, stop, epoch >= settings.Epochs)
         {

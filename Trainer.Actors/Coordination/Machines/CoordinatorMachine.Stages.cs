@@ -60,6 +60,9 @@ public sealed partial class CoordinatorMachine
         {
         }
 
+        /// <summary>Of a state's name: whether the run cannot end well without it.</summary>
+        public virtual bool IsIndispensable(string name) => false;
+
         public virtual void Tick()
         {
         }

@@ -21,6 +21,9 @@ public sealed partial class CoordinatorMachine
     private readonly Members members;
     private readonly List<CoordinatorEffect> effects = [];
     private readonly Dictionary<string, (Member Sender, StateContent Content)> deliveries = new(StringComparer.Ordinal);
+
+    /// <summary>Those of them that the home could not keep, and why.</summary>
+    private readonly Dictionary<string, string> refused = new(StringComparer.Ordinal);
     private TimeSpan now;
     private TimeSpan lastInput;
 
