@@ -11,6 +11,10 @@ open CnnCluster.Tests.Trainer.Coordination.Voters
 let private steppedDown =
     WorkerInput.Received(SteppedDown(Reason = "too few are left"))
 
+/// The command that the voters have, said again.
+let private again () =
+    WorkerInput.Received(TrainEpoch(Generation = 1L, Epoch = 1))
+
 /// In a generation of five that two of four have agreed to so far: they and the newcomer give their votes, and a third refuses
 /// its own.
 let private isChosen refusedBegun =
@@ -57,6 +61,24 @@ let tests =
               voter.Wait 2.0
               Expect.isTrue (voter.Votes()) "its vote"
               Expect.isFalse (voter.Fails FailureKind.Worker) "not said"
+          }
+          test
+              "one that fails while its coordinator is silent keeps the failure to itself as long as it may vote for another" {
+              let voter = begun ()
+              voter.Wait 2.0
+              Expect.isFalse (voter.Fails FailureKind.Worker) "who has not heard of it does not count on it"
+              Expect.isTrue (voter.Votes()) "so its vote is good"
+          }
+          test "and says it where the coordinator is there after all, and has no vote then" {
+              let voter = begun ()
+              voter.Wait 2.0
+              voter.Fails FailureKind.Worker |> ignore
+              voter.Handle(WorkerInput.Received(CoordinatorBeat())) |> ignore
+              Expect.exists (voter.Pass 0.1) (fun message -> message :? WorkerFailed) "said"
+              Expect.isFalse (voter.Pass 0.1 |> List.exists (fun message -> message :? WorkerFailed)) "once"
+              Expect.exists (voter.Handle(again ())) (fun message -> message :? WorkerFailed) "and again when asked"
+              voter.Wait 2.0
+              Expect.isFalse (voter.Votes()) "no vote"
           }
           test "that a collective or the whole run has failed takes nobody's vote" {
               for kind in [ FailureKind.Peer; FailureKind.Run ] do

@@ -83,6 +83,9 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
     /// <summary>Whether it waits for another coordinator where its own is lost: workers that end with the home have no vote in it.</summary>
     public bool Waits => identity.MayLead && form is not null;
 
+    /// <summary>Whether it gives its vote to one that asks for it, or has given it.</summary>
+    public bool MayVote => Waits && !abstains && (IsFenced || IsOrphan(Doubt));
+
     /// <summary>Whether it is known that its coordinator leads no more.</summary>
     public bool IsVacant => vacant is not null;
 

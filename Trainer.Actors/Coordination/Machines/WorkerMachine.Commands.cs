@@ -95,8 +95,8 @@ public sealed partial class WorkerMachine
             case WorkerFailed { Kind: FailureKind.Peer } when command == default || command.Kind == "halt": return;
             case IOfGeneration { Generation: var of } when of != generation: return;
 
-            // Who has promised itself to another coordinator cannot agree to what this one does, as one that has failed does.
-            case WorkerFailed { Kind: FailureKind.Worker } when succession.IsFenced: return;
+            // Who may vote for another coordinator, or has, cannot agree to what this one does, as one that has failed does.
+            case WorkerFailed { Kind: FailureKind.Worker } when succession.MayVote: withheld = message; return;
             case WorkerFailed { Kind: not FailureKind.Peer } failure: NoteFailure(failure); break;
             case WorkerPrepared: prepared = message; break;
             case StateDelivered { Failure.Length: > 0 } failed: deliveries.Remove(failed.Name); break;

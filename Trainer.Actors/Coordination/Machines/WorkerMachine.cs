@@ -31,6 +31,9 @@ public sealed partial class WorkerMachine
     private readonly Dictionary<string, bool> deliveries = new(StringComparer.Ordinal);
     private bool hasFailed;
 
+    /// <summary>Its failure, where the coordinator is not told of it unless it speaks again.</summary>
+    private IMessage? withheld;
+
     /// <summary>What it said when its replica was built, or could not be; said again until it is part of a generation.</summary>
     private IMessage? prepared;
     private bool ended;
@@ -111,6 +114,12 @@ public sealed partial class WorkerMachine
         if (leaving is null && (accepted || succession.Waits || succession.IsVacant) && succession.IsForsaken) Leave();
         if (leaving is not null) return;
         if (succession.IsReleased) ComeAnew("another coordinator was to be chosen, and was not");
+        if (withheld is { } failure && !succession.MayVote)
+        {
+            withheld = null;
+            Report(failure);
+        }
+
         if (!accepted)
         {
             Register();
@@ -232,7 +241,7 @@ public sealed partial class WorkerMachine
     private void Register(string reason)
     {
         effects.Add(new WorkerEffect.Halt(new Halt { Round = 0, Reason = reason }));
-        (accepted, answer, prepared, command) = (false, null, null, default);
+        (accepted, answer, withheld, prepared, command) = (false, null, null, null, default);
         registering = now;
         nextBeat = now;
         asked = 0;
