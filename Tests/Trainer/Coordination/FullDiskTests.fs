@@ -7,17 +7,14 @@ open CnnCluster.Trainer.Coordination
 open CnnCluster.Trainer.Protocol
 open CnnCluster.Tests.Trainer.Coordination.CoordinatorStage
 
-/// The home refuses this state.
-let private refuse (stage: Stage) worker name =
+/// The home refuses this state, in these words.
+let private refuseSaying (reason: string) (stage: Stage) worker name =
     stage.Say(
         worker,
-        StateDelivered(
-            Name = name,
-            Failure = "no space left",
-            Refused = true,
-            Token = ByteString.CopyFrom(Array.init 16 byte)
-        )
+        StateDelivered(Name = name, Failure = reason, Refused = true, Token = ByteString.CopyFrom(Array.init 16 byte))
     )
+
+let private refuse = refuseSaying "no space left"
 
 /// What a worker was asked for since this was last asked.
 let private asked (stage: Stage) worker =
@@ -38,13 +35,13 @@ let private expectUntouched (stage: Stage) =
         Expect.isEmpty (stage.Heard<Expelled> worker) "the worker is kept"
         Expect.isEmpty (stage.Heard<Halt> worker) "no regroup"
 
-/// Lets seconds pass in which the home refuses all that it is sent again.
+/// Lets seconds pass in which the home refuses all that it is sent again, under other names of its own.
 let private refusing (stage: Stage) seconds =
-    for _ in 1..seconds do
+    for second in 1..seconds do
         stage.Wait(1.0, [ 0; 1 ])
 
         for name in asked stage 0 do
-            refuse stage 0 name
+            refuseSaying $"no space left at {second}" stage 0 name
 
 /// Two workers have done all epochs; all that was asked for before the last state is there, and that is refused.
 let private finishing () =

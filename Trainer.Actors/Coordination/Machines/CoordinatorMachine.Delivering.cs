@@ -60,8 +60,7 @@ public sealed partial class CoordinatorMachine
     /// </summary>
     private void NoteRefused(string name, string reason)
     {
-        if (!refused.TryGetValue(name, out var before) || before != reason) Publish(new StateNotKept(name, reason));
-        refused[name] = reason;
+        if (refused.TryAdd(name, reason)) Publish(new StateNotKept(name, reason));
         lacksBest |= StateNames.IsOfBest(name);
         if (stage.IsIndispensable(name)) return;
         refused.Remove(name);
