@@ -17,7 +17,7 @@ internal static class OutcomeOutput
 
         if (outcome.Reason is StopReason.Failed or StopReason.Interrupted && outcome.Checkpoint is { } checkpoint)
         {
-            Console.Error.WriteLine($"cnn: the last state is {Path.Combine(folder.Checkpoints, $"{checkpoint}.safetensors")}; cnn train --resume {folder.Location} goes on from it");
+            Console.Error.WriteLine($"cnn: the last state is {CheckpointStore.FileOf(folder.Checkpoints, checkpoint)}; cnn train --resume {folder.Location} goes on from it");
         }
 
         if (!json)

@@ -32,6 +32,10 @@ public sealed partial class CheckpointStore
     /// <summary>The file of the state that the run ended with; null if it has not.</summary>
     public string? Final => Existing(FinalName);
 
+    /// <summary>The file that a state of this name is kept in: that of a step which is also the best so far is the step's.</summary>
+    public static string FileOf(string folder, string name) =>
+        Path.Combine(folder, $"{(name.StartsWith($"{BestName}-", StringComparison.Ordinal) ? name[(BestName.Length + 1)..] : name)}{Extension}");
+
     /// <summary>Keeps a state; each file is whole or not there.</summary>
     /// <param name="name"><c>step-00000123</c>, <c>best-step-00000123</c> for one that is also the best so far, <c>best</c> for its weights alone, or <c>final</c>.</param>
     /// <param name="content">The state, read to its end; not looked into.</param>
