@@ -45,7 +45,7 @@ internal sealed class PumpedOutbox : TcpOutbox
             var left = deadline - Environment.TickCount64;
             if (left <= 0) return false;
             if (pump.Progress()) looking = pump.Looking;
-            else if (!looking.Again()) pump.Sleep(null, TimeSpan.FromMilliseconds(left));
+            else if (waiting.Count > most && !looking.Again()) pump.Sleep(null, TimeSpan.FromMilliseconds(left));
         }
 
         return true;

@@ -77,6 +77,8 @@ internal sealed class TcpPump(int world)
             if (!outbox.IsEmpty) toWrite.Add(outbox.Socket);
         }
 
+        // What was to be sent has ended with its connection.
+        if (toRead.Count + toWrite.Count == 0) return true;
         try
         {
             Socket.Select(toRead, toWrite, null, patience);

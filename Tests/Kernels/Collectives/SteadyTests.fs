@@ -130,10 +130,32 @@ let private goesOn implementation =
             for greatest in onThreads ranks work |> all do
                 Expect.equal greatest 0f "the first rank's"))
 
+/// The first rank has more to send than the connection holds, to one that never takes it, and then is cut off from it.
+let private cutOff implementation =
+    testCase $"{implementation.Name}: who is cut off while it sends hears of it as of any lost peer" (fun () ->
+        for cut in
+            [ fun (ranks: ICollective[]) -> ranks[0].Abort "the run was stopped"
+              fun ranks -> ranks[1].Dispose() ] do
+            disposing (implementation.Open 2 bound) (fun ranks ->
+                use buffer = torch.zeros [| long |]
+                let sending = ranks[0].Start(fun c -> c.Broadcast(buffer, Rank 0))
+                Expect.isFalse (sending.Wait(TimeSpan.FromMilliseconds 200.0)) "nobody takes it"
+                cut ranks
+
+                Expect.throwsT<CollectiveException> (fun () -> sending.Wait bound |> ignore) "it ends"
+
+                Expect.throwsT<CollectiveException>
+                    (fun () -> ranks[0].AllReduceSum buffer)
+                    "and so does all behind it"))
+
 [<Tests>]
 let tests =
     testList
         "Kernels.Collectives.Steady"
         [ yield! List.map leavesNothing joined
           yield! List.map startedOnce joined
-          goesOn (joined |> List.find (fun implementation -> implementation.Name = "TCP")) ]
+          let overTcp =
+              joined |> List.find (fun implementation -> implementation.Name = "TCP")
+
+          goesOn overTcp
+          cutOff overTcp ]
