@@ -63,6 +63,7 @@ public sealed partial class CoordinatorMachine
         {
             deliveries.Remove(name);
             lostCheckpoint |= !name.StartsWith(StateNames.HistogramsPrefix, StringComparison.Ordinal);
+            lacksBest |= StateNames.IsOfBest(name);
         }
 
         stage.Lost(member, $"{Capitalised(member)} {loss.How} at step {committed}.");

@@ -80,8 +80,8 @@ public sealed partial class WorkerMachine
         if (leaving is not null)
         {
             if (message is WorkerHalted { HasState: true } standing) effects.Add(new WorkerEffect.Keep(standing.Position));
-            else if (message is StateDelivered { Failure: { Length: > 0 } failure }) End($"{leaving}; its state could not be kept: {failure}");
-            else if (message is WorkerHalted or WorkerFailed { Kind: not FailureKind.Peer } || (message is StateDelivered && --kept == 0)) End(leaving);
+            else if (message is StateDelivered delivered) NoteKept(delivered);
+            else if (message is WorkerHalted or WorkerFailed { Kind: not FailureKind.Peer }) End(leaving);
             return;
         }
 

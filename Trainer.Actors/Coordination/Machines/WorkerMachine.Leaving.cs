@@ -50,13 +50,21 @@ public sealed partial class WorkerMachine
 
     private void Keep(IReadOnlyList<DeliverState> asked)
     {
-        kept = asked.Count;
         foreach (var delivery in asked)
         {
+            keeping.Add((delivery.Name, delivery.Token));
             effects.Add(new WorkerEffect.Order(delivery));
         }
 
-        if (kept == 0) End(leaving!);
+        if (keeping.Count == 0) End(leaving!);
+    }
+
+    /// <summary>A state that is kept, or cannot be. What the coordinator had asked for before it was lost is neither.</summary>
+    private void NoteKept(StateDelivered delivered)
+    {
+        if (!keeping.Remove((delivered.Name, delivered.Token))) return;
+        if (delivered.Failure.Length > 0) End($"{leaving}; its state could not be kept: {delivered.Failure}");
+        else if (keeping.Count == 0) End(leaving!);
     }
 
     /// <summary>No coordinator is left: the run ends here, and its state is kept.</summary>

@@ -42,7 +42,7 @@ public sealed partial class WorkerMachine
     private string? leaving;
 
     /// <summary>States that are still to be kept then.</summary>
-    private int kept;
+    private readonly List<(string Name, ByteString Token)> keeping = [];
 
     /// <summary>
     /// The control paths of those that it was last part of a generation with, or that were there when it came: they know where
