@@ -6,7 +6,7 @@ namespace CnnCluster.Trainer.Training;
 public static class ExactMode
 {
     /// <summary>Whether a worker's shards must go through the network together, since layers take statistics of the batch.</summary>
-    public static bool IsInLockstep(TrainPlan plan) => plan.Network.Nodes.Any(static node => node.Layer.UsesBatch);
+    public static bool ShardsMeet(TrainPlan plan) => plan.Network.Nodes.Any(static node => node.Layer.UsesBatch);
 
     /// <summary>Intra-op threads of a worker: one in exact mode, and null where a plan leaves them open.</summary>
     public static int? ThreadsOf(TrainPlan plan) => plan.Shards.HasValue ? 1 : null;
@@ -32,7 +32,7 @@ public static class ExactMode
             throw new UserException($"exact shards={shards} computes on cpu alone, and '{other}' is asked for: its kernels do not promise the same bits.");
         }
 
-        if (hasOwnStep && IsInLockstep(plan))
+        if (hasOwnStep && ShardsMeet(plan))
         {
             throw new UserException($"exact shards={shards} takes the shards of a network with statistics of the batch through it together, which a step of one's own cannot: leave out 'exact', or the layers that take statistics.");
         }

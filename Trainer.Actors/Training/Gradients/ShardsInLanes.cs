@@ -23,12 +23,13 @@ internal sealed class ShardsInLanes : IStepGradient
     private readonly ShardSum statistics;
     private readonly LaneShards lanes;
     private readonly int firstShard;
-    private readonly Shard[] shards;
     private readonly Tensor[] inputs;
     private readonly Tensor[] outputs;
     private readonly Tensor[] outputGradients;
-    private readonly Tensor[] gradients;
     private readonly Func<int, Tensor> gradientOf;
+    private readonly Func<Shard[]> newShards;
+    private Shard[] shards = [];
+    private Tensor[] gradients = [];
 
     /// <param name="plan">The network, its losses and its metrics.</param>
     /// <param name="module">It, with its gradients in the arena.</param>
@@ -42,13 +43,12 @@ internal sealed class ShardsInLanes : IStepGradient
     {
         (this.module, this.arena, gradientSums, this.statistics, firstShard) = (module, arena, sums, statistics, deal.Own.From);
         lanes = new LaneShards(network, deal.Own.Count, statistics);
-        shards = [.. Enumerable.Range(0, deal.Own.Count).Select(_ => new Shard(plan, arena))];
-        (inputs, outputs, outputGradients) = (new Tensor[shards.Length], new Tensor[shards.Length], new Tensor[shards.Length]);
-        gradients = [.. shards.Select(static shard => shard.Gradient.Whole)];
+        newShards = () => [.. Enumerable.Range(0, Parts).Select(_ => new Shard(plan, arena))];
+        (Parts, inputs, outputs, outputGradients) = (deal.Own.Count, new Tensor[deal.Own.Count], new Tensor[deal.Own.Count], new Tensor[deal.Own.Count]);
         gradientOf = shard => gradients[shard - firstShard];
     }
 
-    public int Parts => shards.Length;
+    public int Parts { get; }
 
     public double WaitSeconds => statistics.WaitSeconds;
 
@@ -56,6 +56,7 @@ internal sealed class ShardsInLanes : IStepGradient
     {
         module.Step.Training = true;
         module.Step.Step = scope.Step;
+        MakeShards();
         foreach (var shard in shards)
         {
             shard.Begin(scope);
@@ -79,6 +80,14 @@ internal sealed class ShardsInLanes : IStepGradient
         lanes.Dispose();
         statistics.Dispose();
         gradientSums.Dispose();
+    }
+
+    /// <summary>With the first step: what only validates needs no gradient for each.</summary>
+    private void MakeShards()
+    {
+        if (shards.Length > 0) return;
+        shards = newShards();
+        gradients = [.. shards.Select(static shard => shard.Gradient.Whole)];
     }
 
     /// <summary>Takes a batch's slices, one of each shard, through the network and back.</summary>

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace CnnCluster.Trainer.Training.Gradients;
 
 /// <summary>
-/// Exact mode where layers take statistics of the whole batch: a worker's shards go through the network in lockstep, each
+/// Exact mode where layers take statistics of the whole batch, and lanes do not compute the whole network: a worker's shards go through the network in lockstep, each
 /// on a thread of its own that waits at these layers for the others.
 /// </summary>
 internal sealed class ShardsTogether : IStepGradient

@@ -35,7 +35,7 @@ internal sealed class StepGradients(
         }
 
         var sums = new ShardSums(deal, arena, collective);
-        return !ExactMode.IsInLockstep(plan) ? new ShardsInTurn(main, sums)
+        return !ExactMode.ShardsMeet(plan) ? new ShardsInTurn(main, sums)
             : main.Module.InLanes is { } network ? new ShardsInLanes(plan, main.Module, network, arena, sums, new ShardSum(collective, deal.Own, deal.Total), deal)
             : Together(main, collective, deal, sums);
     }
