@@ -26,7 +26,8 @@ type BufferDefinition =
       Shape: int64 list
       Initial: float }
 
-/// One forward pass of a layer. Inputs are (N, C, sides…); N may be 0.
+/// One forward pass of a layer. Inputs are (N, C, sides…); N may be 0. The arrays are the module's, which uses them again
+/// with the next pass: a layer reads them, and keeps neither.
 [<Struct>]
 type LayerCall =
     {

@@ -35,7 +35,8 @@ internal static class EvalCommand
         Devices.Check([device]);
         var file = weights ?? RunWeights.Of(folder);
         var data = TrainingCatalogues.Load(plan, dataFolder ?? settings.DataFolder);
-        if (ExactMode.ThreadsOf(plan) is { } threads) set_num_threads(threads);
+        // Some convolutions of one thread are computed otherwise than those of several: the figures are to be the run's.
+        if ((ExactMode.ThreadsOf(plan) ?? settings.Threads) == 1) set_num_threads(1);
         var evaluation = Evaluation.Of(plan, file, data, new Device(device));
         if (json)
         {

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace CnnCluster.Kernels.Layers.Lanes;
 
-/// <summary>ReLU, pooling and their gradients, 16 lanes at a time, with the ties and the NaNs of libtorch.</summary>
+/// <summary>ReLU, pooling and their gradients, 16 lanes at a time, with the ties of libtorch, and its NaNs; which pixel the gradient of a NaN goes to is left open.</summary>
 internal static unsafe class Pointwise
 {
     /// <summary>No pixel of the window gets the gradient: the greatest is not above 0.</summary>
