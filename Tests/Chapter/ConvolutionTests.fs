@@ -6,6 +6,7 @@ open Expecto
 open FsCheck
 open FsCheck.FSharp
 open TorchSharp
+open CnnCluster.Kernels
 open CnnCluster.Dsl
 open CnnCluster.Tests.Chapter.Networks
 open CnnCluster.Tests.Dsl
@@ -218,7 +219,7 @@ let private correlation =
           test "over several channels it sums over them, and adds the bias" {
               use _ = torch.NewDisposeScope()
               let network, tensors = networkOf (planOf "input 3x3x2\nconv 1 3") 1UL
-              tensors.Weights[1].fill_(Scalar.op_Implicit 0.25) |> ignore
+              tensors.Weights[1].fill_(Scalars.Of 0.25) |> ignore
               let x = samples network.Plan 1
               let products = Array.map2 (*) (values tensors.Weights[0]) (values x)
 

@@ -200,8 +200,8 @@ let references =
                       let plan = planOf body
                       let network, tensors = networkOf plan 3UL
                       network.Step <- step false 4L
-                      tensors.Buffers[0].fill_(Scalar.op_Implicit 0.5) |> ignore
-                      tensors.Buffers[1].fill_(Scalar.op_Implicit 4.0) |> ignore
+                      tensors.Buffers[0].fill_(Scalars.Of 0.5) |> ignore
+                      tensors.Buffers[1].fill_(Scalars.Of 4.0) |> ignore
                       let x = samples plan 4
                       let statistics = Array.create plan.OutputShape.Channels (0.5, 4.0)
 
@@ -251,7 +251,7 @@ let references =
                       torch.tensor ([| 1.0; -2.0; 0.5; 0.25; 3.0; -1.0; 2.0; 0.0; -0.75 |], dtype = torch.float64)
 
                   tensors.Weights[0].copy_(kernel.reshape tensors.Weights[0].shape) |> ignore
-                  tensors.Weights[1].fill_(Scalar.op_Implicit 0.1) |> ignore
+                  tensors.Weights[1].fill_(Scalars.Of 0.1) |> ignore
 
                   let expected =
                       [| -0.25
@@ -273,7 +273,8 @@ let references =
 
                   Expect.isLessThan (distance expected (values (network.forward image))) 1e-14 "conv"
 
-                  let square = torch.arange(25.0, dtype = torch.float64).reshape(1L, 1L, 5L, 5L)
+                  let square =
+                      torch.linspace(0.0, 24.0, 25L, dtype = torch.float64).reshape(1L, 1L, 5L, 5L)
 
                   let pooled layer =
                       values ((fst (networkOf (planOf $"input 5x5x1\n{layer} 2x2 ceil") 1UL)).forward square)

@@ -246,7 +246,7 @@ let tests =
 
                   Expect.sequenceEqual (of' 0.5 (predicted "sigmoid" target output)) [ 0.5; 1.0 ] "at a half"
                   Expect.sequenceEqual (of' 0.7 (predicted "sigmoid" target output)) [ 0.75; 1.0 ] "at 0.7"
-                  let logits = (output / (1.0.ToScalar() - output)).log()
+                  let logits = (output / output.SubtractedFrom 1.0).log()
                   Expect.sequenceEqual (of' 0.5 (predicted "linear" target logits)) [ 0.5; 1.0 ] "of logits")
           }
           test "mse and mae as metrics are the losses of that name" {

@@ -97,10 +97,10 @@ let tests =
                           typeof<CnnCluster.Samples.Consistency>
                           typeof<CnnCluster.Bench.Kernels.ScalarBench> ] do
                         yield! callsIn (moduleOf aType) (fun _ -> true)
+                    // A test whose number is freed fails once in many runs, for nothing that it tests.
                     yield!
-                        callsIn
-                            (moduleOf typeof<CnnCluster.Samples.OwnSteps.Adversarial>)
-                            _.StartsWith("CnnCluster.Samples.") ]
+                        callsIn (moduleOf typeof<CnnCluster.Samples.OwnSteps.Adversarial>) (fun aType ->
+                            not (aType.StartsWith "CnnCluster.Tests.Kernels.ScalarsTests")) ]
 
               Expect.equal (List.filter (isKept >> not) calls) [] "calls that TensorMath or Scalars.Of should make"
 

@@ -3,6 +3,7 @@ module CnnCluster.Tests.Kernels.Arena.FlatBufferTests
 open System
 open Expecto
 open TorchSharp
+open CnnCluster.Kernels
 open CnnCluster.Kernels.Arena
 
 let private segments =
@@ -12,7 +13,10 @@ let private segments =
 
 let private filled extra =
     let buffer = new FlatBuffer(segments, torch.ScalarType.Float32, torch.CPU, extra)
-    use numbers = torch.arange (buffer.Whole.numel (), dtype = torch.ScalarType.Float32)
+
+    use numbers =
+        torch.tensor (Array.init (int (buffer.Whole.numel ())) float32, dtype = torch.ScalarType.Float32)
+
     buffer.Whole.copy_ numbers |> ignore
     buffer
 
@@ -39,7 +43,7 @@ let tests =
           }
           test "a write through a view is seen in the flat buffer, and the other way round" {
               use buffer = filled 0L
-              buffer.Views[1].fill_(-1.0) |> ignore
+              buffer.Views[1].fill_(Scalars.Of -1.0) |> ignore
               Expect.equal (Array.skip 6 (values buffer.Flat)) [| -1.0; -1.0; 8.0 |] "through the view"
               buffer.Whole.zero_ () |> ignore
               Expect.equal (values buffer.Views[2]) [| 0.0 |] "through the whole"

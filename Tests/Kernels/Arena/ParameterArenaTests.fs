@@ -2,6 +2,7 @@ module CnnCluster.Tests.Kernels.Arena.ParameterArenaTests
 
 open Expecto
 open TorchSharp
+open CnnCluster.Kernels
 open CnnCluster.Kernels.Arena
 open CnnCluster.Kernels.Optimization
 
@@ -27,22 +28,22 @@ let tests =
         "Kernels.ParameterArena"
         [ test "parameters and gradients are views into two flat buffers" {
               use arena = arena 0
-              arena.ParameterViews[1].fill_ 2.0 |> ignore
-              arena.GradientViews[0].fill_ 3.0 |> ignore
+              arena.ParameterViews[1].fill_(Scalars.Of 2.0) |> ignore
+              arena.GradientViews[0].fill_(Scalars.Of 3.0) |> ignore
               Expect.equal (values arena.Parameters) [| 0f; 0f; 0f; 0f; 2f; 2f; 2f |] "parameters"
               Expect.equal (values arena.Gradients) [| 3f; 3f; 3f; 3f; 0f; 0f; 0f |] "gradients"
           }
           test "extras travel behind the gradients" {
               use arena = arena 2
-              arena.Extras.fill_ 9.0 |> ignore
-              arena.Gradients.fill_ 1.0 |> ignore
+              arena.Extras.fill_ (Scalars.Of 9.0) |> ignore
+              arena.Gradients.fill_ (Scalars.Of 1.0) |> ignore
               Expect.equal (values arena.ReductionBuffer) [| 1f; 1f; 1f; 1f; 1f; 1f; 1f; 9f; 9f |] "one buffer"
               Expect.isTrue (arena.ReductionBuffer.is_contiguous ()) "for one reduction"
           }
           test "zeroing reaches gradients and extras, not parameters" {
               use arena = arena 1
-              arena.ReductionBuffer.fill_ 4.0 |> ignore
-              arena.Parameters.fill_ 1.0 |> ignore
+              arena.ReductionBuffer.fill_ (Scalars.Of 4.0) |> ignore
+              arena.Parameters.fill_ (Scalars.Of 1.0) |> ignore
               arena.ZeroGradients()
               Expect.equal (values arena.ReductionBuffer) (Array.zeroCreate 8) "zero"
               Expect.equal (values arena.Parameters) (Array.create 7 1f) "as they were"

@@ -19,7 +19,7 @@ let private rows element leaves (range: LeafRange) =
             use leaf = element.Tensor(Array.init length (sample step.Leaf.Value))
             buffers[step.Buffer].copy_ leaf |> ignore
         else
-            buffers[step.Buffer].add_ buffers[step.Buffer + 1] |> ignore
+            buffers[step.Buffer].add_(buffers[step.Buffer + 1], Scalars.Of 1.0) |> ignore
 
     let count = SumTree.Nodes(range, leaves).Count
 

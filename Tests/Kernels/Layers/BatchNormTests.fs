@@ -70,7 +70,7 @@ let private lastOf (case: NormCase) (x: torch.Tensor) =
     if case.ChannelsLast then ChannelOrder.ChannelsLast x else x
 
 let private input (case: NormCase) =
-    drawn case.Seed 0 case.Shape + Scalar.op_Implicit case.Mean |> lastOf case
+    (drawn case.Seed 0 case.Shape).Plus case.Mean |> lastOf case
 
 let private outputGradient case = drawn case.Seed 1 case.Shape
 
@@ -85,8 +85,8 @@ type private Running =
       Variance: torch.Tensor }
 
 let private running case =
-    { Mean = drawn case.Seed 4 (channels case) + Scalar.op_Implicit case.Mean
-      Variance = (drawn case.Seed 5 (channels case)).square() + Scalar.op_Implicit 0.1 }
+    { Mean = (drawn case.Seed 4 (channels case)).Plus case.Mean
+      Variance = (drawn case.Seed 5 (channels case)).Squared().Plus 0.1 }
 
 let private callOf case (step: StepContext) (current: Running) (next: Running) =
     BatchNormCall(
@@ -141,16 +141,16 @@ let private formula case (x: torch.Tensor) (gradient: torch.Tensor) (mask: torch
     let mean, variance =
         if case.OfBatch then
             let mean = x.mean axes
-            mean, (x - along mean).square().mean axes
+            mean, (x - along mean).Squared().mean axes
         else
             wide current.Mean, wide current.Variance
 
     let scale, shift = weights case
     let leaf = Option.map (fun (w: torch.Tensor) -> (wide w).requires_grad_ true)
     let scale, shift = leaf scale, leaf shift
-    let normal = (x - along mean) / (along variance + Scalar.op_Implicit epsilon).sqrt()
+    let normal = (x - along mean) / (along variance).Plus(epsilon).sqrt()
     let scaled = scale |> Option.fold (fun y w -> y * along w) normal
-    let y = shift |> Option.fold (fun y w -> y + along w) scaled
+    let y = shift |> Option.fold (fun (y: torch.Tensor) w -> y.Plus(along w)) scaled
     // Where rounding moves an element over the ReLU's edge, the kernel's side of it counts.
     let y = if case.Rectified then y * mask else y
     y.backward [| wide gradient |]
@@ -177,7 +177,7 @@ let private tests =
               let before = running case
               let next = copyOf before
               let y, gradients = computed case (solo case) x gradient next
-              let mask = y.detach().gt(Scalar.op_Implicit 0.0).``to`` torch.float64
+              let mask = y.detach().gt(Scalars.Of 0.0).``to`` torch.float64
               let expected, slopes, (mean, variance) = formula case x gradient mask
               // A float32 near 1,000 is 6e-5 apart from the next, before anything is computed.
               Expect.isLessThan (distance (expected.detach ()) (y.detach ())) 1e-6 "output"
@@ -190,8 +190,7 @@ let private tests =
 
               if case.OfBatch then
                   let moved (old: torch.Tensor) (fresh: torch.Tensor) =
-                      old.``to`` torch.float64 * Scalar.op_Implicit momentum
-                      + fresh * Scalar.op_Implicit (1.0 - momentum)
+                      (old.``to`` torch.float64 * Scalars.Of momentum).Plus(fresh * Scalars.Of(1.0 - momentum))
 
                   Expect.isLessThan (distance (moved before.Mean mean) next.Mean) 1e-4 "running mean"
                   Expect.isLessThan (distance (moved before.Variance variance) next.Variance) 1e-6 "running variance")
@@ -201,7 +200,7 @@ let private tests =
           let case = { case with Rectified = false }
           let x, gradient = input case, outputGradient case
           let plain, _ = computed case (solo case) x gradient (copyOf (running case))
-          let mask = plain.detach().gt(Scalar.op_Implicit 0.0).``to`` torch.float32
+          let mask = plain.detach().gt(Scalars.Of 0.0).``to`` torch.float32
 
           let _, expected =
               computed case (solo case) x (gradient * mask) (copyOf (running case))
@@ -213,10 +212,7 @@ let private tests =
 
           for expected, actual in List.zip expected gradients do
               if not (isNull expected) then
-                  Expect.equal
-                      (bits (actual + Scalar.op_Implicit 0.0))
-                      (bits (expected + Scalar.op_Implicit 0.0))
-                      "gradient")
+                  Expect.equal (bits (actual.Plus 0.0)) (bits (expected.Plus 0.0)) "gradient")
 
       testPropertyWithConfig config "several workers compute what one computes, an empty slice among them" (fun case ->
           use _ = torch.NewDisposeScope()
@@ -246,7 +242,9 @@ let private tests =
           for weight in 1..2 do
               if not (isNull slopes[weight]) then
                   let sum =
-                      ranks |> Array.map (fun (_, gradients) -> gradients[weight]) |> Array.reduce (+)
+                      ranks
+                      |> Array.map (fun (_, gradients) -> gradients[weight])
+                      |> Array.reduce (fun a b -> a.Plus b)
 
                   Expect.isLessThan (distance (wide slopes[weight]) sum) 1e-6 "weight's gradient")
 

@@ -123,7 +123,10 @@ let private bits (tensor: torch.Tensor) =
 let private pooled (x: torch.Tensor) (pool: torch.Tensor -> torch.Tensor) =
     let x = x.detach().requires_grad_ true
     let y = pool x
-    let gradient = torch.arange(1, y.numel () + 1L, dtype = x.dtype).reshape y.shape
+
+    let gradient =
+        torch.linspace(1.0, float (y.numel ()), y.numel (), dtype = x.dtype).reshape y.shape
+
     y.backward [| gradient |]
     bits y, bits x.grad
 

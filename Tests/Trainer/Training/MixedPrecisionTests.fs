@@ -193,7 +193,7 @@ let tests =
               use replica = new Replica(plan, torch.CPU, collective)
               let batch = (batches plan collective).Head
               use _ = torch.no_grad ()
-              replica.Arena.Parameters.fill_ (Scalar.op_Implicit nan) |> ignore
+              replica.Arena.Parameters.fill_ (Scalars.Of nan) |> ignore
               use _ = torch.enable_grad ()
 
               Expect.throwsT<NonFiniteGradientException>

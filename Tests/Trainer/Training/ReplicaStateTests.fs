@@ -30,7 +30,7 @@ let tests =
 
                   // Values of their own, so that none could come from a fresh replica.
                   use _ = torch.no_grad ()
-                  replica.Buffers.Current.add_ (0.25.ToScalar()) |> ignore
+                  replica.Buffers.Current.add_ (Scalars.Of 0.25, Scalars.Of 1.0) |> ignore
                   let before = values replica
                   let weights = ReplicaState.WeightsHash replica
                   use _ = torch.enable_grad ()

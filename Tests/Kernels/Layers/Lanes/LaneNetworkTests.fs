@@ -4,6 +4,7 @@ module CnnCluster.Tests.Kernels.Layers.Lanes.LaneNetworkTests
 open System
 open Expecto
 open TorchSharp
+open CnnCluster.Kernels
 open CnnCluster.Kernels.Layers.Lanes
 open CnnCluster.Tests.Dsl.LayerCases
 open CnnCluster.Tests.Kernels.Layers.Lanes.LaneCases
@@ -77,7 +78,7 @@ let tests =
               scope (fun () ->
                   use network = lenetOf (Random 2)
                   let x = random (Random 3) [| 3L; 1L; 28L; 28L |]
-                  x[torch.TensorIndex.Single 1L].fill_(Scalar.op_Implicit nan) |> ignore
+                  x[torch.TensorIndex.Single 1L].fill_(Scalars.Of nan) |> ignore
                   use _ = torch.no_grad ()
                   let isNaN = [| for v in bits (network.Run(x, step ())) -> Single.IsNaN v |]
                   Expect.equal isNaN [| for i in 0..29 -> i / 10 = 1 |] "which are NaN")
@@ -108,7 +109,7 @@ let tests =
                   let context = step ()
                   let first = network.Run(a, context)
                   let second = network.Run(b, context)
-                  (first.sum () + second.sum ()).backward()
+                  (first.sum().Plus(second.sum ())).backward()
                   context.ThrowIfFailed()
                   let together = bits a.grad
                   a.grad.zero_ () |> ignore

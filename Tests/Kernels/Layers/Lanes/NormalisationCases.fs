@@ -59,7 +59,7 @@ let made (generator: Random) channels (settings: Settings) =
     let scale, shift = some settings.Scale, some settings.Shift
 
     let current =
-        LaneStatistics(random generator shape, (random generator shape).abs() + Scalar.op_Implicit 0.125)
+        LaneStatistics(random generator shape, (random generator shape).abs().Plus 0.125)
 
     let next = LaneStatistics(current.Mean.clone (), current.Variance.clone ())
 

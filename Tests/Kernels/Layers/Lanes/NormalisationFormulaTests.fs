@@ -24,16 +24,16 @@ let private formula (settings: Settings) ofBatch (made: Made) (x: T) (gradient: 
     let mean, variance =
         if ofBatch then
             let mean = x.mean [| 0L; 2L; 3L |]
-            mean, (x - along mean).square().mean [| 0L; 2L; 3L |]
+            mean, (x - along mean).Squared().mean [| 0L; 2L; 3L |]
         else
             wide made.Current.Mean, wide made.Current.Variance
 
     let leaf = Option.map (fun (w: LaneWeight) -> (wide w.Value).requires_grad_ true)
 
     let scale, shift = leaf made.Scale, leaf made.Shift
-    let normal = (x - along mean) / (along variance + Scalar.op_Implicit epsilon).sqrt()
+    let normal = (x - along mean) / (along variance).Plus(epsilon).sqrt()
     let scaled = scale |> Option.fold (fun y w -> y * along w) normal
-    let z = shift |> Option.fold (fun y w -> y + along w) scaled
+    let z = shift |> Option.fold (fun (y: torch.Tensor) w -> y.Plus(along w)) scaled
 
     let pooled =
         if pools settings.Ending then
@@ -71,8 +71,8 @@ let private agrees width seed =
         let made = made generator shape.Channels settings
 
         let x =
-            random generator [| int64 count; int64 shape.Channels; int64 shape.Height; int64 shape.Width |]
-            + Scalar.op_Implicit offset
+            (random generator [| int64 count; int64 shape.Channels; int64 shape.Height; int64 shape.Width |]).Plus
+                offset
 
         use network = new LaneNetwork(shape, [ made.Layer ], Nullable width)
         let x = x.detach().requires_grad_ true
@@ -82,7 +82,7 @@ let private agrees width seed =
         y.backward [| gradient |]
         step.ThrowIfFailed()
         let ofBatch = training && not settings.Frozen
-        let passed = y.detach().gt(Scalar.op_Implicit 0.0)
+        let passed = y.detach().gt(Scalars.Of 0.0)
 
         let expected, (ofInput, ofScale, ofShift), (mean, variance) =
             formula settings ofBatch made x gradient passed
@@ -101,8 +101,7 @@ let private agrees width seed =
 
         let moved (old: T) (fresh: T) =
             if ofBatch then
-                wide old * Scalar.op_Implicit momentum
-                + fresh * Scalar.op_Implicit (1.0 - momentum)
+                (wide old * Scalars.Of momentum).Plus(fresh * Scalars.Of(1.0 - momentum))
             else
                 wide old
 

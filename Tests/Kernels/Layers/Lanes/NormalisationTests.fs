@@ -139,7 +139,9 @@ let tests =
 
                   for i, slope in List.indexed slopes do
                       let sum =
-                          ranks |> Array.map (fun (_, slopes, _, _) -> slopes[i]) |> Array.reduce (+)
+                          ranks
+                          |> Array.map (fun (_, slopes, _, _) -> slopes[i])
+                          |> Array.reduce (fun a b -> a.Plus b)
 
                       Expect.isLessThan (distance (wide slope) sum) 2e-6 $"gradient {i}"
 

@@ -163,7 +163,7 @@ let tests =
                   let layer = layerOf RegisterWidths.Widest case
                   use _ = torch.no_grad ()
                   // Thirds round, so that another order of sums would show.
-                  let x = x / 3.0f.ToScalar()
+                  let x = x / Scalars.Of 3.0
                   let whole = bits (run layer case x kernel bias (step ()))
 
                   for count in [ 1L; 2L; 4L; 15L; 32L ] do
