@@ -27,7 +27,7 @@ internal static class MeasureCommand
     private static int Run(string name, string side, Conditions at)
     {
         // The peers are what their users would write, who have no need to know how a C library keeps memory.
-        TorchLibrary.EnsureLoaded(tuned: side is Row.Cnn or Row.OneWorker or Row.Inexact);
+        TorchLibrary.EnsureLoaded(tuned: side is Row.Cnn or Row.OneWorker or Row.Apart or Row.Inexact);
         TorchSharp.torch.set_num_threads(at.Threads);
         var value = AllRows.List.Single(row => row.Name == name).Measure(side, at);
         Console.WriteLine(JsonSerializer.Serialize(new { value }));

@@ -17,6 +17,9 @@ internal static class SecondRankCommand
     /// <summary>Work: trains a network, with batches of so many, on a folder of samples.</summary>
     public const string Train = "train";
 
+    /// <summary>Work: trains a network as it were alone, with batches of so many, on a folder of samples, for so many seconds.</summary>
+    public const string Apart = "apart";
+
     public static Command Create()
     {
         var means = new Argument<Means>("MEANS");
@@ -40,6 +43,8 @@ internal static class SecondRankCommand
     {
         [Reduce, var elements] => collective => ReductionLoop.Rounds(collective, Number(elements), 0),
         [Train, var network, var batch, var samples] => collective => PairLoop.Follow(collective, network, Number(batch), samples),
+        [Apart, var network, var batch, var samples, var seconds] => collective =>
+            PairLoop.RateApart(collective, network, Number(batch), samples, double.Parse(seconds, CultureInfo.InvariantCulture)),
         _ => throw new ArgumentException($"No such work: {string.Join(' ', words)}", nameof(words)),
     };
 

@@ -32,6 +32,9 @@ internal sealed record Row
     /// <summary>cnn with one worker.</summary>
     public const string OneWorker = "one worker";
 
+    /// <summary>Two workers at once, each with a batch of half the size, that have nothing to do with each other: what the machine can give two.</summary>
+    public const string Apart = "two apart";
+
     /// <summary>A side that another interpreter measures.</summary>
     public const string PyTorch = "PyTorch";
 

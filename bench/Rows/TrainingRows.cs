@@ -35,17 +35,20 @@ internal static class TrainingRows
         },
     };
 
-    /// <summary>Images per second of training steps by two workers, beside one, and two of PyTorch's.</summary>
+    /// <summary>Images per second of training steps by two workers, beside one, two that share nothing, and two of PyTorch's.</summary>
     public static Row Pair(string name, string title, string network, int batch, Means means, IReadOnlyList<Goal> goals) => new()
     {
         Name = name,
         Title = title,
         Unit = "images/s",
-        Sides = [Row.Cnn, Row.OneWorker, Row.PyTorch],
+        Sides = [Row.Cnn, Row.OneWorker, Row.Apart, Row.PyTorch],
         Goals = goals,
-        Measure = (side, at) => side == Row.Cnn
-            ? PairLoop.RateOfSteps(means, network, batch, at.Grey, at.Seconds)
-            : RateOfSteps(network, Row.Cnn, batch, at.Grey, at.Seconds),
+        Measure = (side, at) => side switch
+        {
+            Row.OneWorker => RateOfSteps(network, Row.Cnn, batch, at.Grey, at.Seconds),
+            Row.Apart => PairLoop.RateApart(means, network, batch / 2, at.Grey, at.Seconds),
+            _ => PairLoop.RateOfSteps(means, network, batch, at.Grey, at.Seconds),
+        },
         PyTorchArguments = at => ["pair", .. Arguments(network, at, batch, at.Grey, at.Seconds.ToString(CultureInfo.InvariantCulture))],
     };
 
