@@ -64,7 +64,7 @@ public readonly record struct ChannelOrder(int Outer, int Channels, int Inner)
     /// <summary>A new tensor with whatever numbers.</summary>
     /// <param name="shape">(N, C, sides…); two sides where the channels lie last.</param>
     /// <param name="isChannelsLast">Which order.</param>
-    internal static Tensor Empty(long[] shape, bool isChannelsLast)
+    internal static Tensor Empty(ReadOnlySpan<long> shape, bool isChannelsLast)
     {
         if (!isChannelsLast)
         {

@@ -9,7 +9,12 @@ namespace CnnCluster.Kernels.Layers.Winograd;
 /// </summary>
 public sealed class WinogradLayer
 {
-    private WinogradLayer(WinogradShape shape, WinogradScratch scratch) => (Shape, Scratch) = (shape, scratch);
+    private readonly WinogradShape turned;
+
+    // One reference, so that threads which share a layer see it whole.
+    private WinogradPass? last;
+
+    private WinogradLayer(WinogradShape shape, WinogradScratch scratch) => (Shape, turned, Scratch) = (shape, shape.Turned, scratch);
 
     internal WinogradShape Shape { get; }
 
@@ -45,7 +50,7 @@ public sealed class WinogradLayer
         ArgumentNullException.ThrowIfNull(kernel);
         if (is_grad_enabled() && (x.requires_grad || kernel.requires_grad || bias is { requires_grad: true }))
         {
-            return WinogradConvolution.Of(this, x, kernel, bias, relu, step);
+            return WinogradConvolution.Of(x, kernel, bias, PassOf(x, kernel, bias, relu, step));
         }
 
         using var source = InOrder(x);
@@ -61,13 +66,16 @@ public sealed class WinogradLayer
     /// <param name="relu">Whether max(0, x) follows.</param>
     internal unsafe Tensor Forward(Tensor x, Tensor kernel, Tensor? bias, bool relu)
     {
-        var y = ChannelOrder.Empty([x.size(0), Shape.Filters, Shape.Output.Height, Shape.Output.Width], isChannelsLast: true);
+        var y = EmptyOutput(x.size(0));
         if (x.numel() == 0) return y;
         var added = bias is null ? null : TensorMemory.Pointer<float>(bias);
         WinogradKernels.Convolve(
             Shape, Scratch, x.size(0), ChannelOrder.Memory(x), TensorMemory.Pointer<float>(kernel), turned: false, added, relu, ChannelOrder.Memory(y));
         return y;
     }
+
+    /// <summary>Room for the output of so many samples.</summary>
+    internal Tensor EmptyOutput(long samples) => ChannelOrder.Empty([samples, Shape.Filters, Shape.Output.Height, Shape.Output.Width], isChannelsLast: true);
 
     /// <param name="gradient">The output's, with its channels side by side.</param>
     /// <param name="kernel">(K, C, 3, 3).</param>
@@ -76,7 +84,7 @@ public sealed class WinogradLayer
         var result = ChannelOrder.Empty([gradient.size(0), Shape.Channels, Shape.Input.Height, Shape.Input.Width], isChannelsLast: true);
         if (gradient.numel() == 0) return result;
         WinogradKernels.Convolve(
-            Shape.Turned, Scratch, gradient.size(0), ChannelOrder.Memory(gradient), TensorMemory.Pointer<float>(kernel), turned: true, bias: null, relu: false, ChannelOrder.Memory(result));
+            turned, Scratch, gradient.size(0), ChannelOrder.Memory(gradient), TensorMemory.Pointer<float>(kernel), turned: true, bias: null, relu: false, ChannelOrder.Memory(result));
         return result;
     }
 
@@ -88,6 +96,15 @@ public sealed class WinogradLayer
         if (gradient.numel() == 0) return result;
         WinogradKernels.KernelGradient(Shape, Scratch, x.size(0), ChannelOrder.Memory(x), ChannelOrder.Memory(gradient), TensorMemory.Pointer<float>(result));
         return result;
+    }
+
+    /// <summary>In most networks a pass is like the one before.</summary>
+    private WinogradPass PassOf(Tensor x, Tensor kernel, Tensor? bias, bool relu, StepContext step)
+    {
+        var (ofInput, ofKernel, ofBias) = (x.requires_grad, kernel.requires_grad, bias is { requires_grad: true });
+        return last is { } kept && kept.IsLike(relu, step, ofInput, ofKernel, ofBias)
+            ? kept
+            : last = new WinogradPass(this, relu, step, ofInput, ofKernel, ofBias);
     }
 
     private static bool AreEven(Axes sides) => sides is { Height: >= 2, Width: >= 2 } && sides.Height % 2 == 0 && sides.Width % 2 == 0;
