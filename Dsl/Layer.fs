@@ -1,5 +1,7 @@
 namespace CnnCluster.Dsl
 
+open System
+open System.Threading
 open TorchSharp
 open CnnCluster.Kernels
 open CnnCluster.Kernels.Layers.Lanes
@@ -26,6 +28,29 @@ type BufferDefinition =
       Shape: int64 list
       Initial: float }
 
+/// What a layer makes in one of its passes and uses again in later ones. A module has one for each of its layers, and disposes
+/// of it: a plan is shared by modules on several threads.
+[<Sealed>]
+type LayerCache() =
+    let mutable kept: obj | null = null
+
+    /// What `make` gave at the first time; it is disposed of with the module, if it is disposable.
+    member _.Of<'T when 'T: not struct and 'T: not null>(make: unit -> 'T) : 'T =
+        match kept with
+        | null ->
+            let made = make ()
+
+            match Interlocked.CompareExchange(&kept, box made, null) with
+            | null -> made
+            | first -> unbox first
+        | known -> unbox known
+
+    interface IDisposable with
+        member _.Dispose() =
+            match kept with
+            | :? IDisposable as owned -> owned.Dispose()
+            | _ -> ()
+
 /// One forward pass of a layer. Inputs are (N, C, sides…); N may be 0. The arrays are the module's, which uses them again
 /// with the next pass: a layer reads them, and keeps neither.
 [<Struct>]
@@ -38,6 +63,8 @@ type LayerCall =
         /// What this step makes of them; written in training only.
         Next: Tensor list
         Step: StepContext
+        /// What the layer keeps from pass to pass.
+        Cache: LayerCache
         Path: string
     }
 

@@ -29,6 +29,8 @@ type internal NodeStep
 
     let newInputs () = Array.zeroCreate node.Inputs.Length
 
+    let cache = new LayerCache()
+
     // Of passes that follow each other: a training step makes no arrays.
     let keptWeights, keptInputs = newWeights (), newInputs ()
 
@@ -38,6 +40,7 @@ type internal NodeStep
           Current = current
           Next = next
           Step = step
+          Cache = cache
           Path = node.Path }
 
     member _.Node = node
@@ -54,6 +57,9 @@ type internal NodeStep
             ReducedPrecision.operands reduced.Value node.Layer call.Inputs weights call.Weights
 
         forward call
+
+    interface IDisposable with
+        member _.Dispose() = (cache :> IDisposable).Dispose()
 
 /// One step of a forward pass: a node, or several in lanes.
 [<RequireQualifiedAccess>]
@@ -150,4 +156,4 @@ module internal ModuleSteps =
                        (if kernels = LayerKernels.Lanes then windowed scratch node else None)
                        |> Option.defaultWith (fun () -> forwardOf reduced node)
 
-                   i, node.Path, ModuleStep.Node(NodeStep(node, forward, tensors, reduced)) |]
+                   i, node.Path, ModuleStep.Node(new NodeStep(node, forward, tensors, reduced)) |]

@@ -225,7 +225,7 @@ type NetworkModule
             for _, _, step in steps do
                 match step with
                 | ModuleStep.Lanes(network, _, _) -> network.Dispose()
-                | ModuleStep.Node _ -> ()
+                | ModuleStep.Node step -> (step :> IDisposable).Dispose()
 
             scratch.Dispose()
 

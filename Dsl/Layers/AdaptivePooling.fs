@@ -22,29 +22,41 @@ let private fieldOf (site: LayerSite) (size: int list) =
     else
         Whole
 
-let private average (size: int64[]) (x: torch.Tensor) =
+let private average (size: int64[]) =
     if size |> Array.forall (fun side -> side = 1L) then
-        (GlobalPooling.mean x).reshape(Array.append [| x.size 0; x.size 1 |] size)
-    elif size.Length = 3 then
-        torch.nn.functional.adaptive_avg_pool3d (x, size)
-    else
-        torch.nn.functional.adaptive_avg_pool2d (x, size)
+        let mean = GlobalPooling.mean ()
 
-let private greatestOfImage (height: int64, width: int64) (x: torch.Tensor) =
-    torch.nn.functional.adaptive_max_pool2d (x, [| height; width |])
+        let given = Window.OfShape(fun shape -> Array.append shape size)
+
+        fun (x: torch.Tensor) ->
+            let mean = mean x
+            mean.reshape (given.For mean)
+    elif size.Length = 3 then
+        fun x -> torch.nn.functional.adaptive_avg_pool3d (x, size)
+    else
+        fun x -> torch.nn.functional.adaptive_avg_pool2d (x, size)
 
 /// Of three sides first the last two, then the first: TorchSharp's own for three sides calls that for one.
-let private greatest (size: int64[]) (x: torch.Tensor) =
+let private greatest (size: int64[]) =
     match size with
     | [| depth; height; width |] ->
-        let samples, channels, slices = x.size 0, x.size 1, x.size 2
+        let slices =
+            Window.OfShape(fun shape -> [| shape[0]; shape[1] * shape[2]; shape[3]; shape[4] |])
 
-        x.reshape (samples, channels * slices, x.size 3, x.size 4)
-        |> greatestOfImage (height, width)
-        |> _.reshape(samples, channels, slices, height * width)
-        |> greatestOfImage (depth, height * width)
-        |> _.reshape(samples, channels, depth, height, width)
-    | _ -> greatestOfImage (size[0], size[1]) x
+        let rows =
+            Window.OfShape(fun shape -> [| shape[0]; shape[1]; shape[2]; height * width |])
+
+        let pooled =
+            Window.OfShape(fun shape -> [| shape[0]; shape[1]; depth; height; width |])
+
+        let ofSlice, ofRow = [| height; width |], [| depth; height * width |]
+
+        fun (x: torch.Tensor) ->
+            let each =
+                torch.nn.functional.adaptive_max_pool2d (x.reshape (slices.For x), ofSlice)
+            // (N, C, slices, pixels): the sides of x stand for those of what each slice gave.
+            torch.nn.functional.adaptive_max_pool2d(each.reshape (rows.For x), ofRow).reshape(pooled.For x)
+    | _ -> fun x -> torch.nn.functional.adaptive_max_pool2d (x, size)
 
 let private plan effect operation (site: LayerSite) =
     let size = site.Arguments.Size("size", site.Input.Rank)
@@ -54,8 +66,10 @@ let private plan effect operation (site: LayerSite) =
             { site.Input with
                 Sides = List.map Some size }
 
+        let pool: torch.Tensor -> torch.Tensor = operation (Window.imageAxes size)
+
         let forward (call: LayerCall) =
-            Window.onImage size.Length call.Input (operation (Window.imageAxes size))
+            Window.onImage size.Length call.Input pool
 
         Ok(LayerPlan.stateless output (fieldOf site size) forward |> effect))
 

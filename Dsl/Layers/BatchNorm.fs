@@ -91,7 +91,7 @@ let private inLibtorch (values: ArgumentValues) frozen (call: LayerCall) =
     | null -> scaled
     | shift -> scaled.Plus(along x shift)
 
-/// A layer's calls of the kernel: from step to step they are the same one.
+/// A module's calls of the kernel for a layer: from step to step they are the same one.
 [<Sealed>]
 type private OwnCalls(values: ArgumentValues, frozen, rectified) =
     let momentum, epsilon, sync =
@@ -136,12 +136,12 @@ type private OwnCalls(values: ArgumentValues, frozen, rectified) =
             made
 
 let private normalise values frozen rectified =
-    let calls = OwnCalls(values, frozen, rectified)
+    let newCalls () = OwnCalls(values, frozen, rectified)
 
     fun (call: LayerCall) ->
         if OwnKernels.Take call.Input then
             let struct (scale, shift) = weightsOf values call
-            BatchNorm.Of(call.Input, scale, shift, calls.For call)
+            BatchNorm.Of(call.Input, scale, shift, (call.Cache.Of newCalls).For call)
         else
             let y = inLibtorch values frozen call
             if rectified then y.relu () else y

@@ -47,7 +47,7 @@ type private Fitted =
     {
         Window: Window
         Stride: int64[]
-        Dilation: int64[]
+        Dilations: FewSamples.Dilations
         Padding: int64[]
         /// What is added in front of libtorch; empty where it pads by itself.
         Ends: int64[]
@@ -76,7 +76,7 @@ let private fitted (window: Window) (x: torch.Tensor) =
 
     { Window = window
       Stride = strides
-      Dilation = imageAxes window.Dilation
+      Dilations = FewSamples.dilations window.Kernel (imageAxes window.Dilation)
       Padding =
         match symmetric with
         | Some [| one |] -> [| 0L; one |]
@@ -118,11 +118,10 @@ let convolve (window: Window) groups =
         let x = inOrder fitted.Window groups x kernel
         let x = pad fitted.Ends 0.0 x
         let kernel = if fitted.Window.Kernel.Length = 1 then kernel.unsqueeze 2L else kernel
-        let dilation = FewSamples.dilation x kernel fitted.Dilation
+        let dilation = FewSamples.dilation x fitted.Dilations
 
         if FewSamples.isAlone x kernel groups then
-            let pair = torch.cat ([| x; torch.zeros_like x |], 0L)
-            (correlate fitted dilation groups pair kernel bias).narrow(0L, 0L, 1L)
+            (correlate fitted dilation groups (FewSamples.besideZeros x) kernel bias).narrow(0L, 0L, 1L)
         else
             correlate fitted dilation groups x kernel bias
 

@@ -14,18 +14,21 @@ let private pairs (site: LayerSite) next =
     Sides.fitting site.Input [ "amount", Sides.axesOf rank amount ] (fun () -> next (Sides.edges rank amount))
 
 /// Pads in a libtorch mode; an empty batch has no elements to mirror or repeat.
-let private pad (pairs: (int * int) list) mode (value: float) (x: torch.Tensor) =
-    if pairs |> List.forall (fun pair -> pair = (0, 0)) then
-        x
-    else
-        // The last axis comes first here.
-        let ends =
-            [| for before, after in List.rev pairs do
-                   int64 before
-                   int64 after |]
+let private pad (pairs: (int * int) list) mode (value: float) =
+    // The last axis comes first here.
+    let ends =
+        [| for before, after in List.rev pairs do
+               int64 before
+               int64 after |]
 
-        let mode = if x.size 0 = 0L then PaddingModes.Constant else mode
-        torch.nn.functional.pad (x, ends, mode, value)
+    let isNothing = ends |> Array.forall (fun added -> added = 0L)
+
+    fun (x: torch.Tensor) ->
+        if isNothing then
+            x
+        else
+            let mode = if x.size 0 = 0L then PaddingModes.Constant else mode
+            torch.nn.functional.pad (x, ends, mode, value)
 
 let private planPad refuse mode (value: ArgumentValues -> float) (site: LayerSite) =
     let input = site.Input
@@ -40,10 +43,11 @@ let private planPad refuse mode (value: ArgumentValues -> float) (site: LayerSit
                     input.Sides
                     pairs
 
+            let pad = pad pairs mode (value site.Arguments)
+
             Sides.bounded sides (fun sides ->
                 Ok(
-                    LayerPlan.stateless { input with Sides = sides } site.Field (fun call ->
-                        pad pairs mode (value site.Arguments) call.Input)
+                    LayerPlan.stateless { input with Sides = sides } site.Field (fun call -> pad call.Input)
                     |> LayerPlan.keeping
                 )))
 
@@ -116,14 +120,20 @@ let replicatepad =
 
 // ---- crop ----
 
-let private cut (pairs: (int * int) list) (x: torch.Tensor) =
-    (x, List.indexed pairs)
-    ||> List.fold (fun x (axis, (before, after)) ->
-        let axis = axis + 2
+let private cut (pairs: (int * int) list) =
+    let axes = Array.ofList pairs
 
-        match before, after with
-        | 0, 0 -> x
-        | _ -> x.narrow (int64 axis, int64 before, x.size axis - int64 before - int64 after))
+    fun (x: torch.Tensor) ->
+        let mutable x = x
+
+        for axis in 0 .. axes.Length - 1 do
+            let before, after = axes[axis]
+
+            if before > 0 || after > 0 then
+                let rest = x.size (axis + 2) - int64 (before + after)
+                x <- x.narrow (int64 (axis + 2), int64 before, rest)
+
+        x
 
 let private planCrop (site: LayerSite) =
     let input = site.Input
@@ -143,9 +153,11 @@ let private planCrop (site: LayerSite) =
                 "amount"
                 $"taking {before} and {after} from a side of {input.Sides[i].Value} ({Shape.text input}) leaves nothing"
         | None ->
+            let cut = cut pairs
+
             Sides.bounded sides (fun sides ->
                 Ok(
-                    LayerPlan.stateless { input with Sides = sides } site.Field (fun call -> cut pairs call.Input)
+                    LayerPlan.stateless { input with Sides = sides } site.Field (fun call -> cut call.Input)
                     |> LayerPlan.keeping
                 )))
 

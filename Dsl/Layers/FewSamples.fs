@@ -13,30 +13,45 @@ let private SmallSample = 20480L
 [<Literal>]
 let private Many = 16L
 
-let private lastSides (kernel: torch.Tensor) = struct (kernel.size -2, kernel.size -1)
-
 let private isSmall (x: torch.Tensor) =
-    (x.shape |> Array.truncate 4 |> Array.fold (*) 1L) <= SmallSample
+    let mutable elements = 1L
 
-let private isFlat kernel =
-    let struct (height, width) = lastSides kernel
-    height <= 3L || width <= 3L
+    for axis in 0 .. int (min 4L (x.dim ())) - 1 do
+        elements <- elements * x.size axis
+
+    elements <= SmallSample
+
+let private isFlat (kernel: torch.Tensor) =
+    kernel.size -2 <= 3L || kernel.size -1 <= 3L
 
 /// Whether this is a single sample that is computed beside one of zeros.
 let isAlone (x: torch.Tensor) kernel groups =
     x.size 0 = 1L && groups = 1 && isSmall x && isFlat kernel
 
-/// A single sample is computed beside one of zeros.
-let besideAnother (x: torch.Tensor) kernel groups (convolve: torch.Tensor -> torch.Tensor) =
-    if isAlone x kernel groups then
-        (convolve (torch.cat ([| x; torch.zeros_like x |], 0L))).narrow(0L, 0L, 1L)
-    else
-        convolve x
+/// A single sample, and one of zeros.
+let besideZeros (x: torch.Tensor) =
+    torch.cat ([| x; torch.zeros_like x |], 0L)
+
+/// The dilation of a kernel for few samples, and for many.
+[<Struct>]
+type Dilations = { Few: int64[]; Many: int64[] }
 
 /// Where a kernel has one pixel, dilation changes nothing but the choice. A greater one stays, for a transposed
 /// convolution's output-pad is less than it.
-let dilation (x: torch.Tensor) (kernel: torch.Tensor) (given: int64[]) =
-    if x.size 0 < Many && lastSides kernel = struct (1L, 1L) then
-        Array.map2 (fun side own -> if side = 1L then max 2L own else own) (Array.skip 2 kernel.shape) given
+/// <param name="kernel">Its sides.</param>
+/// <param name="given">The dilation that the script says, as libtorch takes it.</param>
+let dilations (kernel: int list) (given: int64[]) =
+    let sides = List.rev kernel
+
+    // A row is an image of height 1.
+    if sides |> List.truncate 2 |> List.forall (fun side -> side = 1) then
+        let ofAxes = List.replicate (given.Length - kernel.Length) 1 @ kernel
+
+        { Few = Array.map2 (fun side own -> if side = 1 then max 2L own else own) (Array.ofList ofAxes) given
+          Many = given }
     else
-        given
+        { Few = given; Many = given }
+
+/// The one for this input.
+let dilation (x: torch.Tensor) (dilations: Dilations) =
+    if x.size 0 < Many then dilations.Few else dilations.Many

@@ -4,23 +4,28 @@ module internal CnnCluster.Dsl.Layers.GlobalPooling
 open TorchSharp
 open CnnCluster.Dsl
 
-let private pixelsOf (x: torch.Tensor) =
-    x.reshape (x.size 0, x.size 1, Array.fold (*) 1L (Array.skip 2 x.shape))
+let private pixelAxis = [| 2L |]
 
 /// The mean of all pixels, (N, C).
-let mean (x: torch.Tensor) =
-    let pixels = pixelsOf x
+let mean () =
+    let pixelsOf, pairs =
+        Window.pixelsOf (), Window.OfShape(fun shape -> [| shape[0]; 2L; shape[2] |])
 
-    if x.size 1 = 1L then
-        // Of one sample with one channel libtorch's threads would share the sum, and give it other bits than beside
-        // others: a second channel forbids that (docs/adr/0005).
-        pixels.expand(x.size 0, 2L, pixels.size 2).mean([| 2L |]).narrow(1, 0, 1)
-    else
-        pixels.mean [| 2L |]
+    fun (x: torch.Tensor) ->
+        let pixels = pixelsOf x
 
-let private greatest (x: torch.Tensor) = (pixelsOf x).amax [| 2L |]
+        if x.size 1 = 1L then
+            // Of one sample with one channel libtorch's threads would share the sum, and give it other bits than beside
+            // others: a second channel forbids that (docs/adr/0005).
+            pixels.expand(pairs.For pixels).mean(pixelAxis).narrow(1, 0, 1)
+        else
+            pixels.mean pixelAxis
 
-let private plan effect (operation: torch.Tensor -> torch.Tensor) (site: LayerSite) =
+let private greatest () =
+    let pixelsOf = Window.pixelsOf ()
+    fun (x: torch.Tensor) -> (pixelsOf x).amax pixelAxis
+
+let private plan effect (operation: unit -> torch.Tensor -> torch.Tensor) (site: LayerSite) =
     let input = site.Input
 
     let output =
@@ -30,10 +35,14 @@ let private plan effect (operation: torch.Tensor -> torch.Tensor) (site: LayerSi
         else
             Shape.vector input.Channels
 
+    let operation = operation ()
+
+    let given =
+        Window.OfShape(fun shape -> Array.append shape (Array.create output.Rank 1L))
+
     let forward (call: LayerCall) =
         let pooled = operation call.Input
-
-        pooled.reshape (Array.append pooled.shape (Array.create output.Rank 1L))
+        pooled.reshape (given.For pooled)
 
     Ok(LayerPlan.stateless output Whole forward |> effect)
 

@@ -5,6 +5,7 @@ open System
 open TorchSharp
 open CnnCluster.Kernels
 open CnnCluster.Dsl
+open CnnCluster.Dsl.Layers.Window
 
 let private scalar (value: float) = Scalars.Of value
 
@@ -13,20 +14,23 @@ let private widest (channels: int) (size: int) =
     min (int64 size) (2L * int64 channels - 1L)
 
 /// The sum of the squares over `size` channels, of which i is the middle one.
-let private sums size (x: torch.Tensor) =
-    let pixels = Array.fold (*) 1L (Array.skip 2 x.shape)
-    let rows = (x * x).reshape(x.size 0, 1L, x.size 1, pixels)
+let private sums size =
+    let rows =
+        OfShape(fun shape -> [| shape[0]; 1L; shape[1]; Array.fold (*) 1L (Array.skip 2 shape) |])
 
-    torch.nn.functional
-        .avg_pool2d(
-            rows,
-            [| size; 1L |],
-            stride = [| 1L; 1L |],
-            padding = [| size / 2L; 0L |],
-            divisor_override = Nullable 1L
-        )
-        .reshape
-        x.shape
+    let shapes = shapes ()
+    let kernel, stride, padding = [| size; 1L |], [| 1L; 1L |], [| size / 2L; 0L |]
+
+    fun (x: torch.Tensor) ->
+        torch.nn.functional
+            .avg_pool2d(
+                (x * x).reshape(rows.For x),
+                kernel,
+                stride = stride,
+                padding = padding,
+                divisor_override = Nullable 1L
+            )
+            .reshape(shapes.For x)
 
 /// Square roots are exactly rounded: at the paper's exponent every slice of a batch gives the same bits.
 let private power (beta: float) (x: torch.Tensor) =
@@ -36,13 +40,13 @@ let private power (beta: float) (x: torch.Tensor) =
     else
         x.pow (scalar beta)
 
-let private normalise (values: ArgumentValues) (call: LayerCall) =
-    let x = call.Input
-    let size = widest (int (x.size 1)) (values.Whole "size")
+let private normalise (values: ArgumentValues) size =
+    let sums = sums size
 
-    let base' = (sums size x * scalar (values.Real "alpha")).Plus(values.Real "k")
-
-    x / power (values.Real "beta") base'
+    fun (call: LayerCall) ->
+        let x = call.Input
+        let base' = (sums x * scalar (values.Real "alpha")).Plus(values.Real "k")
+        x / power (values.Real "beta") base'
 
 let private plan (site: LayerSite) =
     let size = site.Arguments.Whole "size"
@@ -56,7 +60,7 @@ let private plan (site: LayerSite) =
         let seen = widest site.Input.Channels size
 
         Ok
-            { LayerPlan.pointwise site (normalise site.Arguments) with
+            { LayerPlan.pointwise site (normalise site.Arguments seen) with
                 MultiplyAdds = site.Input.Elements |> Option.map (fun count -> count * seen) }
 
 let definition =

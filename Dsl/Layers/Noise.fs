@@ -5,7 +5,9 @@ open System
 open System.Buffers
 open TorchSharp
 open CnnCluster.Dsl
+open CnnCluster.Dsl.Layers.Window
 open CnnCluster.Kernels
+open CnnCluster.Kernels.Layers
 
 /// Standard normal numbers from pairs of words, by the Box–Muller transform.
 let private normals (words: Span<uint32>) (destination: Span<float32>) =
@@ -18,30 +20,39 @@ let private normals (words: Span<uint32>) (destination: Span<float32>) =
         if i + 1 < destination.Length then
             destination[i + 1] <- float32 (radius * sin angle)
 
-/// A tensor of standard normal numbers, as large as x.
-let private standard (call: LayerCall) =
+/// Standard normal numbers times a deviation, in a tensor like x, whose shape is given.
+let private scaled shape deviation (call: LayerCall) =
     let x, step = call.Input, call.Step
     let samples = int (x.size 0)
     let elements = int (x.numel () / x.size 0)
     let key = RandomKey.Of(step.Seed, RandomPurpose.Noise, call.Path)
     let rented = ArrayPool<uint32>.Shared.Rent(elements + elements % 2)
     let words = rented.AsSpan(0, elements + elements % 2)
-    use noise = torch.empty (x.shape, dtype = torch.float32)
+    use noise = torch.empty ((shape: int64[]), dtype = torch.float32)
 
     for sample in 0 .. samples - 1 do
         CounterRandom.Fill(key, CounterRandom.Row(step.Step, step.FirstSample + int64 sample), words)
         normals words ((TensorMemory.Span<float32> noise).Slice(sample * elements, elements))
 
     ArrayPool<uint32>.Shared.Return rented
-    noise.``to`` (x.dtype, x.device, copy = true)
 
-let private inTraining deviation apply (call: LayerCall) =
-    let x = call.Input
+    let deviation = Scalars.Of deviation
 
-    if not call.Step.Training || deviation = 0.0 || x.size 0 = 0L then
-        x
+    if OwnKernels.Take x then
+        noise * deviation
     else
-        apply x (standard call * Scalars.Of deviation)
+        noise.``to`` (x.dtype, x.device) * deviation
+
+let private inTraining deviation (apply: torch.Tensor -> torch.Tensor -> torch.Tensor) =
+    let shapes = shapes ()
+
+    fun (call: LayerCall) ->
+        let x = call.Input
+
+        if not call.Step.Training || deviation = 0.0 || x.size 0 = 0L then
+            x
+        else
+            apply x (scaled (shapes.For x) deviation call)
 
 let private sameNumbers =
     "The numbers depend on the seed, the layer's path, the step and the sample's place in the batch alone, not on the number of workers."

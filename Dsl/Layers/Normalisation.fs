@@ -3,6 +3,7 @@ module internal CnnCluster.Dsl.Layers.Normalisation
 
 open TorchSharp
 open CnnCluster.Dsl
+open CnnCluster.Dsl.Layers.Window
 
 let private settings =
     [ Arguments.keyword "epsilon" (RealNumber(0.0, 1.0)) (RealValue 1e-3) "Added to the variance, under the root."
@@ -19,16 +20,13 @@ let private affine (values: ArgumentValues) (own: Tensor[]) : struct ((Tensor | 
     match values.Flag "scale", values.Flag "shift", own with
     | true, true, [| scale; shift |] -> struct (scale, shift)
     | true, false, [| scale |] -> struct (scale, null)
-    | false, true, [| shift |] -> struct (torch.ones (shift.shape, dtype = shift.dtype, device = shift.device), shift)
+    | false, true, [| shift |] -> struct (torch.ones_like shift, shift)
     | _ -> struct (null, null)
 
 let private planned (site: LayerSite) shape forward =
     { LayerPlan.pointwise site forward with
         Weights = weights site.Arguments shape
         MultiplyAdds = site.Input.Elements }
-
-let private pixelsOf (x: torch.Tensor) =
-    x.reshape (x.size 0, x.size 1, Array.fold (*) 1L (Array.skip 2 x.shape))
 
 let private formula = "y = scale·(x − μ)/√(σ² + ε) + shift"
 
@@ -40,23 +38,25 @@ let private overAll (values: ArgumentValues) (shape: int64[]) (call: LayerCall) 
     let struct (scale, shift) = affine values call.Weights
     torch.nn.functional.layer_norm (call.Input, shape, scale, shift, values.Real "epsilon")
 
-let private overChannels (values: ArgumentValues) (call: LayerCall) =
-    let x = call.Input
-    let struct (scale, shift) = affine values call.Weights
-    let channelsLast = (pixelsOf x).transpose(1L, 2L)
+let private overChannels (values: ArgumentValues) (channels: int) =
+    let pixelsOf, shapes, last = pixelsOf (), shapes (), [| int64 channels |]
 
-    torch.nn.functional
-        .layer_norm(channelsLast, [| x.size 1 |], scale, shift, values.Real "epsilon")
-        .transpose(1L, 2L)
-        .contiguous()
-        .reshape
-        x.shape
+    fun (call: LayerCall) ->
+        let x = call.Input
+        let struct (scale, shift) = affine values call.Weights
+        let channelsLast = (pixelsOf x).transpose(1L, 2L)
+
+        torch.nn.functional
+            .layer_norm(channelsLast, last, scale, shift, values.Real "epsilon")
+            .transpose(1L, 2L)
+            .contiguous()
+            .reshape(shapes.For x)
 
 let private planLayer (site: LayerSite) =
     let input, values = site.Input, site.Arguments
 
     if values.Word "over" = "channels" then
-        Ok(planned site [ int64 input.Channels ] (overChannels values))
+        Ok(planned site [ int64 input.Channels ] (overChannels values input.Channels))
     elif input.Elements.IsNone then
         Result.Error
             { Argument = Some "over"
@@ -98,12 +98,16 @@ let layer =
 // ---- group normalisation ----
 
 /// Three dimensions, in order: for images libtorch would choose by how they lie in memory.
-let private inGroups (values: ArgumentValues) (groups: int) (call: LayerCall) =
-    let x = call.Input
-    let struct (scale, shift) = affine values call.Weights
+let private inGroups (values: ArgumentValues) (groups: int) =
+    let pixelsOf, shapes = pixelsOf (), shapes ()
 
-    torch.nn.functional.group_norm((pixelsOf x).contiguous(), int64 groups, scale, shift, values.Real "epsilon").reshape
-        x.shape
+    fun (call: LayerCall) ->
+        let x = call.Input
+        let struct (scale, shift) = affine values call.Weights
+
+        torch.nn.functional
+            .group_norm((pixelsOf x).contiguous(), int64 groups, scale, shift, values.Real "epsilon")
+            .reshape(shapes.For x)
 
 let private planGroups groups (site: LayerSite) =
     let channels: int = site.Input.Channels

@@ -33,13 +33,14 @@ let private maximumInLibtorch (window: Window) =
         | rank -> onImage rank padded (fun image -> torch.nn.functional.max_pool2d (image, kernel, stride))
 
 let private maximum (window: Window) =
-    let calls = OfSides(fun x -> PoolCall(poolWindow window x))
+    let newCalls () =
+        OfSides(fun x -> PoolCall(poolWindow window x))
+
     let inLibtorch = maximumInLibtorch window
 
     fun (call: LayerCall) ->
         let x = call.Input
-        let own = calls.For x
-
+        let own = (call.Cache.Of newCalls).For x
         let windows = own.Window
 
         if MaxPool.Takes(x, &windows) then
@@ -55,28 +56,70 @@ let private meanOf (window: Window) =
         | 3 -> torch.nn.functional.avg_pool3d (x, kernel, stride)
         | rank -> onImage rank x (fun image -> torch.nn.functional.avg_pool2d (image, kernel, stride))
 
+/// What the means over whole windows are divided by: the part of each window that counts. It follows from an input's
+/// sides and is kept for the last ones, in the input's type.
+[<Sealed>]
+type private Divisors(partsOf: torch.Tensor -> torch.Tensor) =
+    let gate = obj ()
+    let mutable sides = Array.Empty<int64>()
+    let mutable parts: torch.Tensor | null = null
+
+    let isOf (x: torch.Tensor) (known: torch.Tensor) =
+        known.dtype = x.dtype
+        && known.device_type = x.device_type
+        && known.device_index = x.device_index
+        && areSides 2 sides x
+
+    let renewed (x: torch.Tensor) =
+        use _ = torch.no_grad ()
+        use _ = torch.NewDisposeScope()
+        let made = (partsOf x).DetachFromDisposeScope()
+
+        // What waits for its backward pass holds the memory itself.
+        match parts with
+        | null -> ()
+        | old -> old.Dispose()
+
+        sides <- x.shape
+        parts <- made
+        made
+
+    /// The means over the elements that count, of those over all elements of the windows of an input.
+    member _.Under(means: torch.Tensor, x: torch.Tensor) =
+        lock gate (fun () ->
+            match parts with
+            | null -> means / renewed x
+            | known -> means / (if isOf x known then known else renewed x))
+
+    interface IDisposable with
+        member _.Dispose() =
+            match parts with
+            | null -> ()
+            | known -> known.Dispose()
+
 /// The mean over the window's elements that count: those of the input, and if the script says so the padding. What a
 /// last window reaches over the edge never counts.
 let private average countPad (window: Window) =
     let meanOf = meanOf window
-    let ends, parts = OfSides(paddingOf window), OfSides(paddingsOf window)
+    let ends = OfSides(paddingOf window)
+
+    let partsOf (x: torch.Tensor) =
+        let said, beyond = paddingsOf window x
+        let sides = Array.append [| 1L; 1L |] (Array.skip 2 x.shape)
+
+        torch.ones (sides, dtype = x.dtype, device = x.device)
+        |> pad said (if countPad then 1.0 else 0.0)
+        |> pad beyond 0.0
+        |> meanOf
+
+    let newDivisors () = new Divisors(partsOf)
 
     fun (call: LayerCall) ->
         let x = call.Input
         let ends = ends.For x
-        let mean = meanOf (pad ends 0.0 x)
+        let means = meanOf (pad ends 0.0 x)
 
-        if ends.Length = 0 then
-            mean
-        else
-            let sides = Array.skip 2 x.shape
-
-            let ones =
-                torch.ones (Array.append [| 1L; 1L |] sides, dtype = x.dtype, device = x.device)
-
-            let said, beyond = parts.For x
-            let counted = ones |> pad said (if countPad then 1.0 else 0.0) |> pad beyond 0.0
-            mean / meanOf counted
+        if ends.Length = 0 then means else (call.Cache.Of newDivisors).Under(means, x)
 
 let private tooMuchPadding (window: Window) =
     match window.Padding with

@@ -3,26 +3,27 @@ module internal CnnCluster.Dsl.Layers.Resizing
 
 open TorchSharp
 open CnnCluster.Dsl
+open CnnCluster.Dsl.Layers.Window
 
 /// Each element f times along its axis. libtorch's own takes its source from a product with a rounded 1/f, and is one
 /// off for some f.
-let private nearest (factors: int list) (x: torch.Tensor) =
-    let axes = Seq.zip (Array.skip 2 x.shape) factors
+let private nearest (factors: int list) =
+    let ofShape ofAxis =
+        OfShape(fun shape ->
+            Array.append
+                (Array.take 2 shape)
+                [| for side, factor in Seq.zip (Array.skip 2 shape) factors do
+                       yield! ofAxis side (int64 factor) |])
 
-    let dimensions ofAxis =
-        Array.append
-            (Array.take 2 x.shape)
-            [| for side, factor in axes do
-                   yield! ofAxis side (int64 factor) |]
+    let apart = ofShape (fun side _ -> [ side; 1L ])
+    let repeated = ofShape (fun side factor -> [ side; factor ])
+    let joined = ofShape (fun side factor -> [ side * factor ])
 
-    x
-        .reshape(dimensions (fun side _ -> [ side; 1L ]))
-        .expand(dimensions (fun side factor -> [ side; factor ]))
-        .reshape(dimensions (fun side factor -> [ side * factor ]))
+    fun (x: torch.Tensor) -> x.reshape(apart.For x).expand(repeated.For x).reshape(joined.For x)
 
-let private linear (factors: int list) (x: torch.Tensor) =
-    let sides =
-        [| for side, factor in Seq.zip (Array.skip 2 x.shape) factors -> side * int64 factor |]
+let private linear (factors: int list) =
+    let enlarged =
+        OfSides(fun x -> [| for side, factor in Seq.zip (Array.skip 2 x.shape) factors -> side * int64 factor |])
 
     let mode =
         match factors.Length with
@@ -30,7 +31,8 @@ let private linear (factors: int list) (x: torch.Tensor) =
         | 2 -> torch.InterpolationMode.Bilinear
         | _ -> torch.InterpolationMode.Trilinear
 
-    torch.nn.functional.interpolate (x, sides, mode = mode, align_corners = System.Nullable false)
+    fun (x: torch.Tensor) ->
+        torch.nn.functional.interpolate (x, enlarged.For x, mode = mode, align_corners = System.Nullable false)
 
 let private planUpsample (site: LayerSite) =
     let input, values = site.Input, site.Arguments
@@ -47,13 +49,14 @@ let private planUpsample (site: LayerSite) =
                 else
                     2, linear, LayerPlan.averaging
 
+            let enlarge: torch.Tensor -> torch.Tensor = enlarge factors
             let seen = factors |> List.map (fun factor -> if factor = 1 then 1 else seen)
 
             Ok(
                 LayerPlan.stateless
                     { input with Sides = sides }
                     (site.Field |> ReceptiveField.enlarge seen factors)
-                    (fun call -> enlarge factors call.Input)
+                    (fun call -> enlarge call.Input)
                 |> effect
             )))
 
@@ -108,8 +111,10 @@ let private planReshape (site: LayerSite) =
                 $"'reshape' keeps the number of elements: the input, {Shape.text input}, has {had}, but {Shape.text output} has {wanted}"
               Expected = None }
     else
+        let given = OfShape(fun shape -> [| shape[0]; yield! dimensions output |])
+
         let forward (call: LayerCall) =
-            call.Input.reshape (Array.ofList (call.Input.size 0 :: dimensions output))
+            call.Input.reshape (given.For call.Input)
 
         let field = if input = output then site.Field else Whole
         Ok(LayerPlan.stateless output field forward |> LayerPlan.keeping)

@@ -57,17 +57,31 @@ let private covering extent (axis: Axis) side =
     let both = min axis.Before (max axis.Stride axis.Dilation - 1L - missing)
     both, max 0L (missing + both)
 
-let private cut (axes: Axis list) (covered: int64 list) (y: torch.Tensor) =
-    (y, List.indexed (List.zip axes covered))
-    ||> List.fold (fun y (i, (axis, both)) ->
-        if y.size (i + 2) = axis.Length then
-            y
-        else
-            y.narrow (int64 (i + 2), axis.Before - both, axis.Length))
+/// What is cut out of an axis of what libtorch gives.
+[<Struct>]
+type private Cut =
+    { Axis: int
+      Start: int64
+      Length: int64 }
 
-let private spread geometry groups (x: torch.Tensor) (kernel: torch.Tensor) (bias: torch.Tensor | null) =
-    // One order for all: the kernels that libtorch has for the other one are not checked for few samples.
-    let x = x.contiguous ()
+let private cut (cuts: Cut[]) (y: torch.Tensor) =
+    let mutable y = y
+
+    for cut in cuts do
+        if y.size cut.Axis <> cut.Length then
+            y <- y.narrow (int64 cut.Axis, cut.Start, cut.Length)
+
+    y
+
+/// A layer over inputs of some sides, as libtorch takes it.
+type private Fitted =
+    { Stride: int64[]
+      Dilations: FewSamples.Dilations
+      Padding: int64[]
+      Behind: int64[]
+      Cuts: Cut[] }
+
+let private fitted geometry (x: torch.Tensor) =
     let window = geometry.Window
     let sides = x.shape |> Array.skip 2 |> List.ofArray
     let axes = axes geometry sides
@@ -75,34 +89,47 @@ let private spread geometry groups (x: torch.Tensor) (kernel: torch.Tensor) (bia
     let covered =
         List.map3 (fun extent -> covering (int64 extent)) window.Extent axes sides
 
-    let onAxes fill (values: int64 list) =
-        Array.ofList (if values.Length = 1 then fill :: values else values)
+    let onAxes (values: int64 list) =
+        Array.ofList (if values.Length = 1 then 0L :: values else values)
 
-    let strides, dilation = imageAxes window.Stride, imageAxes window.Dilation
+    { Stride = imageAxes window.Stride
+      Dilations = FewSamples.dilations window.Kernel (imageAxes window.Dilation)
+      Padding = onAxes (List.map fst covered)
+      Behind = onAxes (List.map snd covered)
+      Cuts =
+        [| for i, (axis, (both, _)) in List.indexed (List.zip axes covered) ->
+               { Axis = i + 2
+                 Start = axis.Before - both
+                 Length = axis.Length } |] }
 
-    let padding, behind =
-        onAxes 0L (List.map fst covered), onAxes 0L (List.map snd covered)
+/// What libtorch gives, before it is cut.
+let private spreadWhole rank groups fitted (x: torch.Tensor) (kernel: torch.Tensor) (bias: torch.Tensor | null) =
+    let dilation = FewSamples.dilation x fitted.Dilations
+    let stride, padding, behind = fitted.Stride, fitted.Padding, fitted.Behind
 
-    let rank = sides.Length
-    let kernel = if rank = 1 then kernel.unsqueeze 2L else kernel
-    let dilation = FewSamples.dilation x kernel dilation
+    if rank = 3 then
+        torch.nn.functional.conv_transpose3d (x, kernel, bias, stride, padding, behind, dilation, int64 groups)
+    else
+        onImage rank x (fun image ->
+            torch.nn.functional.conv_transpose2d (image, kernel, bias, stride, padding, behind, dilation, int64 groups))
 
-    FewSamples.besideAnother x kernel groups (fun x ->
-        if rank = 3 then
-            torch.nn.functional.conv_transpose3d (x, kernel, bias, strides, padding, behind, dilation, int64 groups)
-        else
-            onImage rank x (fun image ->
-                torch.nn.functional.conv_transpose2d (
-                    image,
-                    kernel,
-                    bias,
-                    strides,
-                    padding,
-                    behind,
-                    dilation,
-                    int64 groups
-                )))
-    |> cut axes (List.map fst covered)
+let private spread geometry groups =
+    let ofSides = OfSides(fitted geometry)
+    let rank = geometry.Window.Kernel.Length
+
+    fun (x: torch.Tensor) (kernel: torch.Tensor) (bias: torch.Tensor | null) ->
+        // One order for all: the kernels that libtorch has for the other one are not checked for few samples.
+        let x = x.contiguous ()
+        let fitted = ofSides.For x
+        let kernel = if rank = 1 then kernel.unsqueeze 2L else kernel
+
+        let whole =
+            if FewSamples.isAlone x kernel groups then
+                (spreadWhole rank groups fitted (FewSamples.besideZeros x) kernel bias).narrow(0L, 0L, 1L)
+            else
+                spreadWhole rank groups fitted x kernel bias
+
+        cut fitted.Cuts whole
 
 // ---- plan ----
 
@@ -182,8 +209,10 @@ let private planned (site: LayerSite) geometry sides =
     let seen =
         List.map2 (fun extent stride -> (extent + stride - 1) / stride) window.Extent window.Stride
 
+    let spread = spread geometry groups
+
     let forward (call: LayerCall) =
-        spread geometry groups call.Input call.Weights[0] (Weights.biasOf call.Weights)
+        spread call.Input call.Weights[0] (Weights.biasOf call.Weights)
 
     let output = { Channels = filters; Sides = sides }
 

@@ -139,7 +139,7 @@ let poolWindow (window: Window) (x: torch.Tensor) =
     | _ -> invalidArg (nameof x) $"Pooling takes one, two or three sides; this has {axes.Length}."
 
 /// Whether a tensor has these sides from an axis on, and as many axes.
-let private areSides from (shape: int64[]) (x: torch.Tensor) =
+let areSides from (shape: int64[]) (x: torch.Tensor) =
     let mutable axis = from
     let same = int64 shape.Length = x.dim ()
 
@@ -165,21 +165,38 @@ type OfSides<'T>(make: torch.Tensor -> 'T) =
             last <- x.shape, value
             value
 
-/// The same of an input's whole shape.
+/// The same of an input's whole shape, for the last two of them: the slices of a batch may differ by a sample.
 [<Sealed>]
 type OfShape<'T>(make: int64[] -> 'T) =
-    let mutable last = Array.Empty<int64>(), Unchecked.defaultof<'T>
+    let none = Array.Empty<int64>(), Unchecked.defaultof<'T>
+    let mutable last = none
+    let mutable before = none
+
+    let remembered (x: torch.Tensor) =
+        let shape = x.shape
+        let value = make shape
+        before <- last
+        last <- shape, value
+        value
 
     member _.For(x: torch.Tensor) =
-        let known, value = last
+        let shape, value = last
 
-        if areSides 0 known x then
+        if areSides 0 shape x then
             value
         else
-            let shape = x.shape
-            let value = make shape
-            last <- shape, value
-            value
+            let shape, value = before
+            if areSides 0 shape x then value else remembered x
+
+/// Shapes by themselves, as arrays.
+let shapes () = OfShape id
+
+/// An image's pixels in a row: (N, C, sides…) to (N, C, pixels).
+let pixelsOf () =
+    let rows =
+        OfShape(fun shape -> [| shape[0]; shape[1]; Array.fold (*) 1L (Array.skip 2 shape) |])
+
+    fun (x: torch.Tensor) -> x.reshape (rows.For x)
 
 /// Symmetric padding that a convolution can do itself, without a padded copy; `None` where it cannot.
 let symmetric (window: Window) (x: torch.Tensor) =

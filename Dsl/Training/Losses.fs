@@ -31,7 +31,8 @@ module internal Prediction =
         elif output.size 1 = 1L then target.``to``(output.dtype).unsqueeze 1L
         else torch.nn.functional.one_hot(target, output.size 1).``to`` output.dtype
 
-    let private elements = [| 1L |]
+    /// The axis of a sample's elements, or its classes.
+    let elements = [| 1L |]
 
     /// Each sample's mean over its elements, (N, …) to (N).
     let meanOfElements (each: Tensor) = each.flatten(1L).mean elements
@@ -96,7 +97,7 @@ module Loss =
         if share = 0.0 then
             missed
         else
-            missed * scalar (1.0 - share) - logs.mean [| 1L |] * scalar share
+            missed * scalar (1.0 - share) - logs.mean elements * scalar share
 
     /// −z·ln p − (1 − z)·ln(1 − p); of logits x, (1 − z)·x − ln σ(x), whose logarithm cannot overflow.
     let private binaryCrossEntropy (settings: SettingValues) prediction =

@@ -6,8 +6,9 @@ namespace CnnCluster.Kernels.Layers;
 /// <param name="window">The windows; the depth's axis is <see cref="PoolAxis.Single"/> for images, the height's too for rows.</param>
 public sealed class PoolCall(PoolWindow window)
 {
-    // One reference, so that threads which share a layer see it whole.
+    // A reference each, so that threads which share a layer see them whole. They are two, as a batch's slices may differ by a sample.
     private PoolPass? last;
+    private PoolPass? before;
 
     public PoolWindow Window => window;
 
@@ -17,8 +18,10 @@ public sealed class PoolCall(PoolWindow window)
     internal PoolPass For(Tensor source, StepContext step)
     {
         var isChannelsLast = ChannelOrder.IsChannelsLast(source);
-        if (last is { } kept && kept.Step == step && kept.IsChannelsLast == isChannelsLast && kept.IsOf(source)) return kept;
+        if (last is { } one && one.IsOf(source, isChannelsLast, step)) return one;
+        if (before is { } other && other.IsOf(source, isChannelsLast, step)) return other;
         var shape = source.shape;
+        before = last;
         return last = new PoolPass(window, shape, window.OutputShape(shape), isChannelsLast, step);
     }
 }
@@ -26,6 +29,7 @@ public sealed class PoolCall(PoolWindow window)
 /// <summary>What a pass of max-pooling, and its backward pass, must know besides the tensors.</summary>
 internal sealed record PoolPass(PoolWindow Window, long[] Input, long[] Output, bool IsChannelsLast, StepContext Step)
 {
-    /// <summary>Whether an input that the windows fit has the input's shape.</summary>
-    public bool IsOf(Tensor source) => source.dim() == Input.Length && source.size(0) == Input[0] && source.size(1) == Input[1];
+    /// <summary>Whether an input that the windows fit has the input's shape and order, in this step.</summary>
+    public bool IsOf(Tensor source, bool isChannelsLast, StepContext step) =>
+        Step == step && IsChannelsLast == isChannelsLast && source.dim() == Input.Length && source.size(0) == Input[0] && source.size(1) == Input[1];
 }

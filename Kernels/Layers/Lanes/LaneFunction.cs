@@ -62,17 +62,10 @@ internal sealed class LanePass(LaneNetwork network)
     public void Begin(Tensor samples, StepContext next)
     {
         (step, NeedsInput, Waits) = (next, samples.requires_grad, false);
-        if (!HasShape(samples)) Shape = samples.shape;
-    }
-
-    private bool HasShape(Tensor samples)
-    {
-        var axis = 0;
-        while (axis < Shape.Length && Shape.Length == samples.dim() && Shape[axis] == samples.size(axis))
+        if (Shape.Length != samples.dim()) Shape = new long[samples.dim()];
+        for (var axis = 0; axis < Shape.Length; axis++)
         {
-            axis++;
+            Shape[axis] = samples.size(axis);
         }
-
-        return axis == Shape.Length && axis == samples.dim();
     }
 }
