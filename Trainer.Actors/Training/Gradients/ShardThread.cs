@@ -46,5 +46,9 @@ internal sealed class ShardThread : IDisposable
         pass.Dispose();
     }
 
-    private void BackPropagate() => pass.Pass.BackPropagate(slices, scope);
+    private void BackPropagate()
+    {
+        using var tensors = NewDisposeScope();
+        pass.Pass.BackPropagate(slices, scope);
+    }
 }

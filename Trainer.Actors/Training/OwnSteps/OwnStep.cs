@@ -42,18 +42,22 @@ public abstract class OwnStep
     /// <param name="losses">What <see cref="Forward"/> has returned.</param>
     public virtual void Backward(StepSlice slice, IReadOnlyList<Tensor> losses)
     {
-        var sums = Losses.Zip(losses, static (loss, values) => (loss.Trains, Sum: values.sum() * Scalars.Of(loss.Weight))).ToList();
-        foreach (var (trains, sum) in sums.Where(static loss => loss.Trains is not null))
+        Tensor? others = null;
+        for (var i = 0; i < losses.Count; i++)
         {
-            var weights = slice.Weights.Where(weight => trains!(weight.Key)).Select(static weight => weight.Value);
-            sum.backward(retain_graph: true, inputs: [.. weights]);
+            var sum = losses[i].sum() * Scalars.Of(Losses[i].Weight);
+            if (Losses[i].Trains is { } trains)
+            {
+                // Which weights these are may change with the steps.
+                sum.backward(retain_graph: true, inputs: [.. slice.Weights.Where(weight => trains(weight.Key)).Select(static weight => weight.Value)]);
+            }
+            else
+            {
+                others = others is null ? sum : others.Plus(sum);
+            }
         }
 
-        var others = sums.Where(static loss => loss.Trains is null).Select(static loss => loss.Sum).ToList();
-        if (others.Count > 0)
-        {
-            others.Aggregate(TensorMath.Plus).backward();
-        }
+        others?.backward();
     }
 
     /// <summary>

@@ -15,6 +15,7 @@ internal sealed class OwnStepRunner
     private readonly ParameterArena arena;
     private readonly Dictionary<string, Tensor> weights;
     private readonly Dictionary<string, Tensor> gradients;
+    private Tensor[] figureSums = [];
 
     /// <exception cref="UserException">A loss trains nothing, or would have to be scaled.</exception>
     public OwnStepRunner(TrainPlan plan, OwnStep step, NetworkModule module, ParameterArena arena)
@@ -46,7 +47,7 @@ internal sealed class OwnStepRunner
     /// <param name="targets">Of the data set.</param>
     /// <param name="count">Samples of the slice.</param>
     /// <param name="samples">Samples of all that makes the step, over all workers.</param>
-    /// <returns>The sum of the weighted losses over the slice's samples, and of each further figure: scalars.</returns>
+    /// <returns>The sum of the weighted losses over the slice's samples, and of each further figure, up to the next slice: scalars.</returns>
     public (Tensor Loss, IReadOnlyList<Tensor> Figures) BackPropagate(
         IReadOnlyList<Tensor> inputs, IReadOnlyList<Tensor> targets, int count, long samples)
     {
@@ -54,10 +55,7 @@ internal sealed class OwnStepRunner
         using var before = arena.Gradients.clone();
         arena.Gradients.zero_();
         var losses = Forward(slice);
-        if (!losses.Any(static loss => loss.requires_grad))
-        {
-            throw new UserException("No loss of the own step depends on a trained weight.");
-        }
+        if (!TrainAny(losses)) throw new UserException("No loss of the own step depends on a trained weight.");
 
         step.Backward(slice, losses);
         using var gradless = no_grad();
@@ -71,7 +69,7 @@ internal sealed class OwnStepRunner
         return Sums(slice, losses);
     }
 
-    /// <summary>The sum of the weighted losses over validation samples, and of each further figure: scalars.</summary>
+    /// <summary>The sum of the weighted losses over validation samples, and of each further figure, up to the next batch: scalars.</summary>
     public (Tensor Loss, IReadOnlyList<Tensor> Figures) Evaluate(IReadOnlyList<Tensor> inputs, IReadOnlyList<Tensor> targets, int count)
     {
         var slice = Slice(inputs, targets, count);
@@ -99,23 +97,44 @@ internal sealed class OwnStepRunner
             throw new UserException($"The own step has {step.Losses.Count} losses, but its forward pass gave {losses.Count}.");
         }
 
-        foreach (var (loss, values) in step.Losses.Zip(losses))
+        for (var i = 0; i < losses.Count; i++)
         {
-            if (values.shape is not [var n] || n != slice.Count)
-            {
-                throw new UserException(
-                    $"The loss '{loss.Name}' of the own step has the shape [{string.Join(", ", values.shape)}]: it must have one value for each of the {slice.Count} samples, not their sum or mean.");
-            }
+            if (losses[i].dim() == 1 && losses[i].size(0) == slice.Count) continue;
+            throw new UserException(
+                $"The loss '{step.Losses[i].Name}' of the own step has the shape [{string.Join(", ", losses[i].shape)}]: it must have one value for each of the {slice.Count} samples, not their sum or mean.");
         }
 
         return losses;
     }
 
+    private static bool TrainAny(IReadOnlyList<Tensor> losses)
+    {
+        for (var i = 0; i < losses.Count; i++)
+        {
+            if (losses[i].requires_grad) return true;
+        }
+
+        return false;
+    }
+
     private (Tensor Loss, IReadOnlyList<Tensor> Figures) Sums(StepSlice slice, IReadOnlyList<Tensor> losses)
     {
-        var loss = step.Losses.Zip(losses, static (loss, values) => values.detach().sum() * Scalars.Of(loss.Weight)).Aggregate(TensorMath.Plus);
+        var loss = Weighted(0, losses);
+        for (var i = 1; i < losses.Count; i++)
+        {
+            loss = loss.Plus(Weighted(i, losses));
+        }
+
         var outputs = plan.Metrics.Count > 0 ? slice.Outputs : [];
         var figures = objective.Figures(new BatchTensors(slice.Inputs, outputs, slice.Targets), losses);
-        return (loss, [.. figures.Select(static values => values.detach().sum())]);
+        if (figureSums.Length != figures.Count) figureSums = new Tensor[figures.Count];
+        for (var i = 0; i < figures.Count; i++)
+        {
+            figureSums[i] = figures[i].detach().sum();
+        }
+
+        return (loss, figureSums);
     }
+
+    private Tensor Weighted(int i, IReadOnlyList<Tensor> losses) => losses[i].detach().sum() * Scalars.Of(step.Losses[i].Weight);
 }

@@ -8,7 +8,7 @@ namespace CnnCluster.Trainer.Training;
 public sealed class StepSlice
 {
     private readonly NetworkModule module;
-    private readonly Lazy<IReadOnlyList<Tensor>> outputs;
+    private IReadOnlyList<Tensor>? outputs;
 
     internal StepSlice(
         NetworkModule module,
@@ -20,7 +20,6 @@ public sealed class StepSlice
     {
         this.module = module;
         (Weights, Gradients, Inputs, Targets, Count) = (weights, gradients, inputs, targets, count);
-        outputs = new Lazy<IReadOnlyList<Tensor>>(() => Run(Inputs), LazyThreadSafetyMode.None);
     }
 
     /// <summary>Samples of this slice, n below; 0 where there are more workers than samples.</summary>
@@ -33,7 +32,7 @@ public sealed class StepSlice
     public IReadOnlyList<Tensor> Targets { get; }
 
     /// <summary>What the network makes of the inputs, (n, …) each; computed when it is first asked for. Metrics read it too.</summary>
-    public IReadOnlyList<Tensor> Outputs => outputs.Value;
+    public IReadOnlyList<Tensor> Outputs => outputs ??= Run(Inputs);
 
     /// <summary>The trained weights by name, such as <c>conv1/kernel</c>.</summary>
     public IReadOnlyDictionary<string, Tensor> Weights { get; }
