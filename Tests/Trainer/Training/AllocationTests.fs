@@ -2,12 +2,15 @@
 module CnnCluster.Tests.Trainer.Training.AllocationTests
 
 open System
+open System.Collections.Concurrent
 open Expecto
 open TorchSharp
 open CnnCluster.Dsl
 open CnnCluster.Kernels
 open CnnCluster.Kernels.Collectives
+open CnnCluster.Tests.Trainer.Training.AllocationCases
 open CnnCluster.Tests.Trainer.Training.CallsByHand
+open CnnCluster.Tests.Trainer.Training.FunctionsByHand
 open CnnCluster.Tests.Trainer.Training.Replicas
 open CnnCluster.Trainer.Data
 open CnnCluster.Trainer.Protocol
@@ -16,47 +19,40 @@ open CnnCluster.Trainer.Training
 /// The smallest object there is.
 let private smallest = 24.0
 
-let private steps, private first, private last = 400, 100, 300
-
-let private planOf layers settings =
-    plan
-        $"""
-network N {{
-    input 28x28x1
-{layers}
-    flatten
-    dense 10
-}}
-
-train N {{
-    data digits train={BatchSize * steps} test=10
-    loss cross-entropy
-    optimizer sgd lr=0.01
-    batch {BatchSize}
-    seed 3
-{settings}
-}}
-"""
-
-let private inLanes = planOf "    conv 4 5x5 stride=2 relu" ""
+/// The steps that are counted, and after how many of them there is a figure.
+let private first, private last, private stretch = 100, 300, 50
 
 let private data = lazy TrainingCatalogues.Load(inLanes, null)
 
-/// Bytes that this thread has allocated in a step, on the average of many, of what calls back after each.
-let private bytesOf (run: (unit -> unit) -> unit) =
+/// Bytes that a thread allocates in a step, on the average of the stretch with the fewest: tables of TorchSharp's, which all
+/// threads share, grow now and then, and whoever meets a full one pays for all.
+[<Sealed>]
+type private Meter() =
     let mutable step = 0
     let mutable before = 0L
-    let mutable allocated = 0L
+    let mutable least = Int64.MaxValue
 
-    run (fun () ->
+    /// Called after each step, or in each at one place, by that thread.
+    member _.Count() =
         step <- step + 1
 
-        if step = first then
-            before <- GC.GetAllocatedBytesForCurrentThread()
-        elif step = last then
-            allocated <- GC.GetAllocatedBytesForCurrentThread() - before)
+        if step >= first && step <= last && (step - first) % stretch = 0 then
+            let now = GC.GetAllocatedBytesForCurrentThread()
 
-    float allocated / float (last - first)
+            if step > first then least <- min least (now - before)
+
+            before <- now
+
+    member _.Bytes =
+        if step < last then invalidOp $"There were {step} steps."
+
+        float least / float stretch
+
+/// Of what calls back after each step.
+let private bytesOf (run: (unit -> unit) -> unit) =
+    let meter = Meter()
+    run meter.Count
+    meter.Bytes
 
 /// The session that a worker drives, which is the caller's to dispose: a peer may still be in its last step.
 let private ofSession plan (collective: ICollective) =
@@ -79,43 +75,6 @@ let private bytesOfSessions world plan =
 
     Array.map fst sessions
 
-/// What a step of a plan is by hand, by the calls of its network.
-let private cases =
-    let inOne () =
-        let own = weight [ 4L ]
-        step (fun x -> (Lanes.Of(x, own)).flatten 1L)
-
-    [ "layers in lanes", inLanes, inOne
-      "batch norm in lanes", planOf "    conv 4 5x5 stride=2\n    batchnorm relu" "", inOne
-      "shards that go through lanes together",
-      planOf "    conv 4 5x5 stride=2\n    batchnorm relu" "    exact shards=4",
-      (fun () -> stepOfShards 4)
-      "layers outside lanes",
-      planOf "    conv 4 5x5 stride=2 tanh\n    batchnorm relu\n    maxpool 2x2\n    dropout 0.3" "",
-      (fun () ->
-          let kernel, bias = weight [ 4L; 1L; 5L; 5L ], weight [ 4L ]
-          let scale, shift = weight [ 4L ], weight [ 4L ]
-          let last, added = weight [ 10L; 144L ], weight [ 10L ]
-
-          step (fun x ->
-              let features = (convolution kernel bias x).tanh()
-              let greatest = MaxPool.Of(BatchNorm.Of(features, scale, shift))
-              use mask = torch.empty (pooled, dtype = torch.float32)
-              dense last added ((greatest * mask).flatten 1L)))
-      "bfloat16",
-      planOf "    conv 4 5x5 stride=2 relu" "    precision bfloat16",
-      (fun () ->
-          let kernel, bias = weight [ 4L; 1L; 5L; 5L ], weight [ 4L ]
-          let last, added = weight [ 10L; 576L ], weight [ 10L ]
-          let reduced (x: Tensor) = x.``to`` torch.bfloat16
-
-          step (fun x ->
-              let x = reduced x
-
-              let features = (convolution (reduced kernel) (reduced bias) x).relu_().flatten 1L
-
-              (dense (reduced last) (reduced added) features).``to`` torch.float32)) ]
-
 let private bytesByHand makeStep =
     use _ = torch.NewDisposeScope()
     let step = makeStep ()
@@ -125,6 +84,34 @@ let private bytesByHand makeStep =
             step ()
             count ())
 
+/// The plan, and meters of the threads that its first layer's forward pass is on.
+let private metered (plan: TrainPlan) =
+    let meters = ConcurrentDictionary<int, Meter>()
+    let make = Func<int, Meter>(fun _ -> Meter())
+
+    let counting (layer: LayerPlan) =
+        { layer with
+            Forward =
+                fun call ->
+                    meters.GetOrAdd(Environment.CurrentManagedThreadId, make).Count()
+                    layer.Forward call }
+
+    let nodes =
+        plan.Network.Nodes
+        |> List.mapi (fun i node ->
+            if i = 0 then
+                { node with
+                    Layer = counting node.Layer }
+            else
+                node)
+
+    { plan with
+        Network = { plan.Network with Nodes = nodes } },
+    meters
+
+let private agree own calls what =
+    Expect.isLessThan (abs (own - calls)) smallest $"bytes a step: {own} of {what}, {calls} by hand"
+
 [<Tests>]
 let tests =
     testList
@@ -132,8 +119,18 @@ let tests =
         [ for name, plan, byHand in cases do
               test $"a step allocates what TorchSharp's calls in it do, and nothing besides: {name}" {
                   let own = (bytesOfSessions 1 plan)[0]
+                  agree own (bytesByHand byHand) "the session"
+              }
+          for name, plan, byHand in lockstepCases do
+              test $"so does a step of shards in lockstep, on each of their threads: {name}" {
+                  let plan, meters = metered plan
+                  let own = (bytesOfSessions 1 plan)[0]
+                  agree own (bytesByHand (fun () -> around ignore)) "the session"
+                  Expect.hasLength meters.Values plan.Shards.Value "a thread for each shard"
                   let calls = bytesByHand byHand
-                  Expect.isLessThan (abs (own - calls)) smallest $"bytes a step: {own} of the session, {calls} by hand"
+
+                  for meter in meters.Values do
+                      agree meter.Bytes calls "a shard's thread"
               }
           test "two workers of one process allocate what one does" {
               let alone = (bytesOfSessions 1 inLanes)[0]
@@ -147,7 +144,7 @@ let tests =
                       Replicas.plan (
                           small
                               ""
-                              $"    optimizer sgd\n    data digits train={BatchSize * steps} test=10\n    batch {BatchSize}\n{settings}"
+                              $"    optimizer sgd\n    data digits train={BatchSize * Steps} test=10\n    batch {BatchSize}\n{settings}"
                       )
 
                   let data = TrainingCatalogues.Load(plan, null)

@@ -1,122 +1,73 @@
-/// The calls of TorchSharp that our functions of autograd, layers and steps are made of, in a row: what these leave the
-/// garbage collector is TorchSharp's.
+/// The calls of TorchSharp that layers and steps are made of, in a row: what these leave the garbage collector is
+/// TorchSharp's.
 module internal CnnCluster.Tests.Trainer.Training.CallsByHand
 
-open System.Collections.Generic
 open TorchSharp
 open CnnCluster.Dsl
 open CnnCluster.Kernels
+open CnnCluster.Tests.Trainer.Training.FunctionsByHand
 
-/// Samples of a batch.
-[<Literal>]
-let BatchSize = 8
+let weightOf (dtype: torch.ScalarType) sides =
+    (torch.rand (shape sides, dtype = dtype)).mul_(Scalars.Of 0.1).requires_grad_ true
 
-let kept = obj ()
-let shape (sides: int64 list) = Array.ofList sides
-
-let weight sides =
-    (torch.rand(shape sides).mul_(Scalars.Of 0.1)).requires_grad_ true
+let weight sides = weightOf torch.float32 sides
 
 let pixels = shape [ int64 BatchSize; 1L; 28L; 28L ]
-let features = shape [ int64 BatchSize; 4L; 12L; 12L ]
-let pooled = shape [ int64 BatchSize; 4L; 6L; 6L ]
-let logits = shape [ int64 BatchSize; 10L; 1L; 1L ]
-let channels, sums, table = shape [ 4L ], shape [ 8L ], shape [ 7L; 4L ]
 
-/// A run of layers in lanes.
-[<Sealed>]
-type Lanes() =
-    inherit torch.autograd.SingleTensorFunction<Lanes>()
-    override _.Name = nameof Lanes
+// ---- layers ----
 
-    static member Of(x: Tensor, weight: Tensor) =
-        torch.autograd.SingleTensorFunction<Lanes>.apply(x, weight, kept)
+let private pair side = shape [ side; side ]
 
-    override _.forward(context, vars) =
-        context.save_data ("pass", kept)
-        use detached = (vars[0] :?> Tensor).detach()
-        use _ = detached.contiguous ()
-        torch.empty (logits, dtype = torch.float32)
+let convolve (stride: int64) padding dilation kernel bias =
+    let strides, padding, dilation = pair stride, pair padding, pair dilation
+    fun (x: Tensor) -> torch.nn.functional.conv2d (x, kernel, bias, strides, padding, dilation, 1L)
 
-    override _.backward(context, gradient) =
-        context.get_data "pass" |> ignore
-        use _ = gradient.contiguous ()
-        let gradients = List<Tensor> 3
-        gradients.Add null
-        gradients.Add null
-        gradients.Add null
-        gradients
+/// A convolution of 5×5 with stride 2, in planes.
+let convolution kernel bias =
+    let convolve = convolve 2L 0L 1L kernel bias
+    fun (x: Tensor) -> convolve (x.contiguous ())
 
-[<Sealed>]
-type MaxPool() =
-    inherit torch.autograd.SingleTensorFunction<MaxPool>()
-    override _.Name = nameof MaxPool
-
-    static member Of(x: Tensor) =
-        torch.autograd.SingleTensorFunction<MaxPool>.apply(x, kept, kept)
-
-    override _.forward(context, vars) =
-        use _ = (vars[0] :?> Tensor).contiguous()
-        let winners = torch.empty (pooled, dtype = torch.uint8)
-        let saved = List<Tensor> 1
-        saved.Add winners
-        context.save_for_backward saved
-        context.save_data ("pass", kept)
-        torch.empty (pooled, dtype = torch.float32)
-
-    override _.backward(context, gradient) =
-        context.get_data "pass" |> ignore
-        use _ = context.get_saved_variables().[0]
-        let result = torch.empty (features, dtype = torch.float32)
-        use _ = gradient.contiguous ()
-        let gradients = List<Tensor> 3
-        gradients.Add result
-        gradients.Add null
-        gradients.Add null
-        gradients
-
-[<Sealed>]
-type BatchNorm() =
-    inherit torch.autograd.SingleTensorFunction<BatchNorm>()
-    override _.Name = nameof BatchNorm
-
-    static member Of(x: Tensor, scale: Tensor, shift: Tensor) =
-        torch.autograd.SingleTensorFunction<BatchNorm>.apply(x, scale, shift, kept)
-
-    override _.forward(context, vars) =
-        let source = (vars[0] :?> Tensor).contiguous()
-        let saved = List<Tensor> 2
-        saved.Add source
-        saved.Add(torch.empty (table, dtype = torch.float32))
-        context.save_for_backward saved
-        context.save_data ("pass", kept)
-        use _ = torch.empty (sums, dtype = torch.float64)
-        torch.empty_like source
-
-    override _.backward(context, gradient) =
-        context.get_data "pass" |> ignore
-        let saved = context.get_saved_variables ()
-        use source = saved[0]
-        use _ = saved[1]
-        use _ = gradient.contiguous ()
-        use _ = torch.empty (sums, dtype = torch.float64)
-        let gradients = List<Tensor> 4
-        gradients.Add(torch.empty_like source)
-        gradients.Add(torch.zeros (channels, dtype = torch.float32))
-        gradients.Add(torch.zeros (channels, dtype = torch.float32))
-        gradients.Add null
-        gradients
-
-let strides, nothing, once, fill =
-    shape [ 2L; 2L ], shape [ 0L; 0L ], shape [ 1L; 1L ], shape [ 0L; 0L; 0L; 8L ]
-
-let convolution kernel bias (x: Tensor) =
-    torch.nn.functional.conv2d (x.contiguous (), kernel, bias, strides, nothing, once, 1L)
+let private fill = shape [ 0L; 0L; 0L; 8L ]
 
 /// Rows are filled up to a block of 16.
 let dense kernel bias (x: Tensor) =
     let rows = torch.nn.functional.pad (x, fill, PaddingModes.Constant, 0.0)
     torch.nn.functional.linear(rows, kernel, bias).narrow(0L, 0L, int64 BatchSize)
+
+/// Windows of 3×3 with stride 2, and one element around.
+let averagePooling () =
+    let kernel, stride, ends = pair 3L, pair 2L, shape [ 1L; 1L; 1L; 1L ]
+    let counted = torch.ones (shape [ 1L; 1L; 6L; 6L ])
+
+    fun (x: Tensor) ->
+        let padded = torch.nn.functional.pad (x, ends, PaddingModes.Constant, 0.0)
+        torch.nn.functional.avg_pool2d (padded, kernel, stride) / counted
+
+/// Batch norm with a ReLU in a type that has no kernel of ours.
+let batchNorm (dtype: torch.ScalarType) channels =
+    let scale, shift = weightOf dtype [ channels ], weightOf dtype [ channels ]
+
+    let nextMean, nextVariance =
+        torch.zeros (channels, dtype = dtype), torch.ones (channels, dtype = dtype)
+
+    let axes, along = shape [ 0L; 2L; 3L ], shape [ 1L; -1L; 1L; 1L ]
+    let count, one, epsilon = Scalars.Of 1152.0, Scalars.Of 1.0, Scalars.Of 1e-3
+    let kept, fresh = Scalars.Of 0.99, Scalars.Of 0.01
+
+    let remember (next: Tensor) (batch: Tensor) =
+        use _ = torch.no_grad ()
+        next.copy_ ((next * kept).add(batch.detach () * fresh, one)) |> ignore
+
+    fun (x: Tensor) ->
+        let mean = RanksSum.Of(x.sum axes) / count
+        let centred = x - mean.reshape along
+        let variance = RanksSum.Of((centred * centred).sum axes) / count
+        remember nextMean mean
+        remember nextVariance variance
+        let normal = centred / (variance.add(epsilon, one).sqrt().reshape along)
+        (normal * scale.reshape along).add(shift.reshape along, one).relu()
+
+// ---- steps ----
 
 /// A slice's losses, backward from them, and its figures.
 let private judge (logits: Tensor) labels (loss: Tensor) (hits: Tensor) =
@@ -135,21 +86,43 @@ let private judge (logits: Tensor) labels (loss: Tensor) (hits: Tensor) =
 let private sumsOfStep () =
     torch.zeros 5874L, torch.zeros 1L, torch.zeros 1L
 
-/// A step, around what a network makes of its pixels.
-let step (network: Tensor -> Tensor) =
+/// What a thread does for a slice, around what a network makes of its pixels.
+let slice (network: Tensor -> Tensor) =
     let images, labels =
         torch.rand pixels, torch.zeros (int64 BatchSize, dtype = torch.int64)
 
     let gradient, loss, hits = sumsOfStep ()
+
+    fun () ->
+        gradient.zero_ () |> ignore
+        use slice = torch.NewDisposeScope()
+        judge (network (images.reshape pixels)) labels loss hits
+
+/// The same by a thread of its own.
+let sliceOfShard network =
+    let slice = slice network
+
+    fun () ->
+        use shard = torch.NewDisposeScope()
+        slice ()
+
+/// A step around what is done for its slices.
+let around (slices: unit -> unit) =
     let buffers, next = torch.zeros 8L, torch.zeros 8L
 
     fun () ->
         use step = torch.NewDisposeScope()
         next.copy_ buffers |> ignore
-        gradient.zero_ () |> ignore
-        use slice = torch.NewDisposeScope()
-        judge (network (images.reshape pixels)) labels loss hits
+        slices ()
         buffers.copy_ next |> ignore
+
+/// A step of one slice, or of so many shards one after the other.
+let step slices network =
+    let slice = slice network
+
+    around (fun () ->
+        for _ in 1..slices do
+            slice ())
 
 /// A step of shards that go through lanes together.
 let stepOfShards shards =
