@@ -110,6 +110,39 @@ let private greatestOfEach () =
         use mask = torch.empty (pooled.Output, dtype = torch.float32)
         last (greatest * mask)
 
+let private shapedLayers =
+    [ "conv 4 5x5 stride=2 tanh"
+      "gaussiannoise 0.1"
+      "zeropad 1"
+      "convtranspose 4 2 stride=2"
+      "groupnorm 2"
+      "localresponsenorm 3"
+      "crop 2"
+      "upsample 2"
+      "adaptiveavgpool 6"
+      "layernorm"
+      "globalavgpool" ]
+    |> List.map (fun layer -> "    " + layer)
+    |> String.concat "\n"
+
+let private shaped () =
+    let n = int64 BatchSize
+    let weights () = weight [ 4L ], weight [ 4L ]
+
+    [ firstConvolution () >> _.tanh()
+      noise [ n; 4L; 12L; 12L ]
+      padding ()
+      transposed (weight [ 4L; 4L; 2L; 2L ]) (weight [ 4L ])
+      weights () ||> groups [ n; 4L; 784L ] [ n; 4L; 28L; 28L ]
+      responses [ n; 1L; 4L; 784L ] [ n; 4L; 28L; 28L ]
+      cropped 24L
+      enlarged [ n; 4L; 24L; 1L; 24L; 1L ] [ n; 4L; 24L; 2L; 24L; 2L ] [ n; 4L; 48L; 48L ]
+      adaptive 6L
+      weights () ||> overChannels [ n; 4L; 36L ] [ n; 4L; 6L; 6L ]
+      overall [ n; 4L; 36L ] [ n; 4L ]
+      lastOf 4L ]
+    |> List.reduce (>>)
+
 // ---- networks of other types ----
 
 let private inBFloat16 () =
@@ -159,6 +192,7 @@ let cases =
       planOf "    conv 4 5x5 stride=2\n    batchnorm relu" exact,
       (fun () -> stepOfShards 4)
       "layers outside lanes", planOf (poolingLayers + "\n    dropout 0.3") "", inOne withDropout
+      "layers that shape their input", planOf shapedLayers "", inOne shaped
       "channels side by side", planOf sideBySideLayers "", inOne channelsSideBySide
       "a convolution by Winograd's algorithm", planOf winogradLayers "", inOne byWinograd
       "average pooling with padding",

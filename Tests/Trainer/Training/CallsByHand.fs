@@ -2,6 +2,7 @@
 /// TorchSharp's.
 module internal CnnCluster.Tests.Trainer.Training.CallsByHand
 
+open System
 open TorchSharp
 open CnnCluster.Dsl
 open CnnCluster.Kernels
@@ -66,6 +67,85 @@ let batchNorm (dtype: torch.ScalarType) channels =
         remember nextVariance variance
         let normal = centred / (variance.add(epsilon, one).sqrt().reshape along)
         (normal * scale.reshape along).add(shift.reshape along, one).relu()
+
+// ---- layers that make arrays of an input's shape ----
+
+/// Noise, which is written into memory of its own.
+let noise sides =
+    let sides, deviation, one = shape sides, Scalars.Of 0.1, Scalars.Of 1.0
+
+    fun (x: Tensor) ->
+        let scaled =
+            use numbers = torch.empty (sides, dtype = torch.float32)
+            numbers * deviation
+
+        x.add (scaled, one)
+
+let padding () =
+    let ends = shape [ 1L; 1L; 1L; 1L ]
+    fun (x: Tensor) -> torch.nn.functional.pad (x, ends, PaddingModes.Constant, 0.0)
+
+/// A transposed convolution of 2×2 with stride 2.
+let transposed kernel bias =
+    let stride, nothing, behind, once = pair 2L, pair 0L, pair 0L, pair 1L
+
+    fun (x: Tensor) ->
+        torch.nn.functional.conv_transpose2d (x.contiguous (), kernel, bias, stride, nothing, behind, once, 1L)
+
+/// Group norm, of images in a row of pixels.
+let groups rows whole scale shift =
+    let rows, whole = shape rows, shape whole
+
+    fun (x: Tensor) ->
+        let pixels = (x.reshape rows).contiguous()
+        torch.nn.functional.group_norm(pixels, 2L, scale, shift, 1e-3).reshape whole
+
+/// Layer norm over the channels.
+let overChannels rows whole scale shift =
+    let rows, whole, channels = shape rows, shape whole, shape [ 4L ]
+
+    fun (x: Tensor) ->
+        let last = (x.reshape rows).transpose(1L, 2L)
+        let normal = torch.nn.functional.layer_norm (last, channels, scale, shift, 1e-3)
+        normal.transpose(1L, 2L).contiguous().reshape whole
+
+/// Local response norm over three channels.
+let responses rows whole =
+    let rows, whole = shape rows, shape whole
+    let kernel, stride, padding = shape [ 3L; 1L ], pair 1L, shape [ 1L; 0L ]
+
+    fun (x: Tensor) ->
+        let squares = (x * x).reshape rows
+
+        let sums =
+            torch.nn.functional.avg_pool2d (
+                squares,
+                kernel,
+                stride = stride,
+                padding = padding,
+                divisor_override = Nullable 1L
+            )
+
+        let scaled = sums.reshape whole * Scalars.Of 1e-4
+        let root = (scaled.add (Scalars.Of 2.0, Scalars.Of 1.0)).sqrt()
+        x / (root * root.sqrt ())
+
+let cropped (side: int64) (x: Tensor) =
+    x.narrow(2L, 2L, side).narrow(3L, 2L, side)
+
+/// Each element four times.
+let enlarged apart repeated joined =
+    let apart, repeated, joined = shape apart, shape repeated, shape joined
+    fun (x: Tensor) -> x.reshape(apart).expand(repeated).reshape joined
+
+let adaptive side =
+    let size = pair side
+    fun (x: Tensor) -> torch.nn.functional.adaptive_avg_pool2d (x, size)
+
+/// The mean of all pixels.
+let overall rows given =
+    let rows, given, pixels = shape rows, shape given, shape [ 2L ]
+    fun (x: Tensor) -> ((x.reshape rows).mean pixels).reshape given
 
 // ---- steps ----
 
