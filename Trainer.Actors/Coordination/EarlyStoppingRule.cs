@@ -14,7 +14,11 @@ public sealed record EarlyStoppingSettings(bool Higher, int? Patience, double Mi
 /// <param name="KeepAsBest">The epoch is the best so far: its weights are to be kept.</param>
 /// <param name="Stop">The run is to end.</param>
 /// <param name="State">What must be remembered, also over a resume.</param>
-public sealed record EarlyStoppingDecision(bool KeepAsBest, bool Stop, EarlyStoppingState State);
+public sealed record EarlyStoppingDecision(bool KeepAsBest, bool Stop, EarlyStoppingState State)
+{
+    /// <summary>The state, with the best epoch's step in it: this epoch was measured behind the given one.</summary>
+    public EarlyStoppingState Behind(long step) => KeepAsBest ? new EarlyStoppingState(State) { BestStep = step } : State;
+}
 
 /// <summary>Decides on one epoch from what is remembered of those before; a pure function.</summary>
 public static class EarlyStoppingRule
@@ -40,6 +44,7 @@ public static class EarlyStoppingRule
             Best = improved ? value : state.Best,
             BestEpoch = improved ? epoch : state.BestEpoch,
             EpochsWithoutImprovement = resets ? 0 : state.EpochsWithoutImprovement + 1,
+            BestStep = state.BestStep,
         };
         // An epoch that improves never stops the run, even one short of the baseline; nor does the first.
         var stop = !improved && epoch > 1 && IsOutOfPatience(settings, next);

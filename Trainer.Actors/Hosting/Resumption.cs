@@ -25,7 +25,7 @@ public sealed record Resumption(string Checkpoint, string? Best, Position Positi
         _ = ReplicaState.Open(latest, plan.Network.Weights.Concat(plan.Network.Buffers));
         var position = ReplicaState.PositionOf(latest);
         CheckUnfinished(folder, plan, position);
-        var best = plan.EarlyStop.Restore == Restore.Best && position.EarlyStopping.BestEpoch > 0 ? BestOf(store, folder) : null;
+        var best = plan.EarlyStop.Restore == Restore.Best && position.EarlyStopping.BestEpoch > 0 ? BestOf(store, position) : null;
         return new Resumption(latest, best, position, RunHistory.EpochOf(folder.Metrics, position.EarlyStopping.BestEpoch));
     }
 
@@ -34,8 +34,20 @@ public sealed record Resumption(string Checkpoint, string? Best, Position Positi
     public int FirstEpoch(long stepsPerEpoch) =>
         Position.DecidedEpoch == Position.Epoch && Position.StepInEpoch >= stepsPerEpoch ? Position.Epoch + 1 : Position.Epoch;
 
-    private static string BestOf(CheckpointStore store, RunFolder folder) =>
-        store.Best ?? throw new UserException($"{folder.Checkpoints} has no best.safetensors, with whose weights the run may end.");
+    /// <summary>The best weights, in the file that outlives their step: it is made up for where it could not be written then.</summary>
+    private static string BestOf(CheckpointStore store, Position position)
+    {
+        var best = BestState.Of(store, position);
+        try
+        {
+            if (best != store.Best) store.KeepAsBest(best);
+            return store.Best!;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserException($"{best} has the best weights so far, which cannot be copied to best.safetensors: {e.Message}", e);
+        }
+    }
 
     private static void CheckUnfinished(RunFolder folder, TrainPlan plan, Position position)
     {

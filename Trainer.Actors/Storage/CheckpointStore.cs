@@ -13,6 +13,12 @@ public sealed partial class CheckpointStore
     private readonly string folder;
     private readonly int keepLast;
 
+    // The step's file that is the best so far, where its copy could not be made.
+    private string? uncopied;
+
+    // Whether the last step that came could not be kept.
+    private bool lacksStep;
+
     /// <param name="folder">Made if it is missing.</param>
     /// <param name="keepLast">How many steps to keep, at least 1; the best and the final state are kept besides.</param>
     public CheckpointStore(string folder, int keepLast = 3)
@@ -26,11 +32,17 @@ public sealed partial class CheckpointStore
     /// <summary>The file of the highest step; null if there is none.</summary>
     public string? Latest => Steps().FirstOrDefault();
 
-    /// <summary>The file of the best state so far; null if there is none.</summary>
+    /// <summary>
+    /// The file of the best state so far; null if there is none. Where its copy could not be made (a full disk, or a process that
+    /// was killed) it is of an earlier best: <see cref="Hosting.BestState"/> tells.
+    /// </summary>
     public string? Best => Existing(BestName);
 
     /// <summary>The file of the state that the run ended with; null if it has not.</summary>
     public string? Final => Existing(FinalName);
+
+    /// <summary>The file of a step; null if it is not there any more.</summary>
+    public string? OfStep(long step) => Existing(string.Create(CultureInfo.InvariantCulture, $"step-{step:D8}"));
 
     /// <summary>The file that a state of this name is kept in: that of a step which is also the best so far is the step's.</summary>
     public static string FileOf(string folder, string name) =>
@@ -40,13 +52,36 @@ public sealed partial class CheckpointStore
     /// <param name="name"><c>step-00000123</c>, <c>best-step-00000123</c> for one that is also the best so far, <c>best</c> for its weights alone, or <c>final</c>.</param>
     /// <param name="content">The state, read to its end; not looked into.</param>
     /// <exception cref="UserException">The name is none of these.</exception>
+    /// <exception cref="IOException">It could not be written, or not to all the files that it belongs in.</exception>
     public void Receive(string name, Stream content)
     {
-        if (name is FinalName or BestName)
+        switch (name)
         {
-            AtomicFile.Write(PathOf(name), content.CopyTo);
-            return;
+            case FinalName: AtomicFile.Write(PathOf(name), content.CopyTo); break;
+            case BestName: ReceiveBest(content); break;
+            default: ReceiveStep(name, content); break;
         }
+    }
+
+    /// <summary>Has a file's state in the place of the best one.</summary>
+    public void KeepAsBest(string file)
+    {
+        // A copy, since the step's own file is deleted after a while, and not every file system has hard links.
+        using var source = File.OpenRead(file);
+        AtomicFile.Write(PathOf(BestName), source.CopyTo);
+        uncopied = null;
+    }
+
+    private void ReceiveBest(Stream content)
+    {
+        // Else a run that goes on from an earlier step would find weights that are not its best yet.
+        if (lacksStep) throw new IOException("the checkpoint that goes with it could not be written");
+        AtomicFile.Write(PathOf(BestName), content.CopyTo);
+        uncopied = null;
+    }
+
+    private void ReceiveStep(string name, Stream content)
+    {
 
         // Names come from other processes: what is not spelled exactly so could be a path out of the folder.
         var match = StepName().Match(name);
@@ -56,27 +91,29 @@ public sealed partial class CheckpointStore
         }
 
         var step = PathOf(match.Groups["step"].Value);
+        lacksStep = true;
         AtomicFile.Write(step, content.CopyTo);
-        if (match.Groups["best"].Success)
-        {
-            CopyToBest(step);
-        }
+        lacksStep = false;
+        if (match.Groups["best"].Success) uncopied = step;
 
+        // First, as it makes room.
         DeleteOldSteps();
+        if (uncopied == step) KeepAsBest(step);
     }
 
-    /// <summary>A copy, since the step's own file is deleted after a while, and not every file system has hard links.</summary>
-    private void CopyToBest(string step)
-    {
-        using var source = File.OpenRead(step);
-        AtomicFile.Write(PathOf(BestName), source.CopyTo);
-    }
-
+    /// <summary>But the best one is moved to where its copy should be, which takes no room.</summary>
     private void DeleteOldSteps()
     {
         foreach (var path in Steps().Skip(keepLast))
         {
-            File.Delete(path);
+            if (path != uncopied)
+            {
+                File.Delete(path);
+                continue;
+            }
+
+            File.Move(path, PathOf(BestName), overwrite: true);
+            uncopied = null;
         }
     }
 

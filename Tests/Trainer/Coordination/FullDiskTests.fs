@@ -90,6 +90,19 @@ let tests =
               stage.Epoch([ 0; 1 ], 3, 0.6)
               Expect.isFalse (List.contains "best" (asked stage 0)) "once"
           }
+          test "each decision says behind which step the best epoch was measured" {
+              let stage = begun 2
+
+              let best (heard: EpochDecided) =
+                  heard.EarlyStopping.BestEpoch, heard.EarlyStopping.BestStep
+
+              stage.Epoch([ 0; 1 ], 1, 0.5)
+              Expect.equal (best (stage.Last<TrainEpoch> 0).Decided) (1, 10L) "the first"
+              stage.Epoch([ 0; 1 ], 2, 0.6)
+              Expect.equal (best (stage.Last<TrainEpoch> 0).Decided) (1, 10L) "still"
+              stage.Epoch([ 0; 1 ], 3, 0.4)
+              Expect.equal (best (stage.Last<TrainEpoch> 0).Decided) (3, 30L) "a better one"
+          }
           test "the last state is tried again for half a minute, and the run ends well where there is room by then" {
               let stage = finishing ()
               refusing stage 10

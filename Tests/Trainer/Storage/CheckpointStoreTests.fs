@@ -23,6 +23,21 @@ let private within act =
 let private kept folder =
     names (Path.Combine(folder, "checkpoints"))
 
+let private bestOf folder =
+    Path.Combine(folder, "checkpoints", "best.safetensors")
+
+/// A store whose best state could not be copied, though its step was written: where the copy belongs something is in the way.
+let private withUncopied act =
+    within (fun folder store ->
+        Directory.CreateDirectory(bestOf folder) |> ignore
+
+        Expect.throwsT<IOException>
+            (fun () -> receive store "best-step-00000001" "best-step-00000001")
+            "the sender is told"
+
+        Directory.Delete(bestOf folder)
+        act folder store)
+
 [<Tests>]
 let tests =
     testList
@@ -88,6 +103,41 @@ let tests =
                   Expect.throwsT<EndOfStreamException> (fun () -> store.Receive("best-step-00000002", broken)) "told"
                   Expect.equal (kept folder) [ "best.safetensors"; "step-00000001.safetensors" ] "as before"
                   Expect.equal (File.ReadAllText store.Best) "best-step-00000001" "as before")
+          }
+          test
+              "a best state that cannot be copied is kept as its step, and takes the copy's place before that is deleted" {
+              withUncopied (fun folder store ->
+                  Expect.equal (kept folder) [ "step-00000001.safetensors" ] "its step is there"
+                  Expect.equal (File.ReadAllText(store.OfStep 1L)) "best-step-00000001" "whole"
+                  receiveAll store [ "step-00000002"; "step-00000003"; "step-00000004" ]
+                  Expect.equal (File.ReadAllText store.Best) "best-step-00000001" "moved"
+                  Expect.isNull (store.OfStep 1L) "from there")
+          }
+          test "a best state that could not be copied is no more than a step when a later one is there" {
+              for later in [ "best-step-00000002"; "best" ] do
+                  withUncopied (fun _ store ->
+                      receiveAll store [ later; "step-00000003"; "step-00000004"; "step-00000005" ]
+                      Expect.equal (File.ReadAllText store.Best) later "the later one"
+                      Expect.isNull (store.OfStep 1L) "deleted")
+          }
+          test "old steps make room where the best one cannot be copied" {
+              within (fun folder store ->
+                  receiveAll store [ "step-00000001"; "step-00000002"; "step-00000003" ]
+                  Directory.CreateDirectory(bestOf folder) |> ignore
+                  Expect.throwsT<IOException> (fun () -> receive store "best-step-00000004" "x") "told"
+                  Expect.isNull (store.OfStep 1L) "deleted all the same")
+          }
+          test "the best weights are not taken before a checkpoint that knows of them" {
+              within (fun folder store ->
+                  receiveAll store [ "best-step-00000001" ]
+                  let blocked = Path.Combine(folder, "checkpoints", "step-00000002.safetensors")
+                  Directory.CreateDirectory blocked |> ignore
+                  Expect.throwsT<IOException> (fun () -> receive store "step-00000002" "x") "refused"
+                  Expect.throwsT<IOException> (fun () -> receive store "best" "later") "refused too"
+                  Expect.equal (File.ReadAllText store.Best) "best-step-00000001" "what goes with the last step"
+                  Directory.Delete blocked
+                  receiveAll store [ "step-00000002"; "best" ]
+                  Expect.equal (File.ReadAllText store.Best) "best" "taken")
           }
           for name in
               [ ""

@@ -90,7 +90,7 @@ public sealed partial class CoordinatorMachine
             Epoch = epoch,
             Step = committed,
             KeepAsBest = decision.KeepAsBest,
-            EarlyStopping = decision.State,
+            EarlyStopping = decision.Behind(committed),
             Plateau = settings.Plateau is { } watched ? PlateauRule.Decide(watched, Plateau, metrics![watched.Monitor]) : Plateau,
         };
         Publish(new EpochEnded(metrics!, decision) { Workers = times });

@@ -72,7 +72,7 @@ let private decide schedule epoch step (before: EpochDecided) =
             Epoch = epoch,
             Step = step,
             KeepAsBest = early.KeepAsBest,
-            EarlyStopping = early.State,
+            EarlyStopping = early.Behind step,
             Plateau = plateau
         )
 

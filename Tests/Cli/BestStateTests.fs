@@ -1,0 +1,76 @@
+/// Runs whose best weights were kept in a step's file, and could not be copied to that of the best.
+module CnnCluster.Tests.Cli.BestStateTests
+
+open System.IO
+open System.Text.Json.Nodes
+open Expecto
+open CnnCluster.Tests
+
+/// Two epochs, each better than the one before, and then as good as none at all.
+let private settings =
+    "    data digits train=64 test=64\n    optimizer sgd lr=0.1\n    schedule step epochs=2 factor=0\n    batch 32\n"
+    + "    epochs 2\n    early-stop patience=100 restore=best\n    seed 7"
+
+let private one = [ "--json"; "--threads"; "1" ]
+
+let private checkpoint folder name =
+    Path.Combine(folder, "run", "checkpoints", $"{name}.safetensors")
+
+/// A run whose second epoch was its best, but for the file of the best; and the hash that it would end with.
+let private withoutCopy (leave: string -> unit) act =
+    Cnn.inFolder (fun folder ->
+        let file = Cnn.write folder "net.cnn" (Cnn.lenet settings)
+        let run = Cnn.run folder ([ "train"; file; "--out"; "run" ] @ one)
+        Expect.equal run.ExitCode 0 run.Error
+        Expect.equal (int (run.Field("stop", "best_epoch"))) 2 "the second epoch is the best"
+        File.Delete(checkpoint folder "final")
+        leave folder
+        act folder (string (run.Field("end", "weights_sha256"))))
+
+let private nothing folder = File.Delete(checkpoint folder "best")
+
+let private older folder =
+    File.Copy(checkpoint folder "step-00000002", checkpoint folder "best", overwrite = true)
+
+[<Tests>]
+let tests =
+    testList
+        "Cli.best state"
+        [ for what, leave in [ "no file of the best", nothing; "an earlier best in its file", older ] do
+              test $"a resumed run with {what} ends with the best epoch's weights, from its step" {
+                  withoutCopy leave (fun folder best ->
+                      let resumed = Cnn.run folder ([ "train"; "--resume"; "run"; "--epochs"; "3" ] @ one)
+                      Expect.equal resumed.ExitCode 0 resumed.Error
+                      Expect.equal (int (resumed.Field("stop", "best_epoch"))) 2 "still"
+                      Expect.equal (string (resumed.Field("end", "weights_sha256"))) best "its weights"
+
+                      Expect.equal
+                          (File.ReadAllBytes(checkpoint folder "best"))
+                          (File.ReadAllBytes(checkpoint folder "step-00000004"))
+                          "the copy is made up for")
+              }
+          test "eval of a run that was cut measures its best weights where only their copy is missing" {
+              for leave in [ nothing; older ] do
+                  withoutCopy leave (fun folder _ ->
+                      let measured = Cnn.run folder [ "eval"; "run"; "--json" ]
+                      Expect.equal measured.ExitCode 0 measured.Error
+
+                      Expect.equal
+                          (string (JsonNode.Parse measured.Output).["weights"])
+                          (checkpoint folder "step-00000004")
+                          "the best step's")
+          }
+          test "a run whose best weights are in no file any more is refused, not ended with others" {
+              withoutCopy older (fun folder _ ->
+                  let more = Cnn.run folder ([ "train"; "--resume"; "run"; "--epochs"; "6" ] @ one)
+                  Expect.equal more.ExitCode 0 more.Error
+                  Expect.isFalse (File.Exists(checkpoint folder "step-00000004")) "it is too old by now"
+                  File.Delete(checkpoint folder "best")
+                  let again = Cnn.run folder ([ "train"; "--resume"; "run"; "--epochs"; "7" ] @ one)
+                  Expect.equal again.ExitCode 2 again.Error
+
+                  Expect.stringContains
+                      again.Error
+                      "The best weights so far, of epoch 2, are in none of the run's files: best.safetensors is not there"
+                      "why")
+          } ]
