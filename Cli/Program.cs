@@ -7,6 +7,7 @@ using CnnCluster.Cli.Output;
 using var interruption = Interruption.Watch();
 var output = new StandardOutput(Console.Out);
 Console.SetOut(output);
+Console.SetError(new StandardError(Console.Error));
 
 var root = new RootCommand("Describe a convolutional network in a few lines; train it on every device you have.")
 {

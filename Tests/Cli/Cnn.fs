@@ -84,19 +84,20 @@ let run folder arguments =
     use cnn = start arguments folder
     finish (TimeSpan.FromMinutes 2.0) cnn
 
-/// With standard output going to a file or a device.
-let runInto (target: string) folder arguments =
+/// With its standard streams going where a shell's redirections send them, as `>/dev/full`.
+let runInto (redirections: string) folder arguments =
     use cnn =
-        startProgram "sh" ([ "-c"; "exec dotnet \"$@\" >\"$0\""; target; library ] @ arguments) folder
+        startProgram "sh" ([ "-c"; $"exec dotnet \"$@\" {redirections}"; "sh"; library ] @ arguments) folder
 
     finish (TimeSpan.FromMinutes 2.0) cnn
 
-/// With nobody left who reads standard output; the program's exit code, and what it said.
-let runUnread folder arguments =
+/// With nobody left who reads standard output, nor what is sent there; the program's exit code, and what it said.
+let runUnread (redirections: string) folder arguments =
     let code = Path.Combine(folder, "exit-code")
 
-    use cnn =
-        startProgram "sh" ([ "-c"; "{ dotnet \"$@\"; echo $? >\"$0\"; } | :"; code; library ] @ arguments) folder
+    let piped = $"{{ dotnet \"$@\" {redirections}; echo $? >\"$0\"; }} | :"
+
+    use cnn = startProgram "sh" ([ "-c"; piped; code; library ] @ arguments) folder
 
     let result = finish (TimeSpan.FromMinutes 2.0) cnn
 

@@ -10,6 +10,9 @@ open CnnCluster.Tests.Cli
 /// A device that takes nothing.
 let private full = "/dev/full"
 
+let private outputFull, private errorFull, private bothFull =
+    ">/dev/full", "2>/dev/full", ">/dev/full 2>&1"
+
 let private noSpace =
     "cnn: standard output cannot be written: No space left on device"
 
@@ -37,19 +40,19 @@ let tests =
 
                   test $"{name}: an output that cannot be written is a line and exit code 1" {
                       Cnn.inFolder (fun folder ->
-                          let result = Cnn.runInto full folder arguments
+                          let result = Cnn.runInto outputFull folder arguments
                           Expect.equal (result.ExitCode, result.Error.TrimEnd()) (1, noSpace) "a line")
                   }
 
               test "train: the run is kept where its result cannot be shown" {
-                  trained [] (Cnn.runInto full) (fun run result ->
+                  trained [] (Cnn.runInto outputFull) (fun run result ->
                       Expect.equal result.ExitCode 1 result.Error
                       Expect.stringEnds (result.Error.TrimEnd()) noSpace "the last line"
                       isWhole run)
               }
 
               test "train --json: the run goes on where its events cannot be printed" {
-                  trained [ "--json" ] (Cnn.runInto full) (fun run result ->
+                  trained [ "--json" ] (Cnn.runInto outputFull) (fun run result ->
                       Expect.equal result.ExitCode 1 result.Error
                       Expect.stringContains result.Error noSpace "why"
                       Expect.isFalse (result.Error.Contains "Reader") "the user's words"
@@ -68,6 +71,53 @@ let tests =
                       Expect.isNotEmpty result.Output "the result"
                       isWhole run)
               }
+
+              for streams, code in [ errorFull, 0; bothFull, 1 ] do
+                  test $"train {streams}: the run goes on where its progress cannot be shown" {
+                      trained [] (Cnn.runInto streams) (fun run result ->
+                          Expect.equal (result.ExitCode, result.Error) (code, "") "as its result deserves"
+                          isWhole run)
+                  }
+
+              test "train --processes 2>/dev/full: no process ends for what it cannot say" {
+                  trained [ "--processes"; "2"; "--log-format"; "json" ] (Cnn.runInto errorFull) (fun run result ->
+                      Expect.equal result.ExitCode 0 "well"
+                      Expect.stringContains result.Output "weights_sha256: " "the result"
+                      isWhole run)
+              }
+
+              test "check, describe and eval end with their own code where nothing can be said" {
+                  trained [] Cnn.run (fun run _ ->
+                      let folder = Path.GetDirectoryName run
+                      Cnn.write folder "wrong.cnn" "network A {\n    inptu 4\n}\n" |> ignore
+
+                      for arguments, unsaid, unshown in
+                          [ [ "check"; "wrong.cnn" ], 2, 2
+                            [ "check"; "wrong.cnn"; "--json" ], 2, 1
+                            [ "check"; "net.cnn" ], 0, 0
+                            [ "describe"; "net.cnn" ], 0, 1
+                            [ "describe"; "wrong.cnn" ], 2, 2
+                            [ "eval"; "run" ], 0, 1
+                            [ "eval"; "nowhere" ], 2, 2
+                            [ "nonsense" ], 2, 2 ] do
+                          for streams, code in [ errorFull, unsaid; bothFull, unshown ] do
+                              let result = Cnn.runInto streams folder arguments
+                              Expect.equal result.ExitCode code $"{arguments} {streams}")
+              }
+
+              test "an output that was closed before is one that cannot be written" {
+                  Cnn.inFolder (fun folder ->
+                      let result = Cnn.runInto ">&-" folder [ "describe"; lenet ]
+                      Expect.equal result.ExitCode 1 result.Error
+                      Expect.stringStarts result.Error "cnn: standard output cannot be written: " "a line")
+              }
+          test "train: who stops reading ends no run" {
+              if not (OperatingSystem.IsWindows()) then
+                  for arguments in [ []; [ "--json" ] ] do
+                      trained arguments (Cnn.runUnread "2>&1") (fun run result ->
+                          Expect.equal (result.ExitCode, result.Error) (0, "") "quiet"
+                          isWhole run)
+          }
           test "describe --svg writes into a pipe that has a name" {
               if File.Exists "/dev/stdout" then
                   Cnn.inFolder (fun folder ->
@@ -78,6 +128,6 @@ let tests =
           test "who stops reading is not told so" {
               if not (OperatingSystem.IsWindows()) then
                   Cnn.inFolder (fun folder ->
-                      let result = Cnn.runUnread folder [ "describe"; lenet ]
+                      let result = Cnn.runUnread "" folder [ "describe"; lenet ]
                       Expect.equal (result.ExitCode, result.Error) (0, "") "quiet")
           } ]
