@@ -88,12 +88,19 @@ let tests =
                       let pid = workers (run.Next "start") |> List.exactlyOne
                       run.Next "epoch" |> ignore
 
-                      use node = Cnn.start [ "node"; "--join"; join ] run.Folder
+                      use node =
+                          Cnn.startThrough [ "env"; "OMP_NUM_THREADS=3" ] [ "node"; "--join"; join ] run.Folder
 
                       try
                           let regroup = run.Next "regroup"
                           Expect.equal (regrouped regroup) (2, 2, 0) "the second generation, of two workers"
                           Expect.equal (workers regroup) [ pid; node.Id ] "the newcomer is the last"
+
+                          Expect.equal
+                              [ for worker in regroup["workers"].AsArray() -> int worker["threads"] ]
+                              [ 1; 1 ]
+                              "with as many threads as the run has"
+
                           Expect.stringContains (string regroup["reason"]) "joined" "why"
                           run.Next "epoch" |> ignore
                           let code, errors = run.Interrupt()

@@ -29,5 +29,11 @@ internal static class Likeness
         bool Differs(string what) => Of(who, what) != run.Versions.GetValueOrDefault(what);
     }
 
+    /// <summary>The same of one that has its replica: whether it came to the threads that it was told to compute with.</summary>
+    public static string? WhyNot(WorkerPrepared who, RunSettings run) =>
+        run.IsExact && who.Threads > 0 && who.Threads != run.Job.Threads
+            ? $"it computes with {who.Threads} threads, and the run with {run.Job.Threads}: one thread convolves and sums otherwise than several, and an exact run has the same bits on all its workers"
+            : null;
+
     private static string Of(RegisterWorker who, string what) => who.Versions.TryGetValue(what, out var version) ? version : "of no known version";
 }

@@ -8,6 +8,9 @@ namespace CnnCluster.Trainer.Coordination;
 /// <param name="Share">Its part of a batch beside the others'.</param>
 public sealed record RosterEntry(int Slot, string Host, int ProcessId, string Device, int Share)
 {
+    /// <summary>Intra-op threads that it computes with; null until it has said so.</summary>
+    public int? Threads { get; init; }
+
     public override string ToString() => $"worker {Slot} (process {ProcessId} on {Host}, {Device})";
 }
 

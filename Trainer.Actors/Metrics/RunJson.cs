@@ -115,6 +115,7 @@ public static class RunJson
             json.WriteNumber("pid", worker.ProcessId);
             json.WriteString("host", worker.Host);
             json.WriteString("device", worker.Device);
+            if (worker.Threads is { } threads) json.WriteNumber("threads", threads);
             json.WriteEndObject();
         }
 

@@ -69,6 +69,7 @@ public sealed class Worker : IWorker
         {
             DataPlane = new Endpoint { Host = services.Network?.Host ?? IPAddress.Loopback.ToString(), Port = mesh!.Port },
             Position = session.Position.Clone(),
+            Threads = get_num_threads(),
         });
     });
 

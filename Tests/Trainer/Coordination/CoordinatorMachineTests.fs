@@ -130,6 +130,18 @@ let tests =
                   Expect.equal stage.State "Connecting" "the other one goes on"
                   Expect.stringContains (stage.Last<Expelled> 1).Reason flaw "what was wrong"
               }
+          test "one that computes with other threads than an exact run is refused, and nobody waits for it" {
+              let stage = Stage(settingsOf (Nullable 4) 2 1 10)
+              stage.Begin()
+              stage.Register 2
+
+              let prepared =
+                  WorkerPrepared(DataPlane = Endpoint(Host = "h", Port = 3), Position = Position(), Threads = 2)
+
+              stage.Say(2, prepared)
+              Expect.stringContains (stage.First<WorkerRefused> 2).Reason "it computes with 2 threads" "why"
+              Expect.equal (stage.State, stage.Heard<Halt> 0) ("Training", []) "the others train on"
+          }
           test "a registration that is ahead of the run does not make its members' answers unheard" {
               let ahead (stage: Stage) =
                   stage.Say(

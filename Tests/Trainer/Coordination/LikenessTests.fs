@@ -16,7 +16,7 @@ let private here =
 let private settings isExact (versions: (string * string) list) =
     RunSettings(
         World = 1,
-        Job = Job(),
+        Job = Job(Threads = 1),
         JoinToken = [||],
         Epochs = 1,
         Monitor = "val_loss",
@@ -74,6 +74,14 @@ let tests =
                   (Likeness.WhyNot(RegisterWorker(Device = "cpu"), settings false here))
                   "it has cnn of no known version"
                   "an old program"
+          }
+          test "who computes with another number of threads is refused in an exact run alone" {
+              let refusal isExact threads =
+                  Likeness.WhyNot(WorkerPrepared(Threads = threads), settings isExact here)
+
+              Expect.stringContains (refusal true 2) "it computes with 2 threads, and the run with 1" "its bits differ"
+              Expect.isNull (refusal true 1) "as the run"
+              Expect.isNull (refusal false 2) "bits may differ"
           }
           test "without versions nothing is compared" {
               Expect.isNull (Likeness.WhyNot(RegisterWorker(Device = "cuda:0"), settings true [])) "as in a simulation"

@@ -6,7 +6,8 @@ open CnnCluster.Trainer.Coordination
 open CnnCluster.Trainer.Protocol
 
 let private workers =
-    [| RosterEntry(0, "alpha", 4711, "cpu", 1); RosterEntry(2, "beta", 4712, "cuda:0", 1) |]
+    [| RosterEntry(0, "alpha", 4711, "cpu", 1, Threads = System.Nullable 4)
+       RosterEntry(2, "beta", 4712, "cuda:0", 1) |]
 
 /// A run whose gradients travel so.
 let startedBy exchange wire =

@@ -61,7 +61,15 @@ public sealed partial class CoordinatorMachine
 
     private void Prepared(Member member, WorkerPrepared prepared)
     {
+        if (prepared.Threads > 0) member.NoteThreads(prepared.Threads);
         if (member.IsPrepared) return;
+        if (Likeness.WhyNot(prepared, settings) is { } reason)
+        {
+            members.Remove(member);
+            Send(member, new WorkerRefused { Reason = reason });
+            return;
+        }
+
         member.DataPlane = prepared.DataPlane;
 
         // What a worker begins with counts at the beginning alone: later the run's state is with those that trained.

@@ -6,9 +6,9 @@ namespace CnnCluster.Trainer.Coordination.Machines;
 /// <summary>A worker that registered, as the coordinator knows it, or that another coordinator had and this one waits for.</summary>
 internal sealed class Member(RosterEntry entry, object? channel, ByteString incarnation, string control, TimeSpan now)
 {
-    public RosterEntry Entry => entry;
+    public RosterEntry Entry { get; private set; } = entry;
 
-    public int Slot => entry.Slot;
+    public int Slot => Entry.Slot;
 
     /// <summary>Where it is reached; null until it has registered.</summary>
     public object? Channel { get; set; } = channel;
@@ -40,6 +40,8 @@ internal sealed class Member(RosterEntry entry, object? channel, ByteString inca
         Beat = beat;
     }
 
+    public void NoteThreads(int threads) => Entry = Entry with { Threads = threads };
+
     /// <summary>What a thread has done: where it changes, the thread comes on.</summary>
     public static (long Generation, long Step, long Progress, Activity Activity) DoneOf(Heartbeat beat) =>
         (beat.Generation, beat.Step, beat.Progress, beat.Activity);
@@ -49,10 +51,10 @@ internal sealed class Member(RosterEntry entry, object? channel, ByteString inca
     {
         Slot = Slot,
         DataPlane = DataPlane,
-        Share = entry.Share,
-        Host = entry.Host,
-        ProcessId = entry.ProcessId,
-        Device = entry.Device,
+        Share = Entry.Share,
+        Host = Entry.Host,
+        ProcessId = Entry.ProcessId,
+        Device = Entry.Device,
         Incarnation = incarnation,
         Control = control,
     };
@@ -68,5 +70,5 @@ internal sealed class Member(RosterEntry entry, object? channel, ByteString inca
         DataPlane = described.DataPlane,
     };
 
-    public override string ToString() => entry.ToString();
+    public override string ToString() => Entry.ToString();
 }
