@@ -50,8 +50,13 @@ type Lines(reader: StreamReader) =
 let workers (event: JsonNode) =
     [ for worker in event["workers"].AsArray() -> int worker["pid"] ]
 
-/// A run whose events are read while it trains.
-type Run(cnn: Process, folder: string) =
+let signal name (pid: int) =
+    use kill = Process.Start("kill", [ $"-{name}"; string pid ])
+    kill.WaitForExit()
+
+/// A run whose events are read while it trains. Its process is not `cnn` itself where that is started through another program.
+type Run(cnn: Process, folder: string, ?program: unit -> int) =
+    let program = defaultArg program (fun () -> cnn.Id)
     let events, errors = Lines cnn.StandardOutput, Lines cnn.StandardError
     let mutable members = []
 
@@ -74,7 +79,7 @@ type Run(cnn: Process, folder: string) =
     member _.Folder = folder
 
     /// The home's process.
-    member _.Id = cnn.Id
+    member _.Id = program ()
 
     /// The processes of the generation that was last heard of, in the order of their ranks.
     member _.Members: int list = members
@@ -105,9 +110,7 @@ type Run(cnn: Process, folder: string) =
         if not (so members) then
             run.First(what, patience, (fun _ -> so members)) |> ignore
 
-    member _.Signal name =
-        use kill = Process.Start("kill", [ $"-{name}"; string cnn.Id ])
-        kill.WaitForExit()
+    member run.Signal name = signal name run.Id
 
     /// Asks the run to stop, and waits until it has.
     member run.Interrupt() =
@@ -132,10 +135,6 @@ let running script (arguments: string list) act =
             act (Run(cnn, folder))
         finally
             if not cnn.HasExited then cnn.Kill true)
-
-let signal name (pid: int) =
-    use kill = Process.Start("kill", [ $"-{name}"; string pid ])
-    kill.WaitForExit()
 
 let checkpoints folder =
     Directory.GetFiles(Path.Combine(folder, "run", "checkpoints"), "step-*.safetensors")

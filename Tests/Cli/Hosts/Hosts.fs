@@ -42,6 +42,21 @@ let whyNot () =
           "nsenter", [ "--version" ] ]
         |> List.tryPick (fun (program, arguments) -> refusal program arguments)
 
+/// The process of the program that was started on a host: who enters others' processes is not among them, but its child is.
+let programOf (entering: Process) =
+    let children =
+        Path.Combine("/proc", string entering.Id, "task", string entering.Id, "children")
+
+    let mutable program = 0
+
+    let isThere () =
+        Int32.TryParse(File.ReadAllText(children).Trim(), &program)
+
+    if Threading.SpinWait.SpinUntil(isThere, Runs.patience) then
+        program
+    else
+        failwith $"process {entering.Id} has started nothing"
+
 /// Hosts 1 to `count`, and the switch that joins them.
 type Hosts(count: int) =
     let tests = Path.Combine(AppContext.BaseDirectory, "CnnCluster.Tests.dll")
@@ -85,7 +100,7 @@ type Hosts(count: int) =
               "--mount"
               "--preserve-credentials" ]
             // Who enters another tree of files is at its root.
-            @ [ "sh"; "-c"; "cd \"$0\" && exec \"$@\""; folder ]
+            @ [ "env"; "--default-signal=INT"; "sh"; "-c"; "cd \"$0\" && exec \"$@\""; folder ]
 
         Cnn.startThrough inside arguments folder
 

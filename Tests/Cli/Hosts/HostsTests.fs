@@ -23,7 +23,7 @@ type private Part(hosts: Hosts.Hosts, host: int, arguments, folder: string, name
             folder
         )
 
-    let run = Run(cnn, folder)
+    let run = Run(cnn, folder, (fun () -> Hosts.programOf cnn))
 
     member _.Name = name
     member _.Run = run
@@ -189,6 +189,19 @@ let tests =
 
                   for mine, theirs in List.zip rounded (losses (fun epoch -> float (epochs[epoch - 1]["train_loss"]))) do
                       Expect.isLessThan (abs (mine - theirs) / theirs) 1e-4 $"{mine} and {theirs}")
+          }
+          test "Ctrl-C at the home ends the run on all its hosts, and it can go on" {
+              onHosts (fun hosts folder ->
+                  Cnn.write folder "net.cnn" (script 1_000_000) |> ignore
+                  use run = home hosts folder [ "--min-workers"; "2" ]
+                  run.Run.Next "listen" |> ignore
+                  use second = node hosts folder run 2
+                  goesOn run [ 1; 2 ]
+                  let code, errors = run.Run.Interrupt()
+                  Expect.equal code 130 errors
+                  Expect.stringContains errors "--resume" "how it goes on"
+                  Expect.isTrue (second.Process.WaitForExit patience) "the node ends with the run"
+                  Expect.equal second.Process.ExitCode 0 "and well")
           }
           test "a node that is cut off keeps what it has and stops, and the others go on" {
               onHosts (fun hosts folder ->
