@@ -28,6 +28,31 @@ let private validating () =
 
     stage
 
+/// All have done an epoch of so many steps, which took each of them so many seconds of its own work, and of the reductions.
+let private epochOf (stage: Stage) (epoch, steps) (times: (float * float) list) =
+    for worker, (computing, reducing) in List.indexed times do
+        stage.Say(
+            worker,
+            EpochTrained(
+                Generation = 1L,
+                Epoch = epoch,
+                Step = int64 epoch * steps,
+                Sums = oneFigure,
+                Seconds = 1.0,
+                Times = StepTimes(Steps = steps, ComputingSeconds = computing, ReducingSeconds = reducing)
+            )
+        )
+
+    for worker in 0 .. times.Length - 1 do
+        stage.Say(worker, Validated(Generation = 1L, Epoch = epoch, Sums = oneFigure))
+
+/// The workers that were named as holding the others up.
+let private named (stage: Stage) =
+    [ for event in stage.Events do
+          match event with
+          | :? StragglerFound as found -> found
+          | _ -> () ]
+
 [<Tests>]
 let tests =
     testList
@@ -92,35 +117,18 @@ let tests =
           test "a worker that holds the others up is named once, with the epoch's times" {
               let stage = begun 3
 
-              let train steps epoch =
-                  for worker, seconds in [ 0, 1.0; 1, 3.0; 2, 1.1 ] do
-                      stage.Say(
-                          worker,
-                          EpochTrained(
-                              Generation = 1L,
-                              Epoch = epoch,
-                              Step = int64 epoch * 10L,
-                              Sums = oneFigure,
-                              Seconds = 1.0,
-                              Times =
-                                  StepTimes(Steps = steps, ComputingSeconds = seconds, ReducingSeconds = 4.0 - seconds)
-                          )
-                      )
+              let train epoch =
+                  epochOf stage (epoch, 10L) [ 1.0, 3.0; 3.0, 1.0; 1.1, 2.9 ]
 
-                  for worker in 0..2 do
-                      stage.Say(worker, Validated(Generation = 1L, Epoch = epoch, Sums = oneFigure))
+              train 1
+              Expect.isEmpty (named stage) "a few steps may say anything"
+              train 2
+              train 3
 
-              let named () =
-                  [ for event in stage.Events do
-                        match event with
-                        | :? StragglerFound as found -> found.Worker.Worker.Slot, found.Epoch, found.OthersSeconds
-                        | _ -> () ]
-
-              train 10L 1
-              Expect.isEmpty (named ()) "a few steps may say anything"
-              train 10L 2
-              train 10L 3
-              Expect.equal [ for slot, epoch, _ in named () -> slot, epoch ] [ 1, 2 ] "of two epochs, and once"
+              Expect.equal
+                  [ for found in named stage -> found.Worker.Worker.Slot, found.Epoch ]
+                  [ 1, 2 ]
+                  "of two epochs, and once"
 
               let times =
                   stage.Events
@@ -152,51 +160,15 @@ let tests =
           }
           test "a hundred steps are enough to name who holds the others up" {
               let stage = begun 2
-
-              for worker, seconds in [ 0, 1.0; 1, 2.0 ] do
-                  stage.Say(
-                      worker,
-                      EpochTrained(
-                          Generation = 1L,
-                          Epoch = 1,
-                          Step = 100L,
-                          Sums = oneFigure,
-                          Seconds = 1.0,
-                          Times = StepTimes(Steps = 100L, ComputingSeconds = seconds)
-                      )
-                  )
-
-              for worker in 0..1 do
-                  stage.Say(worker, Validated(Generation = 1L, Epoch = 1, Sums = oneFigure))
-
-              Expect.exists stage.Events (fun event -> event :? StragglerFound) "named"
+              epochOf stage (1, 100L) [ 1.0, 0.0; 2.0, 0.0 ]
+              Expect.isNonEmpty (named stage) "named"
           }
           test "in exact mode who has more shards is not named for them, but for what takes longer with each" {
               let named (shards: int) seconds =
-                  let world = List.length seconds
-                  let stage = Stage(settingsOf (System.Nullable shards) world 1 10)
+                  let stage = Stage(settingsOf (System.Nullable shards) (List.length seconds) 1 10)
                   stage.Begin()
-
-                  for worker, seconds in List.indexed seconds do
-                      stage.Say(
-                          worker,
-                          EpochTrained(
-                              Generation = 1L,
-                              Epoch = 1,
-                              Step = 100L,
-                              Sums = oneFigure,
-                              Seconds = 1.0,
-                              Times = StepTimes(Steps = 100L, ComputingSeconds = seconds)
-                          )
-                      )
-
-                  for worker in 0 .. world - 1 do
-                      stage.Say(worker, Validated(Generation = 1L, Epoch = 1, Sums = oneFigure))
-
-                  [ for event in stage.Events do
-                        match event with
-                        | :? StragglerFound as found -> found.Worker.Worker.Slot
-                        | _ -> () ]
+                  epochOf stage (1, 100L) [ for own in seconds -> own, 0.0 ]
+                  [ for found in named stage -> found.Worker.Worker.Slot ]
 
               Expect.equal (named 3 [ 2.0; 1.0 ]) [] "two shards of three take twice as long"
               Expect.equal (named 3 [ 2.6; 1.0 ]) [ 0 ] "and no more than that"
