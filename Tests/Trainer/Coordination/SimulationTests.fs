@@ -28,17 +28,16 @@ let rec private shrunk sabotage schedule =
     | Some smaller -> shrunk sabotage smaller
     | None -> schedule
 
-let private count otherwise =
-    match Environment.GetEnvironmentVariable "CNN_SIMULATE" with
+let private number name otherwise =
+    match Environment.GetEnvironmentVariable name with
     | null
     | "" -> otherwise
     | text -> int text
 
-let private firstSeed =
-    match Environment.GetEnvironmentVariable "CNN_SEED" with
-    | null
-    | "" -> 1
-    | text -> int text
+/// From the first on so many, unless the environment says otherwise.
+let private seeds first count =
+    let first = number "CNN_SEED" first
+    [ first .. first + number "CNN_SIMULATE" count - 1 ]
 
 let private holdsFor draw seed =
     let schedule = draw seed
@@ -66,15 +65,15 @@ let tests =
                   | None -> ()
           }
           test "runs under faults lose no committed step, keep one state, and end" {
-              for seed in firstSeed .. firstSeed + count 10_000 - 1 do
+              for seed in seeds 1 10_000 do
                   holds seed
           }
           test "runs on several hosts, whose homes are lost, cut off or stopped, do the same" {
-              for seed in firstSeed .. firstSeed + count 5_000 - 1 do
+              for seed in seeds 1 5_000 do
                   holdsFor drawnRemote seed
           }
           test "runs that end in other ways, under faults of the network's and of workers' own, do the same" {
-              for seed in firstSeed .. firstSeed + count 5_000 - 1 do
+              for seed in seeds 1 5_000 do
                   holdsFor drawnWide seed
           }
           test "a home that is cut off for as long as a vote takes, while a newcomer is taken in, does not end the run" {
@@ -151,14 +150,14 @@ let longTests =
     testList
         "Trainer.Coordination.Simulation (long)"
         [ test "100,000 runs under faults lose no committed step, keep one state, and end" {
-              for seed in 100_000 .. 100_000 + count 100_000 - 1 do
+              for seed in seeds 100_000 100_000 do
                   holds seed
           }
           test "50,000 runs that end in other ways do the same" {
-              for seed in 100_000 .. 100_000 + count 50_000 - 1 do
+              for seed in seeds 100_000 50_000 do
                   holdsFor drawnWide seed
           }
           test "50,000 runs on several hosts do the same" {
-              for seed in 100_000 .. 100_000 + count 50_000 - 1 do
+              for seed in seeds 100_000 50_000 do
                   holdsFor drawnRemote seed
           } ]
