@@ -2,7 +2,6 @@ using System.Net;
 using CnnCluster.Dsl;
 using CnnCluster.Kernels;
 using CnnCluster.Kernels.Collectives;
-using CnnCluster.Kernels.Optimization;
 using CnnCluster.Kernels.Tracing;
 using CnnCluster.Trainer.Protocol;
 using CnnCluster.Trainer.StateChannel;
@@ -281,26 +280,11 @@ public sealed class Worker : IWorker
     /// <summary>Between two steps every replica is whole: only one that was never built has no state to save.</summary>
     private void Fail(Exception exception)
     {
+        var failure = WorkerFailures.Of(exception, slots);
+        failure.Generation = generation;
+
         // Where it was thrown is for whoever mends it; the run's message says what it was.
-        if (KindOf(exception) == FailureKind.Worker) services.Unexpected(exception);
-        report(new WorkerFailed
-        {
-            Generation = generation,
-            Kind = KindOf(exception),
-            Reason = Describe(exception),
-            LostPeer = (exception as CollectiveException)?.Peer is { } peer && peer.Value < slots.Count ? slots[peer.Value] : -1,
-        });
+        if (failure.Kind == FailureKind.Worker) services.Unexpected(exception);
+        report(failure);
     }
-
-    private static FailureKind KindOf(Exception exception) => exception switch
-    {
-        CollectiveException => FailureKind.Peer,
-        NonFiniteGradientException or UserException => FailureKind.Run,
-        _ => FailureKind.Worker,
-    };
-
-    private static string Describe(Exception exception) =>
-        exception is UserException or CollectiveException or NonFiniteGradientException or IOException
-            ? exception.Message
-            : $"{exception.GetType().Name}: {exception.Message}";
 }
