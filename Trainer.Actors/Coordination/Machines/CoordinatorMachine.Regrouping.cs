@@ -98,21 +98,19 @@ public sealed partial class CoordinatorMachine
                 Say(Asked.Except(halted));
             }
 
-            foreach (var member in Asked.Except(halted).Where(IsLate).ToList())
+            var waited = Machine.now - since;
+            if (waited <= Machine.Patience.Halting) return;
+            foreach (var member in Asked.Except(halted).Where(member => IsLate(member, waited)).ToList())
             {
-                var seconds = (Machine.now - since).TotalSeconds;
-                Machine.Lose(member, new Loss(string.Create(null, $"did not stop within {seconds:0.0} s"), IsConfirmed: false));
+                Machine.Lose(member, new Loss(string.Create(null, $"did not stop within {waited.TotalSeconds:0.0} s"), IsConfirmed: false));
                 if (Machine.stage != this) return;
             }
         }
 
         /// <summary>One that is heard of may be at a long step; one that no peer blames may be on a busy machine, and has as long as for any word.</summary>
-        private bool IsLate(Member member)
-        {
-            var (waited, unheard) = (Machine.now - since, Machine.now - member.Heard);
-            return waited > Machine.Patience.Halting
-                && (unheard > Machine.Patience.Halting && Machine.accused.ContainsKey(member) || waited > Machine.Patience.StallOf(member.Beat?.StepSeconds ?? 0));
-        }
+        private bool IsLate(Member member, TimeSpan waited) =>
+            Machine.now - member.Heard > Machine.Patience.Halting && Machine.accused.ContainsKey(member)
+            || waited > Machine.Patience.StallOf(member.Beat?.StepSeconds ?? 0);
 
         private void Say(IEnumerable<Member> whom)
         {

@@ -82,6 +82,7 @@ public sealed partial class CoordinatorMachine
         /// <summary>Gives up those whose answer is missing and who do not come on with anything, though their actors speak.</summary>
         protected void GiveUpStalled<T>(Roll<T> roll)
         {
+            if (roll.Waited <= Machine.Patience.LeastStall) return;
             foreach (var (member, still) in roll.Stalled.ToList())
             {
                 Machine.Lose(member, new Loss(string.Create(null, $"has made no progress for {still.TotalSeconds:0.0} s"), IsConfirmed: false));
@@ -100,6 +101,9 @@ public sealed partial class CoordinatorMachine
         public bool IsComplete => call.IsComplete;
 
         public IReadOnlyList<T> InRankOrder => [.. call.InRankOrder];
+
+        /// <summary>Since the command was given.</summary>
+        public TimeSpan Waited => machine.now - since;
 
         /// <summary>Whose answer is missing.</summary>
         public string Missing => string.Join(", ", MissingMembers);

@@ -148,7 +148,9 @@ public sealed partial class CoordinatorMachine
         }
 
         TellGivenUp();
-        return [.. effects];
+
+        // Most of what happens, time above all, has nothing done.
+        return effects.Count == 0 ? [] : [.. effects];
     }
 
     /// <summary>Ticks come several times a second: after a longer gap, what the workers said meanwhile is still to be read.</summary>
@@ -241,9 +243,9 @@ public sealed partial class CoordinatorMachine
 
     private void Tick()
     {
-        foreach (var member in members.All.Where(IsSilent).ToList())
+        foreach (var member in members.All)
         {
-            Lose(member, new Loss(string.Create(null, $"was silent for {(now - member.Heard).TotalSeconds:0.0} s"), IsConfirmed: false));
+            if (IsSilent(member)) Lose(member, new Loss(string.Create(null, $"was silent for {(now - member.Heard).TotalSeconds:0.0} s"), IsConfirmed: false));
         }
 
         if (now - lastBeat >= Patience.Beat)

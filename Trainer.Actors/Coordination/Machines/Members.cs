@@ -13,13 +13,23 @@ internal sealed class Members(byte[] joinToken, int reserved)
     private readonly HashSet<Member> confirmed = [];
     private readonly Dictionary<Google.Protobuf.ByteString, Member> expected = [];
     private int nextSlot = reserved;
+    private Member[]? all;
 
-    /// <summary>In the order of their slots.</summary>
-    public IReadOnlyList<Member> All => [.. bySlot.Values];
+    /// <summary>In the order of their slots; those of now, whoever comes or is given up afterwards.</summary>
+    public IReadOnlyList<Member> All => all ??= [.. bySlot.Values];
 
-    public IReadOnlyList<Member> Prepared => [.. bySlot.Values.Where(static m => m.IsPrepared)];
+    public IReadOnlyList<Member> Prepared => [.. All.Where(static m => m.IsPrepared)];
 
-    public Member? Of(object channel) => bySlot.Values.FirstOrDefault(m => m.Channel!.Equals(channel));
+    public Member? Of(object channel)
+    {
+        // Each message asks.
+        for (var i = 0; i < All.Count; i++)
+        {
+            if (All[i].Channel!.Equals(channel)) return All[i];
+        }
+
+        return null;
+    }
 
     /// <summary>All that ever registered from a process, those that were given up among them.</summary>
     public IReadOnlyList<Member> OfProcess(int processId, string host) =>
@@ -32,7 +42,13 @@ internal sealed class Members(byte[] joinToken, int reserved)
 
     public bool IsConfirmed(Member member) => confirmed.Contains(member);
 
-    public bool Remove(Member member) => Has(member) && bySlot.Remove(member.Slot);
+    public bool Remove(Member member)
+    {
+        if (!Has(member)) return false;
+        bySlot.Remove(member.Slot);
+        all = null;
+        return true;
+    }
 
     /// <summary>A worker that another coordinator had: it registers as the one that it was.</summary>
     public Member Expect(Protocol.Member described, TimeSpan now)
@@ -88,6 +104,7 @@ internal sealed class Members(byte[] joinToken, int reserved)
     private Member Add(Member member)
     {
         bySlot[member.Slot] = member;
+        all = null;
         registered.Add(member);
         return member;
     }

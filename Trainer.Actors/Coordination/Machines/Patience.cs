@@ -44,5 +44,8 @@ public sealed record Patience
 
     public TimeSpan SilenceOf(double stepSeconds) => Silence + TimeSpan.FromSeconds(10 * stepSeconds);
 
+    /// <summary>Nobody has stalled before.</summary>
+    public TimeSpan LeastStall => Stall < FirstStep ? Stall : FirstStep;
+
     public TimeSpan StallOf(double stepSeconds) => stepSeconds > 0 ? Stall + TimeSpan.FromSeconds(50 * stepSeconds) : FirstStep;
 }

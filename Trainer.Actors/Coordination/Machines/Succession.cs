@@ -156,7 +156,7 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
         {
             if (now - said > Repeat) Ask();
         }
-        else if (!declines && !abstains && !IsToWait && IsOrphan(Silence + Lead()) && now >= nextTry)
+        else if (IsSilent && !declines && !abstains && !IsToWait && IsOrphan(Silence + Lead()) && now >= nextTry)
         {
             Stand(isProbe: true);
         }

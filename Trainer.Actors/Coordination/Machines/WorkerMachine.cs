@@ -105,7 +105,8 @@ public sealed partial class WorkerMachine
             default: throw new ArgumentOutOfRangeException(nameof(input), input, "No such input.");
         }
 
-        return [.. effects];
+        // Most of what happens, time above all, has nothing done.
+        return effects.Count == 0 ? [] : [.. effects];
     }
 
     private void Tick()
