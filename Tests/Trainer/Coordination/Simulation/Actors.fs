@@ -18,6 +18,8 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
     let mutable isHomePaused = false
     let mutable tokens = 0
     let settings = settingsOf true 0
+    let coordinatorTick: CoordinatorInput = CoordinatorInput.Tick()
+    let workerTick: WorkerInput = WorkerInput.Tick()
 
     let token () =
         tokens <- tokens + 1
@@ -60,7 +62,7 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
         && node.Machine.Peers |> Seq.exists (fun path -> isElsewhere run.Nodes[int path])
 
     let conclude (lead: Lead) (outcome: RunOutcome) =
-        time.Say $"coordinator {lead.Number} concludes: {outcome.Reason} {outcome.Message}"
+        time.Say(fun () -> $"coordinator {lead.Number} concludes: {outcome.Reason} {outcome.Message}")
         lead.Outcome <- outcome
         lead.Ended <- time.Now
         if isOfHome lead then time.Later(1.0, endHome)
@@ -68,8 +70,10 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
     let rec toCoordinator (lead: Lead) (input: CoordinatorInput) =
         if isAlive lead then
             if not (isStopped lead) then
-                for effect in lead.Machine.Handle(input, time.Span) do
-                    obey lead effect
+                let effects = lead.Machine.Handle(input, time.Span)
+
+                for i in 0 .. effects.Count - 1 do
+                    obey lead effects[i]
             elif isOfHome lead then
                 homeDeferred.Enqueue((lead, input))
             else
@@ -111,8 +115,10 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
                 toWorker node (WorkerInput.Received message)
 
     and toWorker (node: Node) (input: WorkerInput) =
-        for effect in node.Machine.Handle(input, time.Span) do
-            doFor node threads[node.Number] effect
+        let effects = node.Machine.Handle(input, time.Span)
+
+        for i in 0 .. effects.Count - 1 do
+            doFor node threads[node.Number] effects[i]
 
     and doFor (node: Node) thread effect =
         match effect with
@@ -140,7 +146,7 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
             lane,
             node.Place,
             lead.Host,
-            (fun () -> toCoordinator lead (CoordinatorInput.Received(box node.Number, message)))
+            (fun () -> toCoordinator lead (CoordinatorInput.Received(node.Channel, message)))
         )
 
     and toPeer (node: Node) (path: string) (message: IMessage) =
@@ -159,17 +165,17 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
         | None -> ()
 
     and turnTo (node: Node) coordinator =
-        time.Say $"worker {node.Number} follows coordinator {coordinator}"
+        time.Say(fun () -> $"worker {node.Number} follows coordinator {coordinator}")
         Option.iter (node.Former.Add >> ignore) node.Coordinator
         node.Coordinator <- None
         node.Home <- coordinator
 
     and keepState (node: Node) step =
-        time.Say $"worker {node.Number} keeps step {step}"
+        time.Say(fun () -> $"worker {node.Number} keeps step {step}")
         node.After(time, 0.01, (fun () -> toWorker node (WorkerInput.KeepsAt [||])))
 
     and leave (node: Node) (reason: string) =
-        time.Say $"worker {node.Number} ends: {reason}"
+        time.Say(fun () -> $"worker {node.Number} ends: {reason}")
 
         if reason.Contains "given this worker up" && not node.HasFailed then
             fail $"worker {node.Number} ends, and nothing was wrong with it: {reason}"
@@ -184,7 +190,7 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
             time.Later(time.Between(0.01, 0.1), (fun () -> toCoordinator leads[0] input))
 
     and takeOver (node: Node) (mandate: Mandate) =
-        time.Say $"worker {node.Number} is to lead in term {mandate.Term}"
+        time.Say(fun () -> $"worker {node.Number} is to lead in term {mandate.Term}")
 
         node.After(
             time,
@@ -203,11 +209,10 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
         )
 
     and tickCoordinator (lead: Lead) =
-        if isAlive lead then
-            if not (isStopped lead) then
-                toCoordinator lead (CoordinatorInput.Tick())
-
-            time.Later(0.1, (fun () -> tickCoordinator lead))
+        time.AtTicks(
+            (fun () -> isAlive lead),
+            (fun () -> if not (isStopped lead) then toCoordinator lead coordinatorTick)
+        )
 
     /// The control plane tells a worker, sooner or later, that the coordinator which took it in is not there any more.
     let noticeLoss (node: Node) =
@@ -220,18 +225,18 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
                 time.Between(0.01, 25.0),
                 (fun () ->
                     if node.Coordinator = Some lead then
-                        time.Say $"worker {node.Number} is told that coordinator {lead} is gone"
+                        time.Say(fun () -> $"worker {node.Number} is told that coordinator {lead} is gone")
                         toWorker node (WorkerInput.HomeLost()))
             )
         | _ -> ()
 
-    let rec tickWorker (node: Node) =
-        if node.IsAlive then
-            if not node.IsPaused then toWorker node (WorkerInput.Tick())
-
-            noticeLoss node
-
-            time.Later(0.1, (fun () -> tickWorker node))
+    let tickWorker (node: Node) =
+        time.AtTicks(
+            (fun () -> node.IsAlive),
+            (fun () ->
+                if not node.IsPaused then toWorker node workerTick
+                noticeLoss node)
+        )
 
     let identityOf number slot =
         let host, ownSlot =
@@ -288,7 +293,7 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
         isHomePaused <- false
 
         // Its clock is ahead of what it has to read.
-        toCoordinator leads[0] (CoordinatorInput.Tick())
+        toCoordinator leads[0] coordinatorTick
 
         while homeDeferred.Count > 0 do
             homeDeferred.Dequeue() ||> toCoordinator

@@ -34,10 +34,10 @@ type Collectives(time: VirtualTime, network: Network, nodes: IReadOnlyList<Node>
         time.Between(0.0005, pause)
 
     let goOn (node: Node) wait failure =
-        match failure, Option.ofObj node.Group |> Option.bind _.Failure with
+        match failure, node.Group with
         | Some why, _ -> wait.Fail why
         // The last message of a reduction may not come where the group fails meanwhile.
-        | None, Some why when wait.Step.IsSome -> wait.Fail why
+        | None, NonNull group when wait.Step.IsSome && group.Failure.IsSome -> wait.Fail group.Failure.Value
         | None, _ -> wait.Succeed()
 
     /// Ends a wait, well or with a failure.
@@ -83,20 +83,30 @@ type Collectives(time: VirtualTime, network: Network, nodes: IReadOnlyList<Node>
         |> Option.map _.Slot
         |> Option.defaultValue -1
 
-    let enteredOf (group: Group) step =
-        match group.Entered.TryGetValue step with
-        | true, entered -> entered
-        | _ ->
-            let entered = HashSet<int>()
-            group.Entered[step] <- entered
-            entered
-
     /// The slot of one that has not entered a reduction.
     let absent (group: Group) step =
-        Seq.except (enteredOf group step) group.Arrived
+        Seq.except (group.EnteredBy step) group.Arrived
         |> Seq.tryHead
         |> Option.map (fun number -> nodes[number].Slot)
         |> Option.defaultValue -1
+
+    let isIn (node: Node) wait =
+        node.Waiting |> Option.exists (fun now -> obj.ReferenceEquals(now, wait))
+
+    let giveUpStep (node: Node) wait step =
+        if isIn node wait then
+            let group = nonNull node.Group
+            lose group ("a peer has not come", absent group step)
+
+    /// One timer for all reductions of a worker, which goes on to the one that is waited in when it comes: each is over long
+    /// before its time.
+    let rec watch (node: Node) =
+        match node.Waiting with
+        | Some({ Step = Some _ } as wait) when wait.Until > time.Now -> time.At(wait.Until, (fun () -> watch node))
+        | Some({ Step = Some step } as wait) ->
+            node.IsTimed <- false
+            node.Do(fun () -> giveUpStep node wait step)
+        | _ -> node.IsTimed <- false
 
     let giveUp (node: Node) mine group =
         if node.Work = mine && isConnecting node && node.Group = group then
@@ -113,6 +123,7 @@ type Collectives(time: VirtualTime, network: Network, nodes: IReadOnlyList<Node>
         node.Waiting <-
             Some
                 { Step = None
+                  Until = time.Now + patience
                   Succeed = (fun () -> succeed group)
                   Fail = failed }
 
@@ -121,28 +132,21 @@ type Collectives(time: VirtualTime, network: Network, nodes: IReadOnlyList<Node>
 
     /// Enters the reduction of a step, which ends when all have.
     member _.Reduce(node: Node, group: Group, step, succeed, failed) =
-        let wait =
-            { Step = Some step
-              Succeed = succeed
-              Fail = failed }
+        node.Waiting <-
+            Some
+                { Step = Some step
+                  Until = time.Now + reducing
+                  Succeed = succeed
+                  Fail = failed }
 
-        node.Waiting <- Some wait
-
-        let isWaiting () =
-            node.Waiting |> Option.exists (fun now -> obj.ReferenceEquals(now, wait))
-
-        node.After(
-            time,
-            reducing,
-            (fun () ->
-                if isWaiting () then
-                    lose group ("a peer has not come", absent group step))
-        )
+        if not node.IsTimed then
+            node.IsTimed <- true
+            watch node
 
         if node.StopRequested && group.StopsBehind.IsNone then
             group.StopsBehind <- Some step
 
-        let entered = enteredOf group step
+        let entered = group.EnteredBy step
         entered.Add node.Number |> ignore
         let members = group.Form.Members.Count
 

@@ -146,9 +146,17 @@ type Ending(run: Run, course: Undisturbed.Course, actors: Actors) =
 
     /// Nobody is left who could go on.
     member _.HasCome() =
-        List.exists isDone (outcomes ())
-        || not (Seq.exists actors.IsAlive actors.Leads)
-           && (not schedule.AreRemote || run.Nodes |> Seq.forall (fun node -> not node.IsAlive))
+        // Asked behind each event.
+        let mutable isWell = false
+        let mutable isLed = false
+
+        for lead in run.Leads do
+            isWell <- isWell || Option.exists isDone (Option.ofObj lead.Outcome)
+            isLed <- isLed || actors.IsAlive lead
+
+        isWell
+        || not isLed
+           && (not schedule.AreRemote || run.Nodes.TrueForAll(fun node -> not node.IsAlive))
 
     member _.Check() =
         match List.filter isDone (outcomes ()) with

@@ -24,7 +24,7 @@ type Faults(run: Run, actors: Actors) =
                 tellLater actors.Leads[0] (CoordinatorInput.ProcessLost(Actors.ProcessOf node.Number, 137))
 
     let goOn (node: Node) =
-        time.Say $"worker {node.Number} goes on"
+        time.Say(fun () -> $"worker {node.Number} goes on")
         node.IsPaused <- false
 
         while node.Deferred.Count > 0 && not node.IsPaused do
@@ -50,7 +50,7 @@ type Faults(run: Run, actors: Actors) =
         time.Later(
             seconds,
             (fun () ->
-                time.Say $"worker {node.Number} is back"
+                time.Say(fun () -> $"worker {node.Number} is back")
                 network.Mend node.Place
                 run.Collectives.MeetAll())
         )
@@ -79,7 +79,7 @@ type Faults(run: Run, actors: Actors) =
         time.Later(
             seconds,
             (fun () ->
-                time.Say "the home is back"
+                time.Say(fun () -> "the home is back")
                 network.Mend Home
                 run.Collectives.MeetAll())
         )
@@ -94,7 +94,7 @@ type Faults(run: Run, actors: Actors) =
         time.Later(
             seconds,
             (fun () ->
-                time.Say "the home goes on"
+                time.Say(fun () -> "the home goes on")
                 actors.ContinueHome())
         )
 
@@ -107,7 +107,7 @@ type Faults(run: Run, actors: Actors) =
         time.Later(
             seconds,
             (fun () ->
-                time.Say "the network is whole"
+                time.Say(fun () -> "the network is whole")
                 network.Reunite side
                 run.Collectives.MeetAll())
         )
@@ -134,7 +134,7 @@ type Faults(run: Run, actors: Actors) =
                 + Seq.max (Seq.append [ 0L ] (Seq.map (fun (node: Node) -> node.Position.Step) nodes))
 
     let strike fault =
-        time.Say $"{fault}"
+        time.Say(fun () -> $"{fault}")
 
         match fault with
         | Join -> actors.Start -1

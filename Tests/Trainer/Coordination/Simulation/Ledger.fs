@@ -8,9 +8,8 @@ open CnnCluster.Trainer.Protocol
 
 /// What was committed, and what has left the cluster; each entry is checked as it is made.
 type Ledger(course: Undisturbed.Course, time: VirtualTime) =
-    /// Who has applied a step within a generation, and the generation that all of whose members have.
-    let appliers = Dictionary<struct (ByteString * int64), HashSet<int>>()
-    let committedBy = Dictionary<int64, ByteString>()
+    /// The generation all of whose members have applied a step.
+    let committedBy = Dictionary<int64, Group>()
     let checkpoints = Dictionary<string, int64>()
 
     /// When all that the run was to begin with were there.
@@ -30,6 +29,8 @@ type Ledger(course: Undisturbed.Course, time: VirtualTime) =
 
         course.States[int step]
 
+    member _.LossOf epoch = course.LossOf epoch
+
     /// The last step of an epoch.
     member _.EndOf epoch = course.Decisions[epoch - 1].Step
 
@@ -48,21 +49,16 @@ type Ledger(course: Undisturbed.Course, time: VirtualTime) =
 
     /// A step is committed once, by one generation.
     member _.Commit(node: Node, group: Group, step: int64) =
-        let token = group.Form.Token
-
         match committedBy.TryGetValue step with
-        | true, other when other <> token ->
+        | true, other when other <> group ->
             fail $"worker {node.Number} applies step {step}, which another generation has committed"
         | _ -> ()
 
-        let key = struct (token, step)
+        let applied = group.AppliedBy step
+        applied.Add node.Number |> ignore
 
-        if not (appliers.ContainsKey key) then appliers[key] <- HashSet<int>()
-
-        appliers[key].Add node.Number |> ignore
-
-        if appliers[key].Count = group.Form.Members.Count then
-            committedBy[step] <- token
+        if applied.Count = group.Form.Members.Count then
+            committedBy[step] <- group
 
     /// A state has come to the home.
     member ledger.Keep(request: DeliverState, step, state) =
@@ -81,13 +77,13 @@ type Ledger(course: Undisturbed.Course, time: VirtualTime) =
     member ledger.Read(event: IRunEvent) =
         match event with
         | :? RunRegrouped as regrouped ->
-            time.Say
-                $"generation {regrouped.Generation} of {regrouped.Workers.Count} from step {regrouped.Step}: {regrouped.Reason}"
+            time.Say(fun () ->
+                $"generation {regrouped.Generation} of {regrouped.Workers.Count} from step {regrouped.Step}: {regrouped.Reason}")
 
             if regrouped.LostSteps > 0L then
                 fail $"{regrouped.LostSteps} committed steps are lost"
         | :? EpochEnded as ended ->
-            time.Say $"epoch {ended.Metrics.Epoch} ends at step {ended.Metrics.Step}"
+            time.Say(fun () -> $"epoch {ended.Metrics.Epoch} ends at step {ended.Metrics.Step}")
 
             if ended.Metrics.Step <> ledger.EndOf ended.Metrics.Epoch then
                 fail $"epoch {ended.Metrics.Epoch} ends at step {ended.Metrics.Step}"
@@ -95,8 +91,8 @@ type Ledger(course: Undisturbed.Course, time: VirtualTime) =
             ledger.Published <- max ledger.Published ended.Metrics.Step
         | :? RunStarted ->
             ledger.Started <- Some time.Now
-            time.Say "starts"
-        | :? RunWaiting as waiting -> time.Say $"waits: {waiting.Reason}"
+            time.Say(fun () -> "starts")
+        | :? RunWaiting as waiting -> time.Say(fun () -> $"waits: {waiting.Reason}")
         | _ -> ()
 
     /// What the coordinator that the workers follow says.

@@ -12,7 +12,9 @@ type Network(time: VirtualTime) =
     let silent = HashSet<struct (int * int)>()
     let slow = Dictionary<struct (int * int), float>()
     let lastDelivery = Dictionary<struct (int * int), float>()
-    let pair a b = struct (min a b, max a b)
+
+    let pair (a: int) (b: int) =
+        if a < b then struct (a, b) else struct (b, a)
 
     /// No way leads from one to the other.
     let isApart a b =
@@ -20,7 +22,8 @@ type Network(time: VirtualTime) =
         && (cut.Contains a
             || cut.Contains b
             || split.Contains(pair a b)
-            || partitions.Exists(fun side -> side.Contains a <> side.Contains b))
+            || (partitions.Count > 0
+                && partitions.Exists(fun side -> side.Contains a <> side.Contains b)))
 
     let isLost a b =
         isApart a b || silent.Contains(pair a b)

@@ -8,12 +8,25 @@ open Google.Protobuf
 
 /// What the members of a generation share: their reductions, until one of them is lost to the others.
 type Group(form: FormGeneration) =
+    let entered = Dictionary<int64, HashSet<int>>()
+    let applied = Dictionary<int64, HashSet<int>>()
+
+    let at (sets: Dictionary<int64, HashSet<int>>) step =
+        match sets.TryGetValue step with
+        | true, set -> set
+        | _ ->
+            let set = HashSet<int> form.Members.Count
+            sets[step] <- set
+            set
+
     member val Form = form
     /// The numbers of those that have connected.
     member val Arrived = HashSet<int>()
     member val Failure: (string * int) option = None with get, set
     /// Who has entered the reduction of a step.
-    member val Entered = Dictionary<int64, HashSet<int>>()
+    member _.EnteredBy step = at entered step
+    /// Who has applied it.
+    member _.AppliedBy step = at applied step
     /// The step behind which one of them wants to stop, and so all do.
     member val StopsBehind: int64 option = None with get, set
 
@@ -22,6 +35,8 @@ type Wait =
     {
         /// In whose reduction; nothing while it connects.
         Step: int64 option
+        /// When it waits no longer.
+        Until: float
         Succeed: unit -> unit
         Fail: string * int -> unit
     }
@@ -30,6 +45,8 @@ type Wait =
 [<AllowNullLiteral>]
 type Node(number: int, place: int, slot: int, machine: WorkerMachine) =
     member _.Number = number
+    /// Its number, as the coordinator's machine has it for a channel.
+    member val Channel = box number
     /// The host that it is on: the home, or one by its own number.
     member _.Place = place
     member _.Machine = machine
@@ -65,6 +82,8 @@ type Node(number: int, place: int, slot: int, machine: WorkerMachine) =
     member val HasFailed = false with get, set
     member val Activity = Activity.Standing with get, set
     member val Waiting: Wait option = None with get, set
+    /// A timer runs that looks whether it has waited in a reduction for too long.
+    member val IsTimed = false with get, set
     /// The coordinator that it registers with, the one that took it in, and those that led before.
     member val Home = 0 with get, set
     member val Coordinator: int option = None with get, set

@@ -2,6 +2,7 @@
 module CnnCluster.Tests.Trainer.Coordination.Simulation.Undisturbed
 
 open System
+open System.Collections.Generic
 open CnnCluster.Tests.Trainer.Coordination.Simulation.Schedules
 open CnnCluster.Trainer.Coordination
 open CnnCluster.Trainer.Protocol
@@ -13,7 +14,7 @@ let next (state: uint64) (step: int64) (reductions: int) =
     + 0x7F4A7C15UL
 
 /// The validation loss of an epoch: of so few digits that its mean over workers is exact.
-let lossOf seed epoch =
+let private drawLoss seed epoch =
     float (Random(seed * 7919 + epoch).Next 1_000_000) / 1024.0
 
 /// As a worker's hash shows a state.
@@ -47,6 +48,8 @@ let plateauOf schedule =
 /// A run from its first step to its last.
 type Course =
     {
+        /// The validation loss of an epoch, whenever it is reached.
+        LossOf: int -> float
         /// Behind each step, from 0.
         States: uint64[]
         /// On each epoch, from the first.
@@ -56,9 +59,7 @@ type Course =
         Final: uint64
     }
 
-let private decide schedule epoch step (before: EpochDecided) =
-    let loss = lossOf schedule.Seed epoch
-
+let private decide schedule loss epoch step (before: EpochDecided) =
     let early =
         EarlyStoppingRule.Decide(earlyOf schedule, before.EarlyStopping, epoch, loss)
 
@@ -91,6 +92,16 @@ let private lastStepOf schedule epoch =
     if schedule.StepLimit > 0L then min last schedule.StepLimit else last
 
 let courseOf schedule =
+    let losses = Dictionary<int, float>()
+
+    let lossOf epoch =
+        match losses.TryGetValue epoch with
+        | true, loss -> loss
+        | _ ->
+            let loss = drawLoss schedule.Seed epoch
+            losses[epoch] <- loss
+            loss
+
     let states = ResizeArray [ 1UL ]
 
     let train (before: EpochDecided) step =
@@ -100,7 +111,7 @@ let courseOf schedule =
     let rec follow epoch (before: EpochDecided) decisions =
         let step = lastStepOf schedule epoch
         train before step
-        let decided, isOutOfPatience = decide schedule epoch step before
+        let decided, isOutOfPatience = decide schedule (lossOf epoch) epoch step before
         let decisions = decided :: decisions
 
         match endOf schedule decided isOutOfPatience with
@@ -113,7 +124,8 @@ let courseOf schedule =
     let isFinal (decided: EpochDecided) =
         not schedule.RestoresBest || decided.KeepAsBest
 
-    { States = states.ToArray()
+    { LossOf = lossOf
+      States = states.ToArray()
       Decisions = decisions
       Reason = reason
       Final = states[int (List.findBack isFinal decisions).Step] }

@@ -5,82 +5,20 @@ open CnnCluster.Tests.Trainer.Coordination.Simulation.Schedules
 open CnnCluster.Trainer.Coordination
 open CnnCluster.Trainer.Protocol
 
-/// What all of a run's models share.
-type Run =
-    {
-        Schedule: Schedule
-        Sabotage: Sabotage
-        Time: VirtualTime
-        Network: Network
-        Nodes: System.Collections.Generic.List<Node>
-        /// Those that lead or led, in the order of their terms.
-        Leads: System.Collections.Generic.List<Lead>
-        Ledger: Ledger
-        Collectives: Collectives
-    }
-
-/// A worker's own thread: does what its side of the protocol orders, one thing behind the other, as `Worker` does.
+/// A worker's own thread: does what its side of the protocol orders, as `Worker` does.
 type WorkerThread(run: Run, node: Node) =
     let time, schedule, sabotage = run.Time, run.Schedule, run.Sabotage
-
-    let report (message: IMessage) = node.Report message
-
-    let after (low, high) action =
-        node.After(time, time.Between(low, high), action)
-
-    /// The same of what may hang.
-    let afterAll (low, high) action =
-        let hang = node.TakeHang time.Now
-        after (low + hang, high + hang) action
-
-    /// Goes on unless what is under way has been given up meanwhile.
-    let unlessGivenUp action =
-        let mine = node.Work
-        fun () -> if node.Work = mine then action ()
-
-    let proceed () =
-        if not node.IsBusy && node.Orders.Count > 0 then
-            node.IsBusy <- true
-            node.Orders.Dequeue () ()
-
-    let finish () =
-        node.IsBusy <- false
-        node.Activity <- Activity.Standing
-        proceed ()
-
-    /// Behind what the thread has to do.
-    let work action =
-        node.Ordered <- node.Ordered + 1
-        node.Orders.Enqueue action
-        proceed ()
-
-    let answer message =
-        report message
-        finish ()
-
-    let fails kind (reason, peer) =
-        if kind <> FailureKind.Peer then node.HasFailed <- true
-
-        answer (WorkerFailed(Generation = node.Machine.Generation, Kind = kind, Reason = reason, LostPeer = peer))
-
-    let failed = fails FailureKind.Peer
-
-    /// Does something, unless it throws.
-    let attempt action =
-        if node.IsToThrow then
-            node.IsToThrow <- false
-            fails FailureKind.Worker ("it has thrown", -1)
-        else
-            action ()
+    let orders = Orders(run, node)
+    let failed = orders.Fails FailureKind.Peer
 
     let sums epoch =
-        EpochSums(Samples = 1L, Loss = Undisturbed.lossOf schedule.Seed epoch)
+        EpochSums(Samples = 1L, Loss = run.Ledger.LossOf epoch)
 
     // ---- Decisions ----
 
     let take (decision: EpochDecided) =
         run.Ledger.Decide(node, decision)
-        time.Say $"worker {node.Number} has the decision on epoch {decision.Epoch}"
+        time.Say(fun () -> $"worker {node.Number} has the decision on epoch {decision.Epoch}")
         node.Position.DecidedEpoch <- decision.Epoch
         node.Position.EarlyStopping <- decision.EarlyStopping
         node.Position.Plateau <- decision.Plateau
@@ -101,7 +39,7 @@ type WorkerThread(run: Run, node: Node) =
     // ---- A generation ----
 
     let ready (form: FormGeneration) =
-        answer (WorkerReady(Generation = form.Generation, Position = node.Position.Clone()))
+        orders.Answer(WorkerReady(Generation = form.Generation, Position = node.Position.Clone()))
 
     let memberOf slot =
         run.Nodes |> Seq.tryFindBack (fun n -> n.IsAlive && n.Slot = slot)
@@ -118,9 +56,9 @@ type WorkerThread(run: Run, node: Node) =
         let slot = form.Members[form.Source].Slot
         let source = memberOf slot
 
-        afterAll
+        orders.AfterAll
             (0.005, 0.3)
-            (unlessGivenUp (fun () ->
+            (orders.UnlessGivenUp(fun () ->
                 match group.Failure, source with
                 | Some why, _ -> failed why
                 | None, None -> failed ("the source is gone", slot)
@@ -140,7 +78,7 @@ type WorkerThread(run: Run, node: Node) =
     // ---- A step ----
 
     let trained epoch cause =
-        answer (
+        orders.Answer(
             EpochTrained(
                 Generation = node.Machine.Generation,
                 Epoch = epoch,
@@ -156,7 +94,7 @@ type WorkerThread(run: Run, node: Node) =
             fail
                 $"worker {node.Number} applies step {step} of generation {group.Form.Generation} in {node.Machine.Generation}"
 
-        if group.Entered[step].Count < group.Form.Members.Count then
+        if (group.EnteredBy step).Count < group.Form.Members.Count then
             fail $"worker {node.Number} applies step {step} without all that take part in it"
 
     let update step =
@@ -187,7 +125,7 @@ type WorkerThread(run: Run, node: Node) =
             trained epoch StopCause.NotStopped
         else
             node.Activity <- Activity.Computing
-            afterAll (0.005, 0.03) (unlessGivenUp (fun () -> attempt (fun () -> reduce epoch)))
+            orders.AfterAll (0.005, 0.03) (orders.UnlessGivenUp(fun () -> orders.Attempt(fun () -> reduce epoch)))
 
     and reduce epoch =
         let group = nonNull node.Group
@@ -201,10 +139,10 @@ type WorkerThread(run: Run, node: Node) =
 
     and apply group epoch step =
         if step >= run.Ledger.Divergence then
-            fails FailureKind.Run ("the loss diverged", -1)
+            orders.Fails FailureKind.Run ("the loss diverged", -1)
         else
             checkStep group step
-            time.Say $"worker {node.Number} applies step {step}"
+            time.Say(fun () -> $"worker {node.Number} applies step {step}")
             run.Ledger.Commit(node, group, step)
             update step
 
@@ -216,9 +154,9 @@ type WorkerThread(run: Run, node: Node) =
 
     let validate (command: Validate) =
         let answered () =
-            answer (Validated(Generation = command.Generation, Epoch = command.Epoch, Sums = sums command.Epoch))
+            orders.Answer(Validated(Generation = command.Generation, Epoch = command.Epoch, Sums = sums command.Epoch))
 
-        afterAll (0.02, 0.2 * schedule.Slowness) (fun () -> attempt answered)
+        orders.AfterAll (0.02, 0.2 * schedule.Slowness) (fun () -> orders.Attempt answered)
 
     /// A process that is lost takes no state; a connection to one that is out of reach lasts.
     let isThere (lead: Lead) =
@@ -229,16 +167,16 @@ type WorkerThread(run: Run, node: Node) =
         let step, state = node.Position.Step, defaultArg node.Restored node.State
 
         let delivered failure =
-            report (StateDelivered(Name = request.Name, Token = request.Token, Failure = failure))
+            node.Report(StateDelivered(Name = request.Name, Token = request.Token, Failure = failure))
 
-        after (0.01, 0.6 * schedule.Slowness) (fun () ->
+        orders.After (0.01, 0.6 * schedule.Slowness) (fun () ->
             if isThere run.Leads[request.Receiver.Port] then
                 run.Ledger.Keep(request, step, state)
                 delivered ""
             else
                 delivered "nobody is there")
 
-        finish ()
+        orders.Finish()
 
     let conclude (command: Finish) =
         decide command.Decided
@@ -248,8 +186,8 @@ type WorkerThread(run: Run, node: Node) =
 
         let final = defaultArg node.Restored node.State
 
-        afterAll (0.001, 0.02) (fun () ->
-            answer (WorkerFinished(Generation = command.Generation, WeightsSha256 = Undisturbed.hash final)))
+        orders.AfterAll (0.001, 0.02) (fun () ->
+            orders.Answer(WorkerFinished(Generation = command.Generation, WeightsSha256 = Undisturbed.hash final)))
 
     let rollBack () =
         node.Position.Step <- node.Position.Step - 1L
@@ -261,20 +199,20 @@ type WorkerThread(run: Run, node: Node) =
         if sabotage = Sabotage.Rollback && node.Position.Step > 0L then
             rollBack ()
 
-        answer (WorkerHalted(Round = command.Round, HasState = node.IsPrepared, Position = node.Position.Clone()))
+        orders.Answer(WorkerHalted(Round = command.Round, HasState = node.IsPrepared, Position = node.Position.Clone()))
 
     member _.Order(command: IMessage) =
         let number = node.Ordered + 1
 
         match command with
-        | :? FormGeneration as form -> work (fun () -> connect form number)
+        | :? FormGeneration as form -> orders.Add(fun () -> connect form number)
         | :? TrainEpoch as train ->
-            work (fun () ->
+            orders.Add(fun () ->
                 decide train.Decided
                 trainStep train.Epoch)
-        | :? Validate as command -> work (fun () -> validate command)
-        | :? DeliverState as request -> work (fun () -> deliver request)
-        | :? Finish as command -> work (fun () -> conclude command)
+        | :? Validate as command -> orders.Add(fun () -> validate command)
+        | :? DeliverState as request -> orders.Add(fun () -> deliver request)
+        | :? Finish as command -> orders.Add(fun () -> conclude command)
         | other -> fail $"{other}"
 
     /// Reads the data and builds a replica, where there is none.
@@ -282,15 +220,15 @@ type WorkerThread(run: Run, node: Node) =
         node.Slot <- slot
         let pause = if node.IsPrepared then 0.0 else time.Between(0.1, 1.0)
 
-        work (fun () ->
+        orders.Add(fun () ->
             node.After(
                 time,
                 pause,
                 (fun () ->
-                    attempt (fun () ->
+                    orders.Attempt(fun () ->
                         node.IsPrepared <- true
 
-                        answer (
+                        orders.Answer(
                             WorkerPrepared(
                                 DataPlane = Endpoint(Host = "h", Port = 1),
                                 Position = node.Position.Clone()
@@ -302,7 +240,7 @@ type WorkerThread(run: Run, node: Node) =
     member _.Halt(command: Halt) =
         node.HaltedUpTo <- node.Ordered
         run.Collectives.Abort(node, command.Reason)
-        work (fun () -> stand command)
+        orders.Add(fun () -> stand command)
 
     member _.Beat generation =
         Heartbeat(

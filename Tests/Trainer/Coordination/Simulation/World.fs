@@ -73,9 +73,8 @@ type World(schedule: Schedule, sabotage: Sabotage) =
         actors.StartHome()
 
         while not (ending.HasCome()) do
-            match time.TryNext() with
-            | Some _ when time.Now > bound -> tooLong ()
-            | Some action -> action ()
-            | None -> fail "nothing happens any more"
+            let action = time.Next()
+            if time.Now > bound then tooLong ()
+            action ()
 
         ending.Check()
