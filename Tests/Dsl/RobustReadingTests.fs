@@ -25,20 +25,21 @@ let private mebibyte first piece last =
 
     first + repeated count piece + last
 
-/// The processor's time, which other programs lengthen little; the least of three, since the first one compiles. What is
-/// quadratic takes far longer for a mebibyte.
-let private secondsToRead text =
+/// Whether it is read in time, by the processor's time, which other programs lengthen little: at one of three times, since the
+/// first one compiles. What is quadratic takes far longer for a mebibyte.
+let private isReadWithin (seconds: float) text =
     use self = Process.GetCurrentProcess()
 
     let used () =
         self.Refresh()
         self.TotalProcessorTime
 
-    List.min
-        [ for _ in 1..3 do
-              let before = used ()
-              parse text |> ignore
-              (used () - before).TotalSeconds ]
+    let secondsToRead () =
+        let before = used ()
+        parse text |> ignore
+        (used () - before).TotalSeconds
+
+    Seq.exists (fun _ -> secondsToRead () < seconds) [ 1..3 ]
 
 let private layers = "    conv 64 3x3 pad=same stride=2 relu as x # a comment\n\n"
 
@@ -70,8 +71,7 @@ let limits =
         "Dsl.Parser limits"
         [ for name, text in bulk do
               test $"a mebibyte of {name} is read within three seconds" {
-                  let seconds = secondsToRead text
-                  Expect.isLessThan seconds 3.0 "seconds"
+                  Expect.isTrue (isReadWithin 3.0 text) "three times it took longer"
               }
           test "a longer script is one error" {
               let text = mebibyte "network N {\n" layers "}" + repeated 200 "\n"
