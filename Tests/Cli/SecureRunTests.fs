@@ -15,9 +15,10 @@ open CnnCluster.Tests.Trainer.ControlPlane.Peers
 open CnnCluster.Tests.Trainer.Security
 open CnnCluster.Trainer.Hosting
 open CnnCluster.Trainer.Security
+open CnnCluster.Trainer.Training
 
 let private script =
-    (Cnn.lenet (settings 150)).Replace("    loss cross-entropy", "    exact shards=4\n    loss cross-entropy")
+    endless.Replace("    loss cross-entropy", "    exact shards=4\n    loss cross-entropy")
 
 let private withLines (start: Process) act =
     let output, errors = Lines start.StandardOutput, Lines start.StandardError
@@ -30,11 +31,33 @@ let private withLines (start: Process) act =
 
 let private hash (event: Text.Json.Nodes.JsonNode) = string event["weights_sha256"]
 
+/// Where a run waits for its nodes, with certificates.
+let private listeningWith (cluster: Cluster) =
+    [ "--listen"; $"{address}:0"; "--cert"; cluster.A ]
+
+/// Stops a run, which goes on, with certificates too, to the end and to the bits of one that was left alone; what it said.
+let private endsWell (run: Run) file cluster =
+    let code, errors = run.Interrupt()
+    Expect.equal code 130 errors
+    let stopped = ReplicaState.PositionOf(Array.max (checkpoints run.Folder))
+    let until = [ "--epochs"; string (stopped.Epoch + 1); "--json"; "--threads"; "1" ]
+
+    let resumed =
+        Cnn.run run.Folder ([ "train"; "--resume"; "run" ] @ listeningWith cluster @ until)
+
+    let alone = Cnn.run run.Folder ([ "train"; file; "--out"; "alone" ] @ until)
+    Expect.equal (resumed.ExitCode, alone.ExitCode) (0, 0) (resumed.Error + alone.Error)
+    Expect.equal (hash (resumed.Event "end")) (hash (alone.Event "end")) "the same bits"
+    errors
+
+/// A node ends with the run, and well.
+let private endsWithIt (node: Process) (errors: Lines) =
+    Expect.isTrue (node.WaitForExit patience) "the node ends with the run"
+    Expect.equal node.ExitCode 0 (errors.All())
+
 /// A run of two workers with certificates, from where its nodes can join.
 let private running folder (cluster: Cluster) arguments act =
-    let listening =
-        [ "--listen"; $"{address}:0"; "--cert"; cluster.A; "--min-workers"; "2"; "--out"; "run" ]
-
+    let listening = listeningWith cluster @ [ "--min-workers"; "2"; "--out"; "run" ]
     use home = Cnn.startInterruptible (arguments @ listening) folder
     let run = Run(home, folder)
 
@@ -87,11 +110,8 @@ let tests =
               Cnn.inFolder (fun folder ->
                   let cluster = Cluster folder
                   let file = Cnn.write folder "net.cnn" script
-                  let arguments = [ "train"; file; "--json"; "--threads"; "1" ]
-                  let alone = Cnn.run folder (arguments @ [ "--out"; "alone" ])
-                  Expect.equal alone.ExitCode 0 alone.Error
 
-                  running folder cluster arguments (fun run pid join port ->
+                  running folder cluster [ "train"; file; "--json"; "--threads"; "1" ] (fun run pid join port ->
                       let joinToken = (JoinTicket.Read join).Token
 
                       use node = Cnn.start [ "node"; "--join"; join; "--cert"; cluster.B ] folder
@@ -107,16 +127,13 @@ let tests =
                           let silent = disturb port
                           notLetIn folder join cluster.Theirs "certificates"
                           notLetIn folder (misread folder join) cluster.B "another token"
-                          Expect.equal (hash (run.Next "end")) (hash (alone.Event "end")) "the same bits"
-                          Expect.isTrue (node.WaitForExit patience) "the node ends with the run"
-                          Expect.equal node.ExitCode 0 (errors.All())
+                          let said = endsWell run file cluster
+                          endsWithIt node errors
 
                           for client in silent do
                               client.Dispose()
 
-                          let code, errors = run.End()
-                          Expect.equal code 0 errors
-                          List.iter (saidOnce errors) (atMesh @ atControl @ atState @ sent))))
+                          List.iter (saidOnce said) (atMesh @ atControl @ atState @ sent))))
           }
           test "certificates that are missing, expired, another host's or of no use are refused before anything starts" {
               Cnn.inFolder (fun folder ->
@@ -193,12 +210,9 @@ let longTests =
         [ test "ten thousand connections that say nothing hold up neither the run nor who joins it" {
               Cnn.inFolder (fun folder ->
                   let cluster = Cluster folder
-                  let file = Cnn.write folder "net.cnn" (script.Replace("epochs 150", "epochs 400"))
-                  let arguments = [ "train"; file; "--json"; "--threads"; "1" ]
-                  let alone = Cnn.run folder (arguments @ [ "--out"; "alone" ])
-                  Expect.equal alone.ExitCode 0 alone.Error
+                  let file = Cnn.write folder "net.cnn" script
 
-                  running folder cluster arguments (fun run pid join _ ->
+                  running folder cluster [ "train"; file; "--json"; "--threads"; "1" ] (fun run pid join _ ->
                       use node = Cnn.start [ "node"; "--join"; join; "--cert"; cluster.B ] folder
 
                       withLines node (fun errors ->
@@ -217,12 +231,9 @@ let longTests =
                           run.Until("another, through the crowd", List.contains another.Id)
                           Expect.isTrue (gone.Wait(patience + patience)) "each of the crowd is let go"
                           Expect.equal opened.Value 10_000 "all of them came"
-                          Expect.equal (hash (run.Next "end")) (hash (alone.Event "end")) "the same bits"
-                          Expect.isTrue (node.WaitForExit patience) "the node ends with the run"
-                          Expect.equal node.ExitCode 0 (errors.All())
+                          let said = endsWell run file cluster
+                          endsWithIt node errors
                           Expect.isTrue (another.WaitForExit patience) "and so does the other"
                           Expect.equal another.ExitCode 0 "well"
-                          let code, errors = run.End()
-                          Expect.equal code 0 errors
-                          Expect.stringContains errors "more were turned away" "they are counted")))
+                          Expect.stringContains said "more were turned away" "they are counted")))
           } ]
