@@ -5,6 +5,8 @@ open System.IO
 open System.Text.Json.Nodes
 open Expecto
 open CnnCluster.Tests
+open CnnCluster.Trainer.Storage
+open CnnCluster.Trainer.Training
 
 /// Two epochs, each better than the one before, and then as good as none at all.
 let private settings =
@@ -31,6 +33,11 @@ let private nothing folder = File.Delete(checkpoint folder "best")
 
 let private older folder =
     File.Copy(checkpoint folder "step-00000002", checkpoint folder "best", overwrite = true)
+
+/// Of an event about a state.
+let private stepOf (event: JsonNode) =
+    let name = string event["state"]
+    int64 (name.Substring(name.LastIndexOf '-' + 1))
 
 [<Tests>]
 let tests =
@@ -59,6 +66,41 @@ let tests =
                           (string (JsonNode.Parse measured.Output).["weights"])
                           (checkpoint folder "step-00000004")
                           "the best step's")
+          }
+          test "a disk that is full for the copy alone leaves the best weights in their step's file" {
+              if File.Exists "/dev/full" then
+                  let script = Cnn.lenet (Runs.settings 1_000_000)
+
+                  Runs.running script [] (fun run ->
+                      run.Next "start" |> ignore
+                      let copy = checkpoint run.Folder "best"
+                      let link = copy + ".link"
+                      File.CreateSymbolicLink(link, "/dev/full") |> ignore
+                      File.Move(link, copy, overwrite = true)
+
+                      let isOfBest (event: JsonNode) =
+                          (string event["state"]).StartsWith "best-step-"
+
+                      let lost = run.Next("unwritten", isOfBest)
+                      Expect.stringContains (string lost["reason"]) "No space left on device" "why"
+                      run.Signal "KILL"
+                      run.End() |> ignore
+
+                      if not (isNull (File.ResolveLinkTarget(copy, false))) then
+                          File.Delete copy
+
+                      let latest = CheckpointStore(Path.GetDirectoryName copy).Latest
+                      let best = ReplicaState.PositionOf(latest).EarlyStopping.BestStep
+                      let measured = Cnn.run run.Folder [ "eval"; "run"; "--json" ]
+                      Expect.equal measured.ExitCode 0 measured.Error
+                      let weights = string (JsonNode.Parse measured.Output).["weights"]
+
+                      Expect.equal
+                          (ReplicaState.PositionOf(weights).EarlyStopping.BestStep)
+                          best
+                          "those that the last checkpoint says are the best"
+
+                      Expect.isGreaterThanOrEqual best (stepOf lost) "no earlier ones")
           }
           test "a run whose best weights are in no file any more is refused, not ended with others" {
               withoutCopy older (fun folder _ ->
