@@ -34,11 +34,12 @@ type BufferDefinition =
 type LayerCache() =
     let mutable kept: obj | null = null
 
-    /// What `make` gave at the first time; it is disposed of with the module, if it is disposable.
-    member _.Of<'T when 'T: not struct and 'T: not null>(make: unit -> 'T) : 'T =
+    /// What `make` gave at the first time; it is disposed of with the module, if it is disposable. One function for all passes
+    /// makes nothing anew itself.
+    member _.Of<'T when 'T: not struct and 'T: not null>(make: Func<'T>) : 'T =
         match kept with
         | null ->
-            let made = make ()
+            let made = make.Invoke()
 
             match Interlocked.CompareExchange(&kept, box made, null) with
             | null -> made

@@ -136,7 +136,7 @@ type private OwnCalls(values: ArgumentValues, frozen, rectified) =
             made
 
 let private normalise values frozen rectified =
-    let newCalls () = OwnCalls(values, frozen, rectified)
+    let newCalls = Func<_>(fun () -> OwnCalls(values, frozen, rectified))
 
     fun (call: LayerCall) ->
         if OwnKernels.Take call.Input then

@@ -33,8 +33,7 @@ let private maximumInLibtorch (window: Window) =
         | rank -> onImage rank padded (fun image -> torch.nn.functional.max_pool2d (image, kernel, stride))
 
 let private maximum (window: Window) =
-    let newCalls () =
-        OfSides(fun x -> PoolCall(poolWindow window x))
+    let newCalls = Func<_>(fun () -> OfSides(fun x -> PoolCall(poolWindow window x)))
 
     let inLibtorch = maximumInLibtorch window
 
@@ -112,7 +111,7 @@ let private average countPad (window: Window) =
         |> pad beyond 0.0
         |> meanOf
 
-    let newDivisors () = new Divisors(partsOf)
+    let newDivisors = Func<_>(fun () -> new Divisors(partsOf))
 
     fun (call: LayerCall) ->
         let x = call.Input
