@@ -76,6 +76,10 @@ let tests =
               for seed in seeds 1 5_000 do
                   holdsFor drawnWide seed
           }
+          test "runs whose home has no room for states, for a while or for good, give up nobody, and end" {
+              for seed in seeds 1 4_000 do
+                  holdsFor drawnFull seed
+          }
           test "a home that is cut off for as long as a vote takes, while a newcomer is taken in, does not end the run" {
               for seed in 1..400 do
                   let random = Random seed
@@ -141,7 +145,8 @@ let tests =
           }
           for draw, sabotages in
               [ drawn, [ Sabotage.NoCopy; Sabotage.EarlyReduction; Sabotage.Rollback; Sabotage.OtherSum ]
-                drawnWide, [ Sabotage.LateLimit; Sabotage.OldRate ] ] do
+                drawnWide, [ Sabotage.LateLimit; Sabotage.OldRate ]
+                drawnFull, [ Sabotage.BlamedSender ] ] do
               for sabotage in sabotages do
                   test $"what is wrong is found: {sabotage}" { Expect.isTrue (finds sabotage draw) $"{sabotage}" } ]
 
@@ -160,4 +165,8 @@ let longTests =
           test "50,000 runs on several hosts do the same" {
               for seed in seeds 100_000 50_000 do
                   holdsFor drawnRemote seed
+          }
+          test "40,000 runs whose home has no room for states do the same" {
+              for seed in seeds 100_000 40_000 do
+                  holdsFor drawnFull seed
           } ]

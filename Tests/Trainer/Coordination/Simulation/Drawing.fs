@@ -112,3 +112,23 @@ let drawnWide seed =
         Slowness = if random.Next 3 = 0 then 8.0 else 1.0
         AtHome = if random.Next 2 = 0 then random.Next(schedule.Workers + 1) else 0
         Faults = [ for time, fault in schedule.Faults -> time, fallen random schedule.Workers fault ] }
+
+/// The same of any kind, or without all other faults, where the home's disk is full from some time on: for a while, or for good.
+let drawnFull seed =
+    let random = Random(seed * 17 + 3)
+
+    let schedule =
+        match random.Next 3 with
+        | 0 -> drawn seed
+        | 1 -> drawnRemote seed
+        | _ -> drawnWide seed
+
+    let full () =
+        let seconds = if random.Next 3 = 0 then Double.PositiveInfinity else duration random
+
+        random.NextDouble() * 12.0, FullDisk seconds
+
+    let others = if random.Next 2 = 0 then [] else schedule.Faults
+
+    { schedule with
+        Faults = List.sortBy fst ([ for _ in 0 .. random.Next 2 -> full () ] @ others) }

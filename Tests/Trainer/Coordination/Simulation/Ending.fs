@@ -42,10 +42,23 @@ type Ending(run: Run, course: Undisturbed.Course, actors: Actors) =
         |> Seq.map _.Ended
         |> Seq.min
 
+    let isAsked = List.exists (fun (_, fault) -> fault = Interrupt) schedule.Faults
+
+    /// Until the end, or until the network and slow writers let it be known, there was no room for what the run was to end with.
+    let isRefused (outcome: RunOutcome) =
+        outcome.Message.Contains Ledger.NoRoom
+        && endOf outcome < max ledger.Refused lastFault + 10.0
+
+    /// All was done, or the user had asked to stop, and then there was no room.
+    let isFull (outcome: RunOutcome) =
+        isRefused outcome
+        && (isAsked || outcome.Step = (List.last course.Decisions).Step)
+
     /// A run that ends early, with workers that stand, has kept their state.
     let checkSaved (outcome: RunOutcome) =
         match Option.ofObj outcome.Checkpoint with
         | _ when outcome.Message.Contains "No worker is left" -> ()
+        | _ when isRefused outcome -> ()
         | _ when outcome.Message.Contains "could not be saved" ->
             if endOf outcome > lastFault + 40.0 then fail outcome.Message
         | Some name when ledger.StepOf name = outcome.Step -> ()
@@ -77,7 +90,7 @@ type Ending(run: Run, course: Undisturbed.Course, actors: Actors) =
         schedule.AreRemote
         && 2 * schedule.AtHome < schedule.Workers
         && schedule.Faults
-           |> List.forall (fun (_, fault) -> isOfHome fault || fault = Join)
+           |> List.forall (fun (_, fault) -> isOfHome fault || fault = Join || isOfDisk fault)
 
     /// Most of the workers, however many come besides, live on without the home and are left alone; whatever happens to the home.
     let isMajorityOfNodesLeft started =
@@ -124,6 +137,7 @@ type Ending(run: Run, course: Undisturbed.Course, actors: Actors) =
             || not (
                 isExcused outcome.Message
                 || isOutOfReach
+                || isFull outcome
                 || (schedule.AreRemote && isHomeTouched)
             )
         then
@@ -137,8 +151,6 @@ type Ending(run: Run, course: Undisturbed.Course, actors: Actors) =
             checkSaved outcome
 
     let checkEarlyEnd (outcome: RunOutcome) =
-        let isAsked = List.exists (fun (_, fault) -> fault = Interrupt) schedule.Faults
-
         if outcome.Reason = StopReason.Interrupted && isAsked then
             checkSaved outcome
         else
@@ -160,6 +172,7 @@ type Ending(run: Run, course: Undisturbed.Course, actors: Actors) =
 
     member _.Check() =
         match List.filter isDone (outcomes ()) with
-        | [] when mustGoOn () -> fail "a majority was there throughout, and the run has not gone on"
+        | [] when mustGoOn () && not (List.exists isFull (outcomes ())) ->
+            fail "a majority was there throughout, and the run has not gone on"
         | [] -> List.iter checkEarlyEnd (outcomes ())
         | ends -> List.iter checkDone ends

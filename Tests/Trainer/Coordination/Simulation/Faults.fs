@@ -126,6 +126,18 @@ type Faults(run: Run, actors: Actors) =
                     time.Later(next, (fun () -> flicker a b until)))
         )
 
+    let fillDisk seconds =
+        let home = actors.Leads[0]
+        home.HasRoom <- false
+
+        if System.Double.IsFinite seconds then
+            time.Later(
+                seconds,
+                (fun () ->
+                    time.Say(fun () -> "the home's disk has room")
+                    home.HasRoom <- true)
+            )
+
     /// The step behind the next one of the most advanced is the first that nobody can take.
     let diverge () =
         if run.Ledger.Divergence = System.Int64.MaxValue then
@@ -150,6 +162,7 @@ type Faults(run: Run, actors: Actors) =
         | Throw worker when nodes[worker].IsAlive -> nodes[worker].IsToThrow <- true
         | Hang(worker, seconds) when nodes[worker].IsAlive -> nodes[worker].HangsFor <- seconds
         | Diverge -> diverge ()
+        | FullDisk seconds when actors.Leads[0].HasRoom -> fillDisk seconds
         | Partition(workers, hasHome, seconds) -> part workers hasHome seconds
         | Flicker(worker, other, seconds) when placeOf worker <> placeOf other ->
             flicker (placeOf worker) (placeOf other) (time.Now + seconds)

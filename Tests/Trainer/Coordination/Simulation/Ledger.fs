@@ -12,10 +12,15 @@ type Ledger(course: Undisturbed.Course, time: VirtualTime) =
     let committedBy = Dictionary<int64, Group>()
     let checkpoints = Dictionary<string, int64>()
 
+    /// What a home says that cannot write.
+    static member NoRoom = "no space left"
+
     /// When all that the run was to begin with were there.
     member val Started: float option = None with get, set
     /// The last step that figures were told of.
     member val Published = 0L with get, set
+    /// When a full disk last kept a state from being written.
+    member val Refused = Double.NegativeInfinity with get, set
     /// The weights that the run has ended with.
     member val Final: uint64 option = None with get, set
 
@@ -101,4 +106,6 @@ type Ledger(course: Undisturbed.Course, time: VirtualTime) =
         | :? FormGeneration as form when form.Position.Step < ledger.Published ->
             fail
                 $"generation {form.Generation} forms at step {form.Position.Step}, and {ledger.Published} was published"
+        | :? Expelled as expelled when expelled.Reason.Contains Ledger.NoRoom ->
+            fail "a worker is given up for the home's full disk"
         | _ -> ()

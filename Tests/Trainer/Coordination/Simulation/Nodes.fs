@@ -116,6 +116,8 @@ type Lead(number: int, host: int, began: float, machine: CoordinatorMachine) =
     member _.Host = host
     member _.Machine = machine
     member val IsAlive = true with get, set
+    /// What it is sent can be written.
+    member val HasRoom = true with get, set
     member val Outcome: RunOutcome | null = null with get, set
     /// When it had one.
     member val Ended = 0.0 with get, set

@@ -37,6 +37,8 @@ type Fault =
     | Flicker of worker: int * other: int * seconds: float
     /// What is said between two comes late, in order.
     | Delay of worker: int * other: int * seconds: float
+    /// The home's disk is full, and has room again, or never (infinitely many seconds): no state is written there meanwhile.
+    | FullDisk of seconds: float
 
 type Schedule =
     {
@@ -76,12 +78,19 @@ type Sabotage =
     | LateLimit = 5
     /// A worker keeps the learning rate that it began with.
     | OldRate = 6
+    /// A full disk is said to be the failure of the worker that sends a state.
+    | BlamedSender = 7
 
 let isOfHome fault =
     match fault with
     | HomeCrash
     | HomeCut _
     | HomePause _ -> true
+    | _ -> false
+
+let isOfDisk fault =
+    match fault with
+    | FullDisk _ -> true
     | _ -> false
 
 /// The workers that a fault names; the home, of two that it is between, is none.
@@ -110,6 +119,7 @@ let lasting fault =
     | Partition(_, _, seconds)
     | Flicker(_, _, seconds)
     | Delay(_, _, seconds) -> seconds
+    | FullDisk seconds when System.Double.IsFinite seconds -> seconds
     | _ -> 0.0
 
 /// When the last fault is over.

@@ -166,15 +166,22 @@ type WorkerThread(run: Run, node: Node) =
         decide request.Decided
         let step, state = node.Position.Step, defaultArg node.Restored node.State
 
-        let delivered failure =
-            node.Report(StateDelivered(Name = request.Name, Token = request.Token, Failure = failure))
+        let delivered failure isRefused =
+            node.Report(
+                StateDelivered(Name = request.Name, Token = request.Token, Failure = failure, Refused = isRefused)
+            )
 
         orders.After (0.01, 0.6 * schedule.Slowness) (fun () ->
-            if isThere run.Leads[request.Receiver.Port] then
-                run.Ledger.Keep(request, step, state)
-                delivered ""
+            let lead = run.Leads[request.Receiver.Port]
+
+            if not (isThere lead) then
+                delivered "nobody is there" false
+            elif not lead.HasRoom then
+                run.Ledger.Refused <- time.Now
+                delivered Ledger.NoRoom (sabotage <> Sabotage.BlamedSender)
             else
-                delivered "nobody is there")
+                run.Ledger.Keep(request, step, state)
+                delivered "" false)
 
         orders.Finish()
 
