@@ -251,6 +251,13 @@ let tests =
               stage.Wait(2.0, [ 0 ])
               Expect.isGreaterThan (stage.Heard<DeliverState> 0).Length 1 "asked again"
               stage.Delivered(0, "step-00000014")
+
+              Expect.equal
+                  stage.State
+                  "Saving"
+                  "the best weights might have ended with the worker that had them on their way"
+
+              stage.Delivered(0, "best")
               Expect.equal (ended stage).Checkpoint "step-00000014" "this one"
           }
           test "a newcomer that never had the run's state does not stand for it" {

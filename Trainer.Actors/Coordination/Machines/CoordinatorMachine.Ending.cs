@@ -46,13 +46,19 @@ public sealed partial class CoordinatorMachine
 
         public override void Delivered()
         {
+            // Best weights that were refused meanwhile are in no other state that is asked for now.
+            if (reason == StopReason.Interrupted) Machine.RequestBest();
             if (finished.IsComplete && Machine.deliveries.Count == 0) Machine.End(Machine.Outcome(reason, finished.InRankOrder, restores));
         }
 
         public override bool IsIndispensable(string name) => name == StateNames.Final || IsOfNow(name);
 
-        /// <summary>A run that was interrupted stands at the step of its last checkpoint; elsewhere the best weights may be in place by now.</summary>
-        private bool IsOfNow(string name) => reason == StopReason.Interrupted && StateNames.StepOf(name) == Machine.committed;
+        /// <summary>
+        /// A run that was interrupted stands at the step of its last checkpoint, with its best weights aside; elsewhere these may
+        /// be in place by now.
+        /// </summary>
+        private bool IsOfNow(string name) =>
+            reason == StopReason.Interrupted && (name == StateNames.Best || StateNames.StepOf(name) == Machine.committed);
 
         public override void Tick()
         {
@@ -167,6 +173,8 @@ public sealed partial class CoordinatorMachine
 
         public override void Enter()
         {
+            // Best weights that are on their way may end with the worker that sends them, and a resumed run needs them.
+            Machine.lacksBest |= Machine.deliveries.Keys.Any(StateNames.IsOfBest);
             Machine.deliveries.Clear();
             Machine.committed = Math.Max(Machine.committed, source.Position!.Step);
             Machine.Request(StateNames.Checkpoint(source.Position!.Step, isBest: false), StateContent.Checkpoint, source);

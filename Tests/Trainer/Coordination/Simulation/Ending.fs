@@ -61,7 +61,13 @@ type Ending(run: Run, course: Undisturbed.Course, actors: Actors) =
         | _ when isRefused outcome -> ()
         | _ when outcome.Message.Contains "could not be saved" ->
             if endOf outcome > lastFault + 40.0 then fail outcome.Message
-        | Some name when ledger.StepOf name = outcome.Step -> ()
+        | Some name when ledger.StepOf name = outcome.Step ->
+            if
+                schedule.RestoresBest
+                && outcome.Best.BestEpoch > 0
+                && not (ledger.HasBest course.Decisions[outcome.Best.BestEpoch - 1].Step)
+            then
+                fail $"the run ends, resumably, without its best weights of epoch {outcome.Best.BestEpoch}"
         | _ when outcome.Step = 0L -> ()
         | name -> fail $"the run ends at step {outcome.Step} with {name}: {outcome.Message}"
 

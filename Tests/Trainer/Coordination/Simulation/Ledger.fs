@@ -49,6 +49,13 @@ type Ledger(course: Undisturbed.Course, time: VirtualTime) =
         if decision <> expected then
             fail $"worker {node.Number} has the decision {decision}, and it should be {expected}"
 
+    /// The best weights behind a step have come, as a checkpoint of it or by themselves.
+    member _.HasBest step =
+        checkpoints.ContainsKey(StateNames.Checkpoint(step, true))
+        || match checkpoints.TryGetValue StateNames.Best with
+           | true, at -> at >= step
+           | _ -> false
+
     /// The step of a checkpoint that has come.
     member _.StepOf name = checkpoints[name]
 
