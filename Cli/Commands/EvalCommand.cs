@@ -35,7 +35,9 @@ internal static class EvalCommand
         Devices.Check([device]);
         var file = weights ?? RunWeights.Of(folder);
         var data = TrainingCatalogues.Load(plan, dataFolder ?? settings.DataFolder);
-        UseThreadsLike(ExactMode.ThreadsOf(plan) ?? settings.Threads);
+
+        // How convolutions are computed depends on it, and the figures are to be the run's.
+        set_num_threads(ExactMode.ThreadsOf(plan) ?? settings.Threads);
         var evaluation = Evaluation.Of(plan, file, data, new Device(device));
         if (json)
         {
@@ -47,11 +49,5 @@ internal static class EvalCommand
         }
 
         return ExitCode.Success;
-    }
-
-    /// <summary>One thread where the run's workers had one, and several where they had several: the two convolve otherwise, and the figures are to be the run's.</summary>
-    private static void UseThreadsLike(int ofRun)
-    {
-        if ((ofRun == 1) != (get_num_threads() == 1)) set_num_threads(ofRun);
     }
 }

@@ -18,9 +18,9 @@ internal sealed class StandardOutput(TextWriter console) : StandardStream(consol
             using var output = Console.OpenStandardOutput();
             output.Write(bytes);
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw Failure(e);
+            throw Failure(OfIo(e));
         }
     }
 

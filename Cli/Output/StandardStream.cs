@@ -26,14 +26,12 @@ internal abstract class StandardStream(TextWriter console) : TextWriter
         {
             write();
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            Failed(e);
-        }
-        catch (UnauthorizedAccessException e)
-        {
-            // So .NET calls a stream that was closed before the program began.
-            Failed(e.InnerException as IOException ?? new IOException(e.Message, e));
+            Failed(OfIo(e));
         }
     }
+
+    /// <summary>A stream that was closed before the program began is one without access to .NET.</summary>
+    protected static IOException OfIo(Exception e) => e as IOException ?? e.InnerException as IOException ?? new IOException(e.Message, e);
 }

@@ -113,6 +113,16 @@ let tests =
 
                   Expect.stringContains
                       again.Error
-                      "The best weights so far, of epoch 2, are in none of the run's files: best.safetensors is not there"
-                      "why")
+                      "the best weights so far, of epoch 2, are in none of the run's files: best.safetensors is not there"
+                      "why"
+
+                  File.Delete(checkpoint folder "final")
+                  let measured = Cnn.run folder [ "eval"; "run"; "--json" ]
+                  Expect.equal measured.ExitCode 0 measured.Error
+                  Expect.stringContains measured.Error "are in none of the run's files" "it is said"
+
+                  Expect.equal
+                      (string (JsonNode.Parse measured.Output).["weights"])
+                      (checkpoint folder "step-00000012")
+                      "the last step's, then")
           } ]

@@ -15,11 +15,14 @@ let private script =
 let private hashOf (run: Run) =
     string (run.Next("end")["weights_sha256"])
 
-/// Makes a pipe of the file of a run's last state. The run waits for a reader of it in its end, when its last epoch is done.
+/// Makes a pipe of the file of a run's last state, while the run stands still. It waits for a reader of it in its end, when its
+/// last epoch is done.
 let private holdingTheEnd (run: Run) =
+    run.Signal "STOP"
     let final = Path.Combine(run.Folder, "run", "checkpoints", "final.safetensors")
     use made = Process.Start("mkfifo", [ final ])
     made.WaitForExit()
+    run.Signal "CONT"
     Expect.equal made.ExitCode 0 "a pipe with a name"
     final
 

@@ -11,17 +11,26 @@ namespace CnnCluster.Trainer.Hosting;
 /// </remarks>
 public static class BestState
 {
+    /// <summary>The file; null where none has them any more.</summary>
     /// <param name="store">The run's checkpoints.</param>
     /// <param name="position">Where the run stands, with a best epoch.</param>
-    /// <exception cref="UserException">None has them, or one cannot be read.</exception>
-    public static string Of(CheckpointStore store, Position position)
+    /// <exception cref="UserException">A file cannot be read.</exception>
+    public static string? Find(CheckpointStore store, Position position)
     {
         var best = position.EarlyStopping;
         if (store.Best is { } copy && HasBest(ReplicaState.PositionOf(copy))) return copy;
         if (store.OfStep(best.BestStep) is { } file && ReplicaState.PositionOf(file) is var own && HasBest(own) && own.Step == best.BestStep) return file;
-        var there = store.Best is null ? "best.safetensors is not there" : $"{store.Best} has those of another epoch";
-        throw new UserException($"The best weights so far, of epoch {best.BestEpoch}, are in none of the run's files: {there}.");
+        return null;
 
         bool HasBest(Position of) => (of.EarlyStopping.BestStep, of.EarlyStopping.BestEpoch) == (best.BestStep, best.BestEpoch);
+    }
+
+    /// <summary>That they are in no file, in words that a full stop or more may follow.</summary>
+    /// <param name="store">As for <see cref="Find"/>.</param>
+    /// <param name="position">As for <see cref="Find"/>.</param>
+    public static string Missing(CheckpointStore store, Position position)
+    {
+        var there = store.Best is null ? "best.safetensors is not there" : $"{store.Best} has those of another epoch";
+        return $"the best weights so far, of epoch {position.EarlyStopping.BestEpoch}, are in none of the run's files: {there}";
     }
 }

@@ -25,7 +25,7 @@ public sealed record Resumption(string Checkpoint, string? Best, Position Positi
         _ = ReplicaState.Open(latest, plan.Network.Weights.Concat(plan.Network.Buffers));
         var position = ReplicaState.PositionOf(latest);
         CheckUnfinished(folder, plan, position);
-        var best = plan.EarlyStop.Restore == Restore.Best && position.EarlyStopping.BestEpoch > 0 ? BestOf(store, position) : null;
+        var best = plan.EarlyStop.Restore == Restore.Best && position.EarlyStopping.BestEpoch > 0 ? BestOf(store, position, latest) : null;
         return new Resumption(latest, best, position, RunHistory.EpochOf(folder.Metrics, position.EarlyStopping.BestEpoch));
     }
 
@@ -35,9 +35,10 @@ public sealed record Resumption(string Checkpoint, string? Best, Position Positi
         Position.DecidedEpoch == Position.Epoch && Position.StepInEpoch >= stepsPerEpoch ? Position.Epoch + 1 : Position.Epoch;
 
     /// <summary>The best weights, in the file that outlives their step: it is made up for where it could not be written then.</summary>
-    private static string BestOf(CheckpointStore store, Position position)
+    private static string BestOf(CheckpointStore store, Position position, string latest)
     {
-        var best = BestState.Of(store, position);
+        var best = BestState.Find(store, position)
+            ?? throw new UserException($"The run is to end with its best weights, and {BestState.Missing(store, position)}. A new run may begin with the last ones: --init {latest}");
         try
         {
             if (best != store.Best) store.KeepAsBest(best);

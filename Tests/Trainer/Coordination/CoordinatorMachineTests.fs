@@ -50,6 +50,18 @@ let tests =
                   "A worker process was lost (killed by signal 6"
                   "what happened"
           }
+          test "a process that ends since its worker was refused before the run began ends it" {
+              let settings = settingsOf (System.Nullable 4) 2 1 10
+              settings.Job.Threads <- 1
+              let stage = Stage settings
+              stage.Register 0
+              let plane = Endpoint(Host = "h", Port = 1)
+              stage.Say(0, WorkerPrepared(DataPlane = plane, Position = Position(), Threads = 2))
+              Expect.hasLength (stage.Heard<WorkerRefused> 0) 1 "refused"
+              Expect.isNone stage.Outcome "another may come in its place"
+              stage.Handle(CoordinatorInput.ProcessLost(100, 1))
+              Expect.stringContains (ended stage).Message "A worker process was lost (exit code 1" "what happened"
+          }
           test "an epoch is trained, validated and decided on, and the next one has the decision" {
               let stage = begun 2
               Expect.equal (stage.Last<TrainEpoch> 1).Epoch 1 "the first"

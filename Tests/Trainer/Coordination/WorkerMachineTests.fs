@@ -213,6 +213,23 @@ let tests =
                   [ StateDelivered(Name = "step-2", Missed = true) ]
                   "that state is no more"
           }
+          test "the best weights of a later epoch are other ones, by the same name" {
+              let side = member1 ()
+
+              let request step =
+                  DeliverState(
+                      Generation = 1L,
+                      Name = StateNames.Best,
+                      Decided = EpochDecided(EarlyStopping = EarlyStoppingState(BestEpoch = 1, BestStep = step))
+                  )
+
+              Expect.hasLength (ordered (side.Hear(request 10L))) 1 "delivered"
+              side.Report(StateDelivered(Name = StateNames.Best)) |> ignore
+              Expect.isEmpty (ordered (side.Hear(request 10L))) "they have gone"
+              Expect.hasLength (ordered (side.Hear(request 20L))) 1 "these have not"
+              side.Report(StateDelivered(Name = StateNames.Best)) |> ignore
+              Expect.isEmpty (ordered (side.Hear(request 20L))) "now they have"
+          }
           test "a state that nobody takes does not make a worker one that has failed, and is asked for again" {
               let side = member1 ()
               let request = DeliverState(Generation = 1L, Name = StateNames.Final)

@@ -23,7 +23,9 @@ public sealed partial class CoordinatorMachine
         var loss = new Loss($"was lost ({how}, process {lost.ProcessId})", IsConfirmed: true);
         var gone = members.OfProcess(lost.ProcessId, settings.HomeHost);
         members.Confirm(gone);
-        if (gone.Count == 0) stage.ProcessLost($"A worker process {loss.How}.");
+
+        // Nor those that were refused before they had a part in the run.
+        if (!gone.Any(members.Has)) stage.ProcessLost($"A worker process {loss.How}.");
         foreach (var member in gone)
         {
             Lose(member, loss);

@@ -14,12 +14,16 @@ public sealed partial class WorkerMachine
         ? request.Generation == generation && command.Kind == "finish"
         : request.Generation == generation || (request.Generation > generation && command.Kind == "halt");
 
-    /// <summary>A state is the one of now: a request that is heard for the first time when it is repeated came too late.</summary>
+    /// <summary>
+    /// A state is the one of now: a request that is heard for the first time when it is repeated came too late. Best weights of two
+    /// epochs have one name.
+    /// </summary>
     private void Deliver(DeliverState request)
     {
-        if (deliveries.TryGetValue(request.Name, out var hasGone))
+        var bestStep = request.Name == StateNames.Best ? request.Decided?.EarlyStopping?.BestStep ?? 0 : 0;
+        if (deliveries.TryGetValue(request.Name, out var known) && known.BestStep == bestStep)
         {
-            if (hasGone) effects.Add(new WorkerEffect.Send(new StateDelivered { Name = request.Name, Token = request.Token }));
+            if (known.HasGone) effects.Add(new WorkerEffect.Send(new StateDelivered { Name = request.Name, Token = request.Token }));
         }
         else if (request.Again && request.Name != StateNames.Final)
         {
@@ -27,7 +31,7 @@ public sealed partial class WorkerMachine
         }
         else
         {
-            deliveries[request.Name] = false;
+            deliveries[request.Name] = (bestStep, HasGone: false);
             effects.Add(new WorkerEffect.Order(request));
         }
     }
@@ -100,7 +104,7 @@ public sealed partial class WorkerMachine
             case WorkerFailed { Kind: not FailureKind.Peer } failure: NoteFailure(failure); break;
             case WorkerPrepared: prepared = message; break;
             case StateDelivered { Failure.Length: > 0 } failed: deliveries.Remove(failed.Name); break;
-            case StateDelivered delivered: deliveries[delivered.Name] = true; break;
+            case StateDelivered delivered: deliveries[delivered.Name] = (deliveries.GetValueOrDefault(delivered.Name).BestStep, HasGone: true); break;
             default: break;
         }
 

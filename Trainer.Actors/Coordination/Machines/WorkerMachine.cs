@@ -27,8 +27,8 @@ public sealed partial class WorkerMachine
     private TimeSpan registering;
     private TimeSpan? nextBeat;
     private bool accepted;
-    /// <summary>The states that were asked for in this generation, and whether they have gone.</summary>
-    private readonly Dictionary<string, bool> deliveries = new(StringComparer.Ordinal);
+    /// <summary>The states that were asked for in this generation, and whether they have gone; of best weights, which ones.</summary>
+    private readonly Dictionary<string, (long BestStep, bool HasGone)> deliveries = new(StringComparer.Ordinal);
     private bool hasFailed;
 
     /// <summary>Its failure, where the coordinator is not told of it unless it speaks again.</summary>
