@@ -21,13 +21,18 @@ public sealed class DifferentiableSum : SingleTensorFunction<DifferentiableSum>
 
     /// <param name="local">This rank's part: any shape, the same on every rank.</param>
     /// <param name="step">The step, whose collective joins the ranks.</param>
-    public static Tensor Of(Tensor local, StepContext step) => apply(local, step);
+    public static Tensor Of(Tensor local, StepContext step)
+    {
+        var sum = apply(local, step);
+        GC.KeepAlive(local);
+        return sum;
+    }
 
     public override Tensor forward(AutogradContext ctx, params object[] vars)
     {
         var step = (StepContext)vars[1];
         ctx.save_data(ContextKey, step);
-        return Sum((Tensor)vars[0], step);
+        return FunctionTensors.Output(Sum((Tensor)vars[0], step));
     }
 
     public override List<Tensor> backward(AutogradContext ctx, Tensor grad_output)
@@ -35,13 +40,13 @@ public sealed class DifferentiableSum : SingleTensorFunction<DifferentiableSum>
         var step = (StepContext)ctx.get_data(ContextKey);
         try
         {
-            return [Sum(grad_output, step), null!];
+            return FunctionTensors.Gradients([Sum(grad_output, step), null!]);
         }
         catch (Exception e)
         {
             // Native code called this: the exception waits in the step until backward has returned.
             step.Fail(e);
-            return [zeros(grad_output.shape, dtype: grad_output.dtype, device: grad_output.device), null!];
+            return FunctionTensors.Gradients([zeros(grad_output.shape, dtype: grad_output.dtype, device: grad_output.device), null!]);
         }
     }
 

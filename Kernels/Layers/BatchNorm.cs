@@ -34,7 +34,9 @@ public sealed class BatchNorm : SingleTensorFunction<BatchNorm>
 
         if (is_grad_enabled() && (x.requires_grad || scale is { requires_grad: true } || shift is { requires_grad: true }))
         {
-            return apply(x, scale!, shift!, call);
+            var y = apply(x, scale!, shift!, call);
+            GC.KeepAlive(x);
+            return y;
         }
 
         using var source = ChannelOrder.InOrder(x);
@@ -51,7 +53,7 @@ public sealed class BatchNorm : SingleTensorFunction<BatchNorm>
         var table = NewTable(source);
         ctx.save_for_backward([source, table]);
         ctx.save_data(ContextKey, call.Pass(x.requires_grad, scale is not null, shift is not null));
-        return Normalise(source, scale, shift, call, table);
+        return FunctionTensors.Output(Normalise(source, scale, shift, call, table));
     }
 
     [SuppressMessage("Design", "CA1062", Justification = "TorchSharp calls this.")]
@@ -63,13 +65,13 @@ public sealed class BatchNorm : SingleTensorFunction<BatchNorm>
         using var table = tensors[1];
         try
         {
-            return Gradients(saved, source, table, grad_output);
+            return FunctionTensors.Gradients(Gradients(saved, source, table, grad_output));
         }
         catch (Exception e)
         {
             // Native code called this: the exception waits in the step until backward has returned.
             saved.Call.Step.Fail(e);
-            return NoGradients(saved, source);
+            return FunctionTensors.Gradients(NoGradients(saved, source));
         }
     }
 

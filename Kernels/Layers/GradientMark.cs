@@ -37,12 +37,17 @@ public sealed class GradientMark : SingleTensorFunction<GradientMark>
     /// <param name="marks">Told in backward, on the thread that runs it.</param>
     /// <param name="place">The value's place in its network.</param>
     /// <param name="step">Keeps what goes wrong there.</param>
-    public static Tensor Of(Tensor value, GradientMarks marks, int place, StepContext step) => apply(value, marks.At(place, step));
+    public static Tensor Of(Tensor value, GradientMarks marks, int place, StepContext step)
+    {
+        var marked = apply(value, marks.At(place, step));
+        GC.KeepAlive(value);
+        return marked;
+    }
 
     public override Tensor forward(AutogradContext ctx, params object[] vars)
     {
         ctx.save_data(Key, (Mark)vars[1]);
-        return ((Tensor)vars[0]).alias();
+        return FunctionTensors.Output(((Tensor)vars[0]).alias());
     }
 
     public override List<Tensor> backward(AutogradContext ctx, Tensor grad_output)
@@ -58,7 +63,7 @@ public sealed class GradientMark : SingleTensorFunction<GradientMark>
             mark.Step.Fail(e);
         }
 
-        return [grad_output.alias(), null!];
+        return FunctionTensors.Gradients([grad_output.alias(), null!]);
     }
 
     internal sealed record Mark(int Place, Action<int> Reached, StepContext Step);

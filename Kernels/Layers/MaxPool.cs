@@ -23,7 +23,9 @@ public sealed class MaxPool : SingleTensorFunction<MaxPool>
     {
         if (is_grad_enabled() && x.requires_grad)
         {
-            return apply(x, call, step);
+            var y = apply(x, call, step);
+            GC.KeepAlive(x);
+            return y;
         }
 
         using var source = ChannelOrder.InOrder(x);
@@ -38,7 +40,7 @@ public sealed class MaxPool : SingleTensorFunction<MaxPool>
         var winners = empty(pass.Output, dtype: ScalarType.Byte);
         ctx.save_for_backward([winners]);
         ctx.save_data(ContextKey, pass);
-        return Pool(source, winners, pass);
+        return FunctionTensors.Output(Pool(source, winners, pass));
     }
 
     [SuppressMessage("Design", "CA1062", Justification = "TorchSharp calls this.")]
@@ -48,13 +50,13 @@ public sealed class MaxPool : SingleTensorFunction<MaxPool>
         try
         {
             using var winners = ctx.get_saved_variables()[0];
-            return [InputGradient(pass, winners, grad_output), null!, null!];
+            return FunctionTensors.Gradients([InputGradient(pass, winners, grad_output), null!, null!]);
         }
         catch (Exception e)
         {
             // Native code called this: the exception waits in the step until backward has returned.
             pass.Step.Fail(e);
-            return [zeros(pass.Input, dtype: ScalarType.Float32), null!, null!];
+            return FunctionTensors.Gradients([zeros(pass.Input, dtype: ScalarType.Float32), null!, null!]);
         }
     }
 

@@ -14,7 +14,7 @@ let private withPadding = layer + " count-pad"
 
 let private images (dtype: torch.ScalarType) isSideBySide (count, height, width) =
     let numbers =
-        torch.arange(int64 (count * 2 * height * width), dtype = torch.float64).sin().``to`` dtype
+        torch.tensor(Array.init (count * 2 * height * width) float, dtype = torch.float64).sin().``to`` dtype
 
     let planes = numbers.reshape (int64 count, 2L, int64 height, int64 width)
 

@@ -14,13 +14,18 @@ internal sealed class LaneFunction : SingleTensorFunction<LaneFunction>
     /// <param name="pass">A new one.</param>
     /// <param name="samples">Its input.</param>
     /// <param name="trained">A weight: the output depends on it, whether the input needs a gradient or not.</param>
-    public static Tensor Of(LanePass pass, Tensor samples, Tensor? trained) => apply(samples, trained ?? samples, pass);
+    public static Tensor Of(LanePass pass, Tensor samples, Tensor? trained)
+    {
+        var y = apply(samples, trained ?? samples, pass);
+        GC.KeepAlive(samples);
+        return y;
+    }
 
     public override Tensor forward(AutogradContext ctx, params object[] vars)
     {
         var pass = (LanePass)vars[2];
         ctx.save_data(Key, pass);
-        return pass.Network.Forward(pass, (Tensor)vars[0]);
+        return FunctionTensors.Output(pass.Network.Forward(pass, (Tensor)vars[0]));
     }
 
     public override List<Tensor> backward(AutogradContext ctx, Tensor grad_output)
@@ -28,13 +33,13 @@ internal sealed class LaneFunction : SingleTensorFunction<LaneFunction>
         var pass = (LanePass)ctx.get_data(Key);
         try
         {
-            return [pass.Network.Backward(pass, grad_output)!, null!, null!];
+            return FunctionTensors.Gradients([pass.Network.Backward(pass, grad_output)!, null!, null!]);
         }
         catch (Exception e)
         {
             // Native code called this: the exception waits in the step until backward has returned.
             pass.Step.Fail(e);
-            return [pass.NeedsInput ? zeros(pass.Shape, dtype: ScalarType.Float32) : null!, null!, null!];
+            return FunctionTensors.Gradients([pass.NeedsInput ? zeros(pass.Shape, dtype: ScalarType.Float32) : null!, null!, null!]);
         }
     }
 }

@@ -12,7 +12,12 @@ internal sealed class WinogradConvolution : SingleTensorFunction<WinogradConvolu
 
     public override string Name => nameof(WinogradConvolution);
 
-    public static Tensor Of(Tensor x, Tensor kernel, Tensor? bias, WinogradPass pass) => apply(x, kernel, bias!, pass);
+    public static Tensor Of(Tensor x, Tensor kernel, Tensor? bias, WinogradPass pass)
+    {
+        var y = apply(x, kernel, bias!, pass);
+        GC.KeepAlive(x);
+        return FunctionTensors.Output(y);
+    }
 
     [SuppressMessage("Design", "CA1062", Justification = "TorchSharp calls this.")]
     public override Tensor forward(AutogradContext ctx, params object[] vars)
@@ -33,19 +38,19 @@ internal sealed class WinogradConvolution : SingleTensorFunction<WinogradConvolu
         var saved = ctx.get_saved_variables();
         try
         {
-            return Gradients(pass, saved, grad_output);
+            return FunctionTensors.Gradients(Gradients(pass, saved, grad_output));
         }
         catch (Exception e)
         {
             // Native code called this: the exception waits in the step until backward has returned.
             pass.Step.Fail(e);
-            return
+            return FunctionTensors.Gradients(
             [
                 pass.OfInput ? zeros_like(saved[0]) : null!,
                 pass.OfKernel ? zeros_like(saved[1]) : null!,
                 pass.OfBias ? zeros([pass.Layer.Shape.Filters], dtype: ScalarType.Float32) : null!,
                 null!,
-            ];
+            ]);
         }
         finally
         {
