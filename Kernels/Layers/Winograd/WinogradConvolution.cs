@@ -16,7 +16,7 @@ internal sealed class WinogradConvolution : SingleTensorFunction<WinogradConvolu
     {
         var y = apply(x, kernel, bias!, pass);
         GC.KeepAlive(x);
-        return FunctionTensors.Output(y);
+        return y;
     }
 
     [SuppressMessage("Design", "CA1062", Justification = "TorchSharp calls this.")]
@@ -28,7 +28,7 @@ internal sealed class WinogradConvolution : SingleTensorFunction<WinogradConvolu
         ctx.save_data(ContextKey, pass);
         // What is saved of the output has no history: one that had would keep itself.
         ctx.save_for_backward(pass.Relu ? [source, kernel, y.detach()] : [source, kernel]);
-        return y;
+        return FunctionTensors.Output(y);
     }
 
     [SuppressMessage("Design", "CA1062", Justification = "TorchSharp calls this.")]
