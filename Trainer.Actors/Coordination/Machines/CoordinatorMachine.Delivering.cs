@@ -50,6 +50,7 @@ public sealed partial class CoordinatorMachine
 
         deliveries.Remove(delivered.Name);
         refused.Remove(delivered.Name);
+        lacksBest |= delivered.Missed && StateNames.IsOfBest(delivered.Name);
         if (!delivered.Missed && Outdates(delivered.Name)) lastCheckpoint = delivered.Name;
         stage.Delivered();
     }
