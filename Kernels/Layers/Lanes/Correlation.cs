@@ -47,7 +47,7 @@ internal sealed unsafe class Correlation : IDisposable
         var row = Tile.Begin(rowTile, RowTiles, rows);
         var count = Tile.Begin(rowTile + 1, RowTiles, rows) - row;
         var weights = packed.Pointer + ((long)row * taps);
-        var part = target.FromRow(row);
+        var part = target.From(row, lane: 0);
         part.Skip(first, TEnding.Places);
         for (var tile = first; tile < end; tile++)
         {

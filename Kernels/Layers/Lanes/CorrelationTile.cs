@@ -37,60 +37,100 @@ internal static unsafe class CorrelationTile
         where T : unmanaged, ILanes<T>
         where TEnding : ITileEnding
     {
-        if (T.Count == LaneLayout.Samples)
-        {
-            Whole<T, TEnding>(rows, weights, taps, p0, p1, p2, p3, target);
-            return;
-        }
-
+        var atOnce = Tile.RowsAtOnce<T>(rows);
         for (var lane = 0; lane < LaneLayout.Samples; lane += T.Count)
         {
-            var part = target.FromLane(lane);
-            if (T.ManyRegisters)
+            for (var row = 0; row < rows; row += atOnce)
             {
-                Whole<T, TEnding>(rows, weights, taps, p0 + lane, p1 + lane, p2 + lane, p3 + lane, part);
-                continue;
-            }
-
-            for (var row = 0; row < rows; row += 2)
-            {
-                if (row + 1 < rows) Sums<T, Two, TEnding>(weights + row, rows, taps, p0 + lane, p1 + lane, p2 + lane, p3 + lane, part.FromRow(row));
-                else Sums<T, One, TEnding>(weights + row, rows, taps, p0 + lane, p1 + lane, p2 + lane, p3 + lane, part.FromRow(row));
+                Part<T, TEnding>(
+                    Math.Min(atOnce, rows - row), weights + row, rows, taps, p0 + lane, p1 + lane, p2 + lane, p3 + lane, target.From(row, lane));
             }
         }
     }
 
-    private static void Whole<T, TEnding>(int rows, float* w, in Taps taps, float* p0, float* p1, float* p2, float* p3, in TileTarget target)
+    private static void Part<T, TEnding>(
+        int rows, float* w, nint pitch, in Taps taps, float* p0, float* p1, float* p2, float* p3, in TileTarget target)
         where T : unmanaged, ILanes<T>
         where TEnding : ITileEnding
     {
         switch (rows)
         {
             case 1:
-                Sums<T, One, TEnding>(w, rows, taps, p0, p1, p2, p3, target);
+                FewRows<T, One, TEnding>(w, pitch, taps, p0, p1, p2, p3, target);
                 break;
             case 2:
-                Sums<T, Two, TEnding>(w, rows, taps, p0, p1, p2, p3, target);
+                FewRows<T, Two, TEnding>(w, pitch, taps, p0, p1, p2, p3, target);
                 break;
             case 3:
-                Sums<T, Three, TEnding>(w, rows, taps, p0, p1, p2, p3, target);
+                FewRows<T, Three, TEnding>(w, pitch, taps, p0, p1, p2, p3, target);
                 break;
             case 4:
-                Sums<T, Four, TEnding>(w, rows, taps, p0, p1, p2, p3, target);
+                ManyRows<T, Four, TEnding>(w, pitch, taps, p0, p1, p2, p3, target);
                 break;
             case 5:
-                Sums<T, Five, TEnding>(w, rows, taps, p0, p1, p2, p3, target);
+                ManyRows<T, Five, TEnding>(w, pitch, taps, p0, p1, p2, p3, target);
                 break;
             case 6:
-                Sums<T, Six, TEnding>(w, rows, taps, p0, p1, p2, p3, target);
+                ManyRows<T, Six, TEnding>(w, pitch, taps, p0, p1, p2, p3, target);
                 break;
             default:
                 throw new ArgumentOutOfRangeException(nameof(rows), rows, "No such tile.");
         }
     }
 
+    /// <summary>Up to three rows: their weights stay in registers, and the positions take turns in one.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Sums<T, TRows, TEnding>(
+    private static void FewRows<T, TRows, TEnding>(
+        float* w, nint pitch, in Taps taps, float* p0, float* p1, float* p2, float* p3, in TileTarget target)
+        where T : unmanaged, ILanes<T>
+        where TRows : ITileSide
+        where TEnding : ITileEnding
+    {
+        int* offsets = taps.Offsets, elements = taps.Elements;
+        var count = taps.Count;
+        T a0 = T.Zero, a1 = T.Zero, a2 = T.Zero, a3 = T.Zero;
+        T b0 = T.Zero, b1 = T.Zero, b2 = T.Zero, b3 = T.Zero;
+        T c0 = T.Zero, c1 = T.Zero, c2 = T.Zero, c3 = T.Zero;
+        for (var channel = 0; channel < taps.Channels; channel++)
+        {
+            for (nint t = 0; t < count; t++)
+            {
+                nint offset = offsets[t];
+                var weights = w + (elements[t] * pitch);
+                T s0 = T.Create(weights[0]), s1 = TRows.Count > 1 ? T.Create(weights[1]) : T.Zero, s2 = TRows.Count > 2 ? T.Create(weights[2]) : T.Zero;
+                var x = T.Load(p0 + offset);
+                T.MultiplyAdd(s0, x, ref a0);
+                if (TRows.Count > 1) T.MultiplyAdd(s1, x, ref b0);
+                if (TRows.Count > 2) T.MultiplyAdd(s2, x, ref c0);
+                x = T.Load(p1 + offset);
+                T.MultiplyAdd(s0, x, ref a1);
+                if (TRows.Count > 1) T.MultiplyAdd(s1, x, ref b1);
+                if (TRows.Count > 2) T.MultiplyAdd(s2, x, ref c1);
+                x = T.Load(p2 + offset);
+                T.MultiplyAdd(s0, x, ref a2);
+                if (TRows.Count > 1) T.MultiplyAdd(s1, x, ref b2);
+                if (TRows.Count > 2) T.MultiplyAdd(s2, x, ref c2);
+                x = T.Load(p3 + offset);
+                T.MultiplyAdd(s0, x, ref a3);
+                if (TRows.Count > 1) T.MultiplyAdd(s1, x, ref b3);
+                if (TRows.Count > 2) T.MultiplyAdd(s2, x, ref c3);
+            }
+
+            w += taps.Area * pitch;
+            p0 += taps.ChannelPitch;
+            p1 += taps.ChannelPitch;
+            p2 += taps.ChannelPitch;
+            p3 += taps.ChannelPitch;
+        }
+
+        TEnding.Put(a0, a1, a2, a3, target, 0);
+        if (TRows.Count > 1) TEnding.Put(b0, b1, b2, b3, target, 1);
+        if (TRows.Count > 2) TEnding.Put(c0, c1, c2, c3, target, 2);
+    }
+
+    /// <summary>Four rows or more: the positions stay in registers, and the weights take turns in one.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void ManyRows<T, TRows, TEnding>(
         float* w, nint pitch, in Taps taps, float* p0, float* p1, float* p2, float* p3, in TileTarget target)
         where T : unmanaged, ILanes<T>
         where TRows : ITileSide
@@ -112,53 +152,44 @@ internal static unsafe class CorrelationTile
                 var weights = w + (elements[t] * pitch);
                 T x0 = T.Load(p0 + offset), x1 = T.Load(p1 + offset), x2 = T.Load(p2 + offset), x3 = T.Load(p3 + offset);
                 var s = T.Create(weights[0]);
-                a0 = T.MultiplyAdd(s, x0, a0);
-                a1 = T.MultiplyAdd(s, x1, a1);
-                a2 = T.MultiplyAdd(s, x2, a2);
-                a3 = T.MultiplyAdd(s, x3, a3);
-                if (TRows.Count > 1)
-                {
-                    s = T.Create(weights[1]);
-                    b0 = T.MultiplyAdd(s, x0, b0);
-                    b1 = T.MultiplyAdd(s, x1, b1);
-                    b2 = T.MultiplyAdd(s, x2, b2);
-                    b3 = T.MultiplyAdd(s, x3, b3);
-                }
+                T.MultiplyAdd(s, x0, ref a0);
+                T.MultiplyAdd(s, x1, ref a1);
+                T.MultiplyAdd(s, x2, ref a2);
+                T.MultiplyAdd(s, x3, ref a3);
+                s = T.Create(weights[1]);
+                T.MultiplyAdd(s, x0, ref b0);
+                T.MultiplyAdd(s, x1, ref b1);
+                T.MultiplyAdd(s, x2, ref b2);
+                T.MultiplyAdd(s, x3, ref b3);
 
-                if (TRows.Count > 2)
-                {
-                    s = T.Create(weights[2]);
-                    c0 = T.MultiplyAdd(s, x0, c0);
-                    c1 = T.MultiplyAdd(s, x1, c1);
-                    c2 = T.MultiplyAdd(s, x2, c2);
-                    c3 = T.MultiplyAdd(s, x3, c3);
-                }
+                s = T.Create(weights[2]);
+                T.MultiplyAdd(s, x0, ref c0);
+                T.MultiplyAdd(s, x1, ref c1);
+                T.MultiplyAdd(s, x2, ref c2);
+                T.MultiplyAdd(s, x3, ref c3);
 
-                if (TRows.Count > 3)
-                {
-                    s = T.Create(weights[3]);
-                    d0 = T.MultiplyAdd(s, x0, d0);
-                    d1 = T.MultiplyAdd(s, x1, d1);
-                    d2 = T.MultiplyAdd(s, x2, d2);
-                    d3 = T.MultiplyAdd(s, x3, d3);
-                }
+                s = T.Create(weights[3]);
+                T.MultiplyAdd(s, x0, ref d0);
+                T.MultiplyAdd(s, x1, ref d1);
+                T.MultiplyAdd(s, x2, ref d2);
+                T.MultiplyAdd(s, x3, ref d3);
 
                 if (TRows.Count > 4)
                 {
                     s = T.Create(weights[4]);
-                    e0 = T.MultiplyAdd(s, x0, e0);
-                    e1 = T.MultiplyAdd(s, x1, e1);
-                    e2 = T.MultiplyAdd(s, x2, e2);
-                    e3 = T.MultiplyAdd(s, x3, e3);
+                    T.MultiplyAdd(s, x0, ref e0);
+                    T.MultiplyAdd(s, x1, ref e1);
+                    T.MultiplyAdd(s, x2, ref e2);
+                    T.MultiplyAdd(s, x3, ref e3);
                 }
 
                 if (TRows.Count > 5)
                 {
                     s = T.Create(weights[5]);
-                    f0 = T.MultiplyAdd(s, x0, f0);
-                    f1 = T.MultiplyAdd(s, x1, f1);
-                    f2 = T.MultiplyAdd(s, x2, f2);
-                    f3 = T.MultiplyAdd(s, x3, f3);
+                    T.MultiplyAdd(s, x0, ref f0);
+                    T.MultiplyAdd(s, x1, ref f1);
+                    T.MultiplyAdd(s, x2, ref f2);
+                    T.MultiplyAdd(s, x3, ref f3);
                 }
             }
 
@@ -170,9 +201,9 @@ internal static unsafe class CorrelationTile
         }
 
         TEnding.Put(a0, a1, a2, a3, target, 0);
-        if (TRows.Count > 1) TEnding.Put(b0, b1, b2, b3, target, 1);
-        if (TRows.Count > 2) TEnding.Put(c0, c1, c2, c3, target, 2);
-        if (TRows.Count > 3) TEnding.Put(d0, d1, d2, d3, target, 3);
+        TEnding.Put(b0, b1, b2, b3, target, 1);
+        TEnding.Put(c0, c1, c2, c3, target, 2);
+        TEnding.Put(d0, d1, d2, d3, target, 3);
         if (TRows.Count > 4) TEnding.Put(e0, e1, e2, e3, target, 4);
         if (TRows.Count > 5) TEnding.Put(f0, f1, f2, f3, target, 5);
     }

@@ -27,8 +27,8 @@ internal unsafe interface ILanes<TSelf>
 
     static abstract TSelf Multiply(TSelf a, TSelf b);
 
-    /// <summary>a·b + c, rounded once.</summary>
-    static abstract TSelf MultiplyAdd(TSelf a, TSelf b, TSelf c);
+    /// <summary>a·b is added to the sum, and rounded once. In place: of a result by value, the compiler makes a move more.</summary>
+    static abstract void MultiplyAdd(TSelf a, TSelf b, ref TSelf sum);
 
     /// <summary>The greater of both, <paramref name="b"/> of two equal ones; what it is of a NaN is the machine's.</summary>
     static abstract TSelf Max(TSelf a, TSelf b);

@@ -62,55 +62,101 @@ internal static unsafe class KernelGradientTile
         where T : unmanaged, ILanes<T>
         where TColumns : ITileSide
     {
+        var atOnce = Tile.RowsAtOnce<T>(rows);
         for (var lane = 0; lane < LaneLayout.Samples; lane += T.Count)
         {
-            if (T.ManyRegisters)
+            for (var row = 0; row < rows; row += atOnce)
             {
-                Whole<T, TColumns>(rows, z + lane, zPitch, at, taps.At(lane), sums + lane, sumPitch);
-                continue;
-            }
-
-            for (var row = 0; row < rows; row += 2)
-            {
-                var part = z + lane + (row * zPitch);
-                var partSums = sums + lane + (row * sumPitch);
-                if (row + 1 < rows) Sums<T, Two, TColumns>(part, zPitch, at, taps.At(lane), partSums, sumPitch);
-                else Sums<T, One, TColumns>(part, zPitch, at, taps.At(lane), partSums, sumPitch);
+                Part<T, TColumns>(
+                    Math.Min(atOnce, rows - row), z + lane + (row * zPitch), zPitch, at, taps.At(lane), sums + lane + (row * sumPitch), sumPitch);
             }
         }
     }
 
-    private static void Whole<T, TColumns>(int rows, float* z, nint zPitch, Positions at, TapQuad taps, float* sums, nint sumPitch)
+    private static void Part<T, TColumns>(int rows, float* z, nint zPitch, Positions at, TapQuad taps, float* sums, nint sumPitch)
         where T : unmanaged, ILanes<T>
         where TColumns : ITileSide
     {
         switch (rows)
         {
             case 1:
-                Sums<T, One, TColumns>(z, zPitch, at, taps, sums, sumPitch);
+                FewRows<T, One, TColumns>(z, zPitch, at, taps, sums, sumPitch);
                 break;
             case 2:
-                Sums<T, Two, TColumns>(z, zPitch, at, taps, sums, sumPitch);
+                FewRows<T, Two, TColumns>(z, zPitch, at, taps, sums, sumPitch);
                 break;
             case 3:
-                Sums<T, Three, TColumns>(z, zPitch, at, taps, sums, sumPitch);
+                FewRows<T, Three, TColumns>(z, zPitch, at, taps, sums, sumPitch);
                 break;
             case 4:
-                Sums<T, Four, TColumns>(z, zPitch, at, taps, sums, sumPitch);
+                ManyRows<T, Four, TColumns>(z, zPitch, at, taps, sums, sumPitch);
                 break;
             case 5:
-                Sums<T, Five, TColumns>(z, zPitch, at, taps, sums, sumPitch);
+                ManyRows<T, Five, TColumns>(z, zPitch, at, taps, sums, sumPitch);
                 break;
             case 6:
-                Sums<T, Six, TColumns>(z, zPitch, at, taps, sums, sumPitch);
+                ManyRows<T, Six, TColumns>(z, zPitch, at, taps, sums, sumPitch);
                 break;
             default:
                 throw new ArgumentOutOfRangeException(nameof(rows), rows, "No such tile.");
         }
     }
 
+    /// <summary>Up to three rows: their gradients stay in registers, and the taps take turns in one.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Sums<T, TRows, TColumns>(float* z, nint zPitch, Positions at, TapQuad taps, float* sums, nint sumPitch)
+    private static void FewRows<T, TRows, TColumns>(float* z, nint zPitch, Positions at, TapQuad taps, float* sums, nint sumPitch)
+        where T : unmanaged, ILanes<T>
+        where TRows : ITileSide
+        where TColumns : ITileSide
+    {
+        T a0 = T.Zero, a1 = T.Zero, a2 = T.Zero, a3 = T.Zero;
+        T b0 = T.Zero, b1 = T.Zero, b2 = T.Zero, b3 = T.Zero;
+        T c0 = T.Zero, c1 = T.Zero, c2 = T.Zero, c3 = T.Zero;
+        float* t0 = taps.T0, t1 = taps.T1, t2 = taps.T2, t3 = taps.T3;
+        float* z1 = z + (1 * zPitch), z2 = z + (2 * zPitch);
+        int* inputs = at.Inputs, gradients = at.Gradients;
+        nint count = at.Count;
+        for (nint p = 0; p < count; p++)
+        {
+            nint offset = inputs[p], place = gradients[p];
+            T s0 = T.Load(z + place), s1 = TRows.Count > 1 ? T.Load(z1 + place) : T.Zero, s2 = TRows.Count > 2 ? T.Load(z2 + place) : T.Zero;
+            var x = T.Load(t0 + offset);
+            T.MultiplyAdd(s0, x, ref a0);
+            if (TRows.Count > 1) T.MultiplyAdd(s1, x, ref b0);
+            if (TRows.Count > 2) T.MultiplyAdd(s2, x, ref c0);
+            if (TColumns.Count > 1)
+            {
+                x = T.Load(t1 + offset);
+                T.MultiplyAdd(s0, x, ref a1);
+                if (TRows.Count > 1) T.MultiplyAdd(s1, x, ref b1);
+                if (TRows.Count > 2) T.MultiplyAdd(s2, x, ref c1);
+            }
+
+            if (TColumns.Count > 2)
+            {
+                x = T.Load(t2 + offset);
+                T.MultiplyAdd(s0, x, ref a2);
+                if (TRows.Count > 1) T.MultiplyAdd(s1, x, ref b2);
+                if (TRows.Count > 2) T.MultiplyAdd(s2, x, ref c2);
+            }
+
+            if (TColumns.Count > 3)
+            {
+                x = T.Load(t3 + offset);
+                T.MultiplyAdd(s0, x, ref a3);
+                if (TRows.Count > 1) T.MultiplyAdd(s1, x, ref b3);
+                if (TRows.Count > 2) T.MultiplyAdd(s2, x, ref c3);
+            }
+        }
+
+        AddRow<T, TColumns>(a0, a1, a2, a3, sums);
+        if (TRows.Count > 1) AddRow<T, TColumns>(b0, b1, b2, b3, sums + (1 * sumPitch));
+        if (TRows.Count > 2) AddRow<T, TColumns>(c0, c1, c2, c3, sums + (2 * sumPitch));
+    }
+
+    /// <summary>Four rows or more: the taps stay in registers, and the gradients take turns in one.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void ManyRows<T, TRows, TColumns>(float* z, nint zPitch, Positions at, TapQuad taps, float* sums, nint sumPitch)
         where T : unmanaged, ILanes<T>
         where TRows : ITileSide
         where TColumns : ITileSide
@@ -122,69 +168,62 @@ internal static unsafe class KernelGradientTile
         T e0 = T.Zero, e1 = T.Zero, e2 = T.Zero, e3 = T.Zero;
         T f0 = T.Zero, f1 = T.Zero, f2 = T.Zero, f3 = T.Zero;
         float* t0 = taps.T0, t1 = taps.T1, t2 = taps.T2, t3 = taps.T3;
+        int* inputs = at.Inputs, gradients = at.Gradients;
+        nint count = at.Count;
         float* z1 = z + (1 * zPitch), z2 = z + (2 * zPitch), z3 = z + (3 * zPitch), z4 = z + (4 * zPitch), z5 = z + (5 * zPitch);
-        for (var p = 0; p < at.Count; p++)
+        for (nint p = 0; p < count; p++)
         {
-            nint offset = at.Inputs[p], place = at.Gradients[p];
+            nint offset = inputs[p], place = gradients[p];
             var x0 = T.Load(t0 + offset);
             var x1 = TColumns.Count > 1 ? T.Load(t1 + offset) : T.Zero;
             var x2 = TColumns.Count > 2 ? T.Load(t2 + offset) : T.Zero;
             var x3 = TColumns.Count > 3 ? T.Load(t3 + offset) : T.Zero;
             var s = T.Load(z + place);
-            a0 = T.MultiplyAdd(s, x0, a0);
-            if (TColumns.Count > 1) a1 = T.MultiplyAdd(s, x1, a1);
-            if (TColumns.Count > 2) a2 = T.MultiplyAdd(s, x2, a2);
-            if (TColumns.Count > 3) a3 = T.MultiplyAdd(s, x3, a3);
-            if (TRows.Count > 1)
-            {
-                s = T.Load(z1 + place);
-                b0 = T.MultiplyAdd(s, x0, b0);
-                if (TColumns.Count > 1) b1 = T.MultiplyAdd(s, x1, b1);
-                if (TColumns.Count > 2) b2 = T.MultiplyAdd(s, x2, b2);
-                if (TColumns.Count > 3) b3 = T.MultiplyAdd(s, x3, b3);
-            }
+            T.MultiplyAdd(s, x0, ref a0);
+            if (TColumns.Count > 1) T.MultiplyAdd(s, x1, ref a1);
+            if (TColumns.Count > 2) T.MultiplyAdd(s, x2, ref a2);
+            if (TColumns.Count > 3) T.MultiplyAdd(s, x3, ref a3);
+            s = T.Load(z1 + place);
+            T.MultiplyAdd(s, x0, ref b0);
+            if (TColumns.Count > 1) T.MultiplyAdd(s, x1, ref b1);
+            if (TColumns.Count > 2) T.MultiplyAdd(s, x2, ref b2);
+            if (TColumns.Count > 3) T.MultiplyAdd(s, x3, ref b3);
 
-            if (TRows.Count > 2)
-            {
-                s = T.Load(z2 + place);
-                c0 = T.MultiplyAdd(s, x0, c0);
-                if (TColumns.Count > 1) c1 = T.MultiplyAdd(s, x1, c1);
-                if (TColumns.Count > 2) c2 = T.MultiplyAdd(s, x2, c2);
-                if (TColumns.Count > 3) c3 = T.MultiplyAdd(s, x3, c3);
-            }
+            s = T.Load(z2 + place);
+            T.MultiplyAdd(s, x0, ref c0);
+            if (TColumns.Count > 1) T.MultiplyAdd(s, x1, ref c1);
+            if (TColumns.Count > 2) T.MultiplyAdd(s, x2, ref c2);
+            if (TColumns.Count > 3) T.MultiplyAdd(s, x3, ref c3);
 
-            if (TRows.Count > 3)
-            {
-                s = T.Load(z3 + place);
-                d0 = T.MultiplyAdd(s, x0, d0);
-                if (TColumns.Count > 1) d1 = T.MultiplyAdd(s, x1, d1);
-                if (TColumns.Count > 2) d2 = T.MultiplyAdd(s, x2, d2);
-                if (TColumns.Count > 3) d3 = T.MultiplyAdd(s, x3, d3);
-            }
+            s = T.Load(z3 + place);
+            T.MultiplyAdd(s, x0, ref d0);
+            if (TColumns.Count > 1) T.MultiplyAdd(s, x1, ref d1);
+            if (TColumns.Count > 2) T.MultiplyAdd(s, x2, ref d2);
+            if (TColumns.Count > 3) T.MultiplyAdd(s, x3, ref d3);
 
             if (TRows.Count > 4)
             {
                 s = T.Load(z4 + place);
-                e0 = T.MultiplyAdd(s, x0, e0);
-                if (TColumns.Count > 1) e1 = T.MultiplyAdd(s, x1, e1);
-                if (TColumns.Count > 2) e2 = T.MultiplyAdd(s, x2, e2);
-                if (TColumns.Count > 3) e3 = T.MultiplyAdd(s, x3, e3);
+                T.MultiplyAdd(s, x0, ref e0);
+                if (TColumns.Count > 1) T.MultiplyAdd(s, x1, ref e1);
+                if (TColumns.Count > 2) T.MultiplyAdd(s, x2, ref e2);
+                if (TColumns.Count > 3) T.MultiplyAdd(s, x3, ref e3);
             }
 
             if (TRows.Count > 5)
             {
                 s = T.Load(z5 + place);
-                f0 = T.MultiplyAdd(s, x0, f0);
-                if (TColumns.Count > 1) f1 = T.MultiplyAdd(s, x1, f1);
-                if (TColumns.Count > 2) f2 = T.MultiplyAdd(s, x2, f2);
-                if (TColumns.Count > 3) f3 = T.MultiplyAdd(s, x3, f3);
+                T.MultiplyAdd(s, x0, ref f0);
+                if (TColumns.Count > 1) T.MultiplyAdd(s, x1, ref f1);
+                if (TColumns.Count > 2) T.MultiplyAdd(s, x2, ref f2);
+                if (TColumns.Count > 3) T.MultiplyAdd(s, x3, ref f3);
             }
         }
 
         AddRow<T, TColumns>(a0, a1, a2, a3, sums);
-        if (TRows.Count > 1) AddRow<T, TColumns>(b0, b1, b2, b3, sums + (1 * sumPitch));
-        if (TRows.Count > 2) AddRow<T, TColumns>(c0, c1, c2, c3, sums + (2 * sumPitch));
-        if (TRows.Count > 3) AddRow<T, TColumns>(d0, d1, d2, d3, sums + (3 * sumPitch));
+        AddRow<T, TColumns>(b0, b1, b2, b3, sums + (1 * sumPitch));
+        AddRow<T, TColumns>(c0, c1, c2, c3, sums + (2 * sumPitch));
+        AddRow<T, TColumns>(d0, d1, d2, d3, sums + (3 * sumPitch));
         if (TRows.Count > 4) AddRow<T, TColumns>(e0, e1, e2, e3, sums + (4 * sumPitch));
         if (TRows.Count > 5) AddRow<T, TColumns>(f0, f1, f2, f3, sums + (5 * sumPitch));
     }

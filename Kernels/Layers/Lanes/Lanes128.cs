@@ -6,9 +6,9 @@ using System.Runtime.Intrinsics.X86;
 namespace CnnCluster.Kernels.Layers.Lanes;
 
 /// <summary>4 lanes.</summary>
-internal readonly unsafe struct Lanes128(Vector128<float> value) : ILanes<Lanes128>
+internal unsafe struct Lanes128(Vector128<float> value) : ILanes<Lanes128>
 {
-    private readonly Vector128<float> value = value;
+    private Vector128<float> value = value;
 
     public static int Count => 4;
 
@@ -39,8 +39,8 @@ internal readonly unsafe struct Lanes128(Vector128<float> value) : ILanes<Lanes1
     public static Lanes128 Multiply(Lanes128 a, Lanes128 b) => new(a.value * b.value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Lanes128 MultiplyAdd(Lanes128 a, Lanes128 b, Lanes128 c) =>
-        new(Vector128.FusedMultiplyAdd(a.value, b.value, c.value));
+    public static void MultiplyAdd(Lanes128 a, Lanes128 b, ref Lanes128 sum) =>
+        sum.value = Vector128.FusedMultiplyAdd(a.value, b.value, sum.value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 Max(Lanes128 a, Lanes128 b) => new(Vector128.MaxNative(a.value, b.value));

@@ -26,11 +26,9 @@ internal static unsafe class OuterTile
                 continue;
             }
 
-            for (var row = 0; row < Tile.Rows; row += 2)
+            for (var row = 0; row < Tile.Rows; row += Tile.FewRows)
             {
-                var part = result + column + (row * Width);
-                var units = z + (row * LaneLayout.Samples);
-                TwoRows<T>(units, zBlock, blocks, x + column, xPitch, part, Width);
+                ThreeRows<T>(z + (row * LaneLayout.Samples), zBlock, blocks, x + column, xPitch, result + column + (row * Width), Width);
             }
         }
     }
@@ -51,35 +49,35 @@ internal static unsafe class OuterTile
             {
                 T x0 = T.Load(x + (0 * T.Count)), x1 = T.Load(x + (1 * T.Count)), x2 = T.Load(x + (2 * T.Count)), x3 = T.Load(x + (3 * T.Count));
                 var s = T.Create(z[n]);
-                a0 = T.MultiplyAdd(s, x0, a0);
-                a1 = T.MultiplyAdd(s, x1, a1);
-                a2 = T.MultiplyAdd(s, x2, a2);
-                a3 = T.MultiplyAdd(s, x3, a3);
+                T.MultiplyAdd(s, x0, ref a0);
+                T.MultiplyAdd(s, x1, ref a1);
+                T.MultiplyAdd(s, x2, ref a2);
+                T.MultiplyAdd(s, x3, ref a3);
                 s = T.Create(z[n + (1 * LaneLayout.Samples)]);
-                b0 = T.MultiplyAdd(s, x0, b0);
-                b1 = T.MultiplyAdd(s, x1, b1);
-                b2 = T.MultiplyAdd(s, x2, b2);
-                b3 = T.MultiplyAdd(s, x3, b3);
+                T.MultiplyAdd(s, x0, ref b0);
+                T.MultiplyAdd(s, x1, ref b1);
+                T.MultiplyAdd(s, x2, ref b2);
+                T.MultiplyAdd(s, x3, ref b3);
                 s = T.Create(z[n + (2 * LaneLayout.Samples)]);
-                c0 = T.MultiplyAdd(s, x0, c0);
-                c1 = T.MultiplyAdd(s, x1, c1);
-                c2 = T.MultiplyAdd(s, x2, c2);
-                c3 = T.MultiplyAdd(s, x3, c3);
+                T.MultiplyAdd(s, x0, ref c0);
+                T.MultiplyAdd(s, x1, ref c1);
+                T.MultiplyAdd(s, x2, ref c2);
+                T.MultiplyAdd(s, x3, ref c3);
                 s = T.Create(z[n + (3 * LaneLayout.Samples)]);
-                d0 = T.MultiplyAdd(s, x0, d0);
-                d1 = T.MultiplyAdd(s, x1, d1);
-                d2 = T.MultiplyAdd(s, x2, d2);
-                d3 = T.MultiplyAdd(s, x3, d3);
+                T.MultiplyAdd(s, x0, ref d0);
+                T.MultiplyAdd(s, x1, ref d1);
+                T.MultiplyAdd(s, x2, ref d2);
+                T.MultiplyAdd(s, x3, ref d3);
                 s = T.Create(z[n + (4 * LaneLayout.Samples)]);
-                e0 = T.MultiplyAdd(s, x0, e0);
-                e1 = T.MultiplyAdd(s, x1, e1);
-                e2 = T.MultiplyAdd(s, x2, e2);
-                e3 = T.MultiplyAdd(s, x3, e3);
+                T.MultiplyAdd(s, x0, ref e0);
+                T.MultiplyAdd(s, x1, ref e1);
+                T.MultiplyAdd(s, x2, ref e2);
+                T.MultiplyAdd(s, x3, ref e3);
                 s = T.Create(z[n + (5 * LaneLayout.Samples)]);
-                f0 = T.MultiplyAdd(s, x0, f0);
-                f1 = T.MultiplyAdd(s, x1, f1);
-                f2 = T.MultiplyAdd(s, x2, f2);
-                f3 = T.MultiplyAdd(s, x3, f3);
+                T.MultiplyAdd(s, x0, ref f0);
+                T.MultiplyAdd(s, x1, ref f1);
+                T.MultiplyAdd(s, x2, ref f2);
+                T.MultiplyAdd(s, x3, ref f3);
                 x += xPitch;
             }
 
@@ -113,26 +111,33 @@ internal static unsafe class OuterTile
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void TwoRows<T>(float* z, nint zBlock, int blocks, float* x, nint xPitch, float* result, nint resultPitch)
+    private static void ThreeRows<T>(float* z, nint zBlock, int blocks, float* x, nint xPitch, float* result, nint resultPitch)
         where T : unmanaged, ILanes<T>
     {
         T a0 = T.Zero, a1 = T.Zero, a2 = T.Zero, a3 = T.Zero;
         T b0 = T.Zero, b1 = T.Zero, b2 = T.Zero, b3 = T.Zero;
+        T c0 = T.Zero, c1 = T.Zero, c2 = T.Zero, c3 = T.Zero;
         for (var b = 0; b < blocks; b++)
         {
             for (var n = 0; n < LaneLayout.Samples; n++)
             {
-                T x0 = T.Load(x + (0 * T.Count)), x1 = T.Load(x + (1 * T.Count)), x2 = T.Load(x + (2 * T.Count)), x3 = T.Load(x + (3 * T.Count));
-                var s = T.Create(z[n]);
-                a0 = T.MultiplyAdd(s, x0, a0);
-                a1 = T.MultiplyAdd(s, x1, a1);
-                a2 = T.MultiplyAdd(s, x2, a2);
-                a3 = T.MultiplyAdd(s, x3, a3);
-                s = T.Create(z[n + (1 * LaneLayout.Samples)]);
-                b0 = T.MultiplyAdd(s, x0, b0);
-                b1 = T.MultiplyAdd(s, x1, b1);
-                b2 = T.MultiplyAdd(s, x2, b2);
-                b3 = T.MultiplyAdd(s, x3, b3);
+                T s0 = T.Create(z[n]), s1 = T.Create(z[n + (1 * LaneLayout.Samples)]), s2 = T.Create(z[n + (2 * LaneLayout.Samples)]);
+                var v = T.Load(x + (0 * T.Count));
+                T.MultiplyAdd(s0, v, ref a0);
+                T.MultiplyAdd(s1, v, ref b0);
+                T.MultiplyAdd(s2, v, ref c0);
+                v = T.Load(x + (1 * T.Count));
+                T.MultiplyAdd(s0, v, ref a1);
+                T.MultiplyAdd(s1, v, ref b1);
+                T.MultiplyAdd(s2, v, ref c1);
+                v = T.Load(x + (2 * T.Count));
+                T.MultiplyAdd(s0, v, ref a2);
+                T.MultiplyAdd(s1, v, ref b2);
+                T.MultiplyAdd(s2, v, ref c2);
+                v = T.Load(x + (3 * T.Count));
+                T.MultiplyAdd(s0, v, ref a3);
+                T.MultiplyAdd(s1, v, ref b3);
+                T.MultiplyAdd(s2, v, ref c3);
                 x += xPitch;
             }
 
@@ -147,5 +152,9 @@ internal static unsafe class OuterTile
         T.Store(b1, result + (1 * resultPitch) + (1 * T.Count));
         T.Store(b2, result + (1 * resultPitch) + (2 * T.Count));
         T.Store(b3, result + (1 * resultPitch) + (3 * T.Count));
+        T.Store(c0, result + (2 * resultPitch) + (0 * T.Count));
+        T.Store(c1, result + (2 * resultPitch) + (1 * T.Count));
+        T.Store(c2, result + (2 * resultPitch) + (2 * T.Count));
+        T.Store(c3, result + (2 * resultPitch) + (3 * T.Count));
     }
 }

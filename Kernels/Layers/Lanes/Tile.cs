@@ -4,13 +4,17 @@ namespace CnnCluster.Kernels.Layers.Lanes;
 /// <remarks>
 /// Six by four accumulators, four loaded vectors and a spread number fill 29 of 32 registers, and take ten loads for 24
 /// multiply-adds: fewer than the two loads and two multiply-adds a cycle that today's cores manage. Machines with 16
-/// registers compute the same tile in parts. Sides that six or four do not divide are cut into tiles as equal as can be,
+/// registers compute the same tile in parts of up to three rows: twelve accumulators, a number of each row, and one vector.
+/// Sides that six or four do not divide are cut into tiles as equal as can be,
 /// so that nothing is computed in vain.
 /// </remarks>
 internal static class Tile
 {
     /// <summary>Rows of a tile: output channels, mostly.</summary>
     public const int Rows = 6;
+
+    /// <summary>Rows of a tile that 16 registers hold.</summary>
+    public const int FewRows = 3;
 
     /// <summary>Columns of a tile: positions, taps or vectors.</summary>
     public const int Columns = 4;
@@ -20,6 +24,10 @@ internal static class Tile
 
     /// <summary>Floats of a tile's result, 16 lanes an element, row by row.</summary>
     public const int Size = Rows * Columns * LaneLayout.Samples;
+
+    /// <summary>Of a tile's rows, those that the registers hold at once: all, or a half at most.</summary>
+    public static int RowsAtOnce<T>(int rows)
+        where T : unmanaged, ILanes<T> => T.ManyRegisters || rows <= FewRows ? rows : (rows + 1) / 2;
 
     /// <summary>Tiles that cover so many.</summary>
     public static int Cover(int count, int size) => (count + size - 1) / size;

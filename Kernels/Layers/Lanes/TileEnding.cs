@@ -26,16 +26,13 @@ internal unsafe ref struct TileTarget
     /// <summary>Floats from a row's winners to the next's.</summary>
     public nint WinnersPitch { get; init; }
 
-    /// <summary>The same for rows from some row on.</summary>
-    public readonly TileTarget FromRow(int row) => this with
+    /// <summary>The same for rows from some row on, and lanes from some lane on.</summary>
+    public readonly TileTarget From(int row, int lane) => this with
     {
         Biases = Biases is null ? null : Biases + row,
-        Output = Output + (row * OutputPitch),
-        Winners = Winners + (row * WinnersPitch),
+        Output = Output + (row * OutputPitch) + lane,
+        Winners = Winners + (row * WinnersPitch) + lane,
     };
-
-    /// <summary>The same for lanes from some lane on.</summary>
-    public readonly TileTarget FromLane(int lane) => this with { Output = Output + lane, Winners = Winners + lane };
 
     /// <summary>Goes on to a later tile.</summary>
     /// <param name="tiles">How many tiles later.</param>

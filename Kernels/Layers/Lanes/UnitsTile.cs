@@ -16,17 +16,7 @@ internal static unsafe class UnitsTile
     {
         for (var lane = 0; lane < LaneLayout.Samples; lane += T.Count)
         {
-            if (T.ManyRegisters)
-            {
-                SixUnits<T>(rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], features, p0 + lane, p1 + lane, result + lane);
-                continue;
-            }
-
-            for (var row = 0; row < Tile.Rows; row += 3)
-            {
-                var part = result + lane + (row * 2 * LaneLayout.Samples);
-                ThreeUnits<T>(rows[row], rows[row + 1], rows[row + 2], features, p0 + lane, p1 + lane, part);
-            }
+            SixUnits<T>(rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], features, p0 + lane, p1 + lane, result + lane);
         }
     }
 
@@ -45,23 +35,23 @@ internal static unsafe class UnitsTile
         {
             T x0 = T.Load(p0 + (i * LaneLayout.Samples)), x1 = T.Load(p1 + (i * LaneLayout.Samples));
             var s = T.Create(w0[i]);
-            a0 = T.MultiplyAdd(s, x0, a0);
-            a1 = T.MultiplyAdd(s, x1, a1);
+            T.MultiplyAdd(s, x0, ref a0);
+            T.MultiplyAdd(s, x1, ref a1);
             s = T.Create(w1[i]);
-            b0 = T.MultiplyAdd(s, x0, b0);
-            b1 = T.MultiplyAdd(s, x1, b1);
+            T.MultiplyAdd(s, x0, ref b0);
+            T.MultiplyAdd(s, x1, ref b1);
             s = T.Create(w2[i]);
-            c0 = T.MultiplyAdd(s, x0, c0);
-            c1 = T.MultiplyAdd(s, x1, c1);
+            T.MultiplyAdd(s, x0, ref c0);
+            T.MultiplyAdd(s, x1, ref c1);
             s = T.Create(w3[i]);
-            d0 = T.MultiplyAdd(s, x0, d0);
-            d1 = T.MultiplyAdd(s, x1, d1);
+            T.MultiplyAdd(s, x0, ref d0);
+            T.MultiplyAdd(s, x1, ref d1);
             s = T.Create(w4[i]);
-            e0 = T.MultiplyAdd(s, x0, e0);
-            e1 = T.MultiplyAdd(s, x1, e1);
+            T.MultiplyAdd(s, x0, ref e0);
+            T.MultiplyAdd(s, x1, ref e1);
             s = T.Create(w5[i]);
-            f0 = T.MultiplyAdd(s, x0, f0);
-            f1 = T.MultiplyAdd(s, x1, f1);
+            T.MultiplyAdd(s, x0, ref f0);
+            T.MultiplyAdd(s, x1, ref f1);
         }
 
         T.Store(a0, result + (0 * LaneLayout.Samples));
@@ -76,34 +66,5 @@ internal static unsafe class UnitsTile
         T.Store(e1, result + (9 * LaneLayout.Samples));
         T.Store(f0, result + (10 * LaneLayout.Samples));
         T.Store(f1, result + (11 * LaneLayout.Samples));
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void ThreeUnits<T>(float* w0, float* w1, float* w2, int features, float* p0, float* p1, float* result)
-        where T : unmanaged, ILanes<T>
-    {
-        T a0 = T.Zero, a1 = T.Zero;
-        T b0 = T.Zero, b1 = T.Zero;
-        T c0 = T.Zero, c1 = T.Zero;
-        for (nint i = 0; i < features; i++)
-        {
-            T x0 = T.Load(p0 + (i * LaneLayout.Samples)), x1 = T.Load(p1 + (i * LaneLayout.Samples));
-            var s = T.Create(w0[i]);
-            a0 = T.MultiplyAdd(s, x0, a0);
-            a1 = T.MultiplyAdd(s, x1, a1);
-            s = T.Create(w1[i]);
-            b0 = T.MultiplyAdd(s, x0, b0);
-            b1 = T.MultiplyAdd(s, x1, b1);
-            s = T.Create(w2[i]);
-            c0 = T.MultiplyAdd(s, x0, c0);
-            c1 = T.MultiplyAdd(s, x1, c1);
-        }
-
-        T.Store(a0, result + (0 * LaneLayout.Samples));
-        T.Store(a1, result + (1 * LaneLayout.Samples));
-        T.Store(b0, result + (2 * LaneLayout.Samples));
-        T.Store(b1, result + (3 * LaneLayout.Samples));
-        T.Store(c0, result + (4 * LaneLayout.Samples));
-        T.Store(c1, result + (5 * LaneLayout.Samples));
     }
 }

@@ -56,25 +56,20 @@ internal static unsafe class ProductTile
         where T : unmanaged, ILanes<T>
         where TColumns : ITileSide
     {
+        var atOnce = Tile.RowsAtOnce<T>(rows);
+
         // The columns of a narrower register are as many parts of each 16.
         for (var lane = 0; lane < LaneLayout.Samples; lane += T.Count)
         {
-            if (T.ManyRegisters)
+            for (var row = 0; row < rows; row += atOnce)
             {
-                Whole<T, TColumns>(rows, a, depth, b + lane, bPitch, result + lane, resultPitch, adds);
-                continue;
-            }
-
-            for (var row = 0; row < rows; row += 2)
-            {
-                var part = result + lane + (row * resultPitch);
-                if (row + 1 < rows) Sums<T, Two, TColumns>(a.FromRow(row), depth, b + lane, bPitch, part, resultPitch, adds);
-                else Sums<T, One, TColumns>(a.FromRow(row), depth, b + lane, bPitch, part, resultPitch, adds);
+                Part<T, TColumns>(
+                    Math.Min(atOnce, rows - row), a.FromRow(row), depth, b + lane, bPitch, result + lane + (row * resultPitch), resultPitch, adds);
             }
         }
     }
 
-    private static void Whole<T, TColumns>(
+    private static void Part<T, TColumns>(
         int rows, in SpreadSide a, int depth, float* b, nint bPitch, float* result, nint resultPitch, bool adds)
         where T : unmanaged, ILanes<T>
         where TColumns : ITileSide
@@ -82,30 +77,85 @@ internal static unsafe class ProductTile
         switch (rows)
         {
             case 1:
-                Sums<T, One, TColumns>(a, depth, b, bPitch, result, resultPitch, adds);
+                FewRows<T, One, TColumns>(a, depth, b, bPitch, result, resultPitch, adds);
                 break;
             case 2:
-                Sums<T, Two, TColumns>(a, depth, b, bPitch, result, resultPitch, adds);
+                FewRows<T, Two, TColumns>(a, depth, b, bPitch, result, resultPitch, adds);
                 break;
             case 3:
-                Sums<T, Three, TColumns>(a, depth, b, bPitch, result, resultPitch, adds);
+                FewRows<T, Three, TColumns>(a, depth, b, bPitch, result, resultPitch, adds);
                 break;
             case 4:
-                Sums<T, Four, TColumns>(a, depth, b, bPitch, result, resultPitch, adds);
+                ManyRows<T, Four, TColumns>(a, depth, b, bPitch, result, resultPitch, adds);
                 break;
             case 5:
-                Sums<T, Five, TColumns>(a, depth, b, bPitch, result, resultPitch, adds);
+                ManyRows<T, Five, TColumns>(a, depth, b, bPitch, result, resultPitch, adds);
                 break;
             case 6:
-                Sums<T, Six, TColumns>(a, depth, b, bPitch, result, resultPitch, adds);
+                ManyRows<T, Six, TColumns>(a, depth, b, bPitch, result, resultPitch, adds);
                 break;
             default:
                 throw new ArgumentOutOfRangeException(nameof(rows), rows, "No such tile.");
         }
     }
 
+    /// <summary>Up to three rows: they stay in registers, and the columns take turns in one.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Sums<T, TRows, TColumns>(
+    private static void FewRows<T, TRows, TColumns>(
+        in SpreadSide a, int depth, float* b, nint bPitch, float* result, nint resultPitch, bool adds)
+        where T : unmanaged, ILanes<T>
+        where TRows : ITileSide
+        where TColumns : ITileSide
+    {
+        T a0 = T.Zero, a1 = T.Zero, a2 = T.Zero, a3 = T.Zero;
+        T b0 = T.Zero, b1 = T.Zero, b2 = T.Zero, b3 = T.Zero;
+        T c0 = T.Zero, c1 = T.Zero, c2 = T.Zero, c3 = T.Zero;
+        float* r0 = a.First, r1 = r0 + a.Row, r2 = r1 + a.Row;
+        var step = a.Depth;
+        nint at = 0;
+        for (var d = 0; d < depth; d++)
+        {
+            T s0 = T.Create(r0[at]), s1 = TRows.Count > 1 ? T.Create(r1[at]) : T.Zero, s2 = TRows.Count > 2 ? T.Create(r2[at]) : T.Zero;
+            var x = T.Load(b);
+            T.MultiplyAdd(s0, x, ref a0);
+            if (TRows.Count > 1) T.MultiplyAdd(s1, x, ref b0);
+            if (TRows.Count > 2) T.MultiplyAdd(s2, x, ref c0);
+            if (TColumns.Count > 1)
+            {
+                x = T.Load(b + (1 * LaneLayout.Samples));
+                T.MultiplyAdd(s0, x, ref a1);
+                if (TRows.Count > 1) T.MultiplyAdd(s1, x, ref b1);
+                if (TRows.Count > 2) T.MultiplyAdd(s2, x, ref c1);
+            }
+
+            if (TColumns.Count > 2)
+            {
+                x = T.Load(b + (2 * LaneLayout.Samples));
+                T.MultiplyAdd(s0, x, ref a2);
+                if (TRows.Count > 1) T.MultiplyAdd(s1, x, ref b2);
+                if (TRows.Count > 2) T.MultiplyAdd(s2, x, ref c2);
+            }
+
+            if (TColumns.Count > 3)
+            {
+                x = T.Load(b + (3 * LaneLayout.Samples));
+                T.MultiplyAdd(s0, x, ref a3);
+                if (TRows.Count > 1) T.MultiplyAdd(s1, x, ref b3);
+                if (TRows.Count > 2) T.MultiplyAdd(s2, x, ref c3);
+            }
+
+            at += step;
+            b += bPitch;
+        }
+
+        Put<T, TColumns>(a0, a1, a2, a3, result + (0 * resultPitch), adds);
+        if (TRows.Count > 1) Put<T, TColumns>(b0, b1, b2, b3, result + (1 * resultPitch), adds);
+        if (TRows.Count > 2) Put<T, TColumns>(c0, c1, c2, c3, result + (2 * resultPitch), adds);
+    }
+
+    /// <summary>Four rows or more: the columns stay in registers, and the rows take turns in one.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void ManyRows<T, TRows, TColumns>(
         in SpreadSide a, int depth, float* b, nint bPitch, float* result, nint resultPitch, bool adds)
         where T : unmanaged, ILanes<T>
         where TRows : ITileSide
@@ -127,53 +177,44 @@ internal static unsafe class ProductTile
             var x2 = TColumns.Count > 2 ? T.Load(b + (2 * LaneLayout.Samples)) : T.Zero;
             var x3 = TColumns.Count > 3 ? T.Load(b + (3 * LaneLayout.Samples)) : T.Zero;
             var s = T.Create(s0[at]);
-            a0 = T.MultiplyAdd(s, x0, a0);
-            if (TColumns.Count > 1) a1 = T.MultiplyAdd(s, x1, a1);
-            if (TColumns.Count > 2) a2 = T.MultiplyAdd(s, x2, a2);
-            if (TColumns.Count > 3) a3 = T.MultiplyAdd(s, x3, a3);
-            if (TRows.Count > 1)
-            {
-                s = T.Create(s1[at]);
-                b0 = T.MultiplyAdd(s, x0, b0);
-                if (TColumns.Count > 1) b1 = T.MultiplyAdd(s, x1, b1);
-                if (TColumns.Count > 2) b2 = T.MultiplyAdd(s, x2, b2);
-                if (TColumns.Count > 3) b3 = T.MultiplyAdd(s, x3, b3);
-            }
+            T.MultiplyAdd(s, x0, ref a0);
+            if (TColumns.Count > 1) T.MultiplyAdd(s, x1, ref a1);
+            if (TColumns.Count > 2) T.MultiplyAdd(s, x2, ref a2);
+            if (TColumns.Count > 3) T.MultiplyAdd(s, x3, ref a3);
+            s = T.Create(s1[at]);
+            T.MultiplyAdd(s, x0, ref b0);
+            if (TColumns.Count > 1) T.MultiplyAdd(s, x1, ref b1);
+            if (TColumns.Count > 2) T.MultiplyAdd(s, x2, ref b2);
+            if (TColumns.Count > 3) T.MultiplyAdd(s, x3, ref b3);
 
-            if (TRows.Count > 2)
-            {
-                s = T.Create(s2[at]);
-                c0 = T.MultiplyAdd(s, x0, c0);
-                if (TColumns.Count > 1) c1 = T.MultiplyAdd(s, x1, c1);
-                if (TColumns.Count > 2) c2 = T.MultiplyAdd(s, x2, c2);
-                if (TColumns.Count > 3) c3 = T.MultiplyAdd(s, x3, c3);
-            }
+            s = T.Create(s2[at]);
+            T.MultiplyAdd(s, x0, ref c0);
+            if (TColumns.Count > 1) T.MultiplyAdd(s, x1, ref c1);
+            if (TColumns.Count > 2) T.MultiplyAdd(s, x2, ref c2);
+            if (TColumns.Count > 3) T.MultiplyAdd(s, x3, ref c3);
 
-            if (TRows.Count > 3)
-            {
-                s = T.Create(s3[at]);
-                d0 = T.MultiplyAdd(s, x0, d0);
-                if (TColumns.Count > 1) d1 = T.MultiplyAdd(s, x1, d1);
-                if (TColumns.Count > 2) d2 = T.MultiplyAdd(s, x2, d2);
-                if (TColumns.Count > 3) d3 = T.MultiplyAdd(s, x3, d3);
-            }
+            s = T.Create(s3[at]);
+            T.MultiplyAdd(s, x0, ref d0);
+            if (TColumns.Count > 1) T.MultiplyAdd(s, x1, ref d1);
+            if (TColumns.Count > 2) T.MultiplyAdd(s, x2, ref d2);
+            if (TColumns.Count > 3) T.MultiplyAdd(s, x3, ref d3);
 
             if (TRows.Count > 4)
             {
                 s = T.Create(s4[at]);
-                e0 = T.MultiplyAdd(s, x0, e0);
-                if (TColumns.Count > 1) e1 = T.MultiplyAdd(s, x1, e1);
-                if (TColumns.Count > 2) e2 = T.MultiplyAdd(s, x2, e2);
-                if (TColumns.Count > 3) e3 = T.MultiplyAdd(s, x3, e3);
+                T.MultiplyAdd(s, x0, ref e0);
+                if (TColumns.Count > 1) T.MultiplyAdd(s, x1, ref e1);
+                if (TColumns.Count > 2) T.MultiplyAdd(s, x2, ref e2);
+                if (TColumns.Count > 3) T.MultiplyAdd(s, x3, ref e3);
             }
 
             if (TRows.Count > 5)
             {
                 s = T.Create(s5[at]);
-                f0 = T.MultiplyAdd(s, x0, f0);
-                if (TColumns.Count > 1) f1 = T.MultiplyAdd(s, x1, f1);
-                if (TColumns.Count > 2) f2 = T.MultiplyAdd(s, x2, f2);
-                if (TColumns.Count > 3) f3 = T.MultiplyAdd(s, x3, f3);
+                T.MultiplyAdd(s, x0, ref f0);
+                if (TColumns.Count > 1) T.MultiplyAdd(s, x1, ref f1);
+                if (TColumns.Count > 2) T.MultiplyAdd(s, x2, ref f2);
+                if (TColumns.Count > 3) T.MultiplyAdd(s, x3, ref f3);
             }
 
             at += step;
@@ -181,9 +222,9 @@ internal static unsafe class ProductTile
         }
 
         Put<T, TColumns>(a0, a1, a2, a3, result + (0 * resultPitch), adds);
-        if (TRows.Count > 1) Put<T, TColumns>(b0, b1, b2, b3, result + (1 * resultPitch), adds);
-        if (TRows.Count > 2) Put<T, TColumns>(c0, c1, c2, c3, result + (2 * resultPitch), adds);
-        if (TRows.Count > 3) Put<T, TColumns>(d0, d1, d2, d3, result + (3 * resultPitch), adds);
+        Put<T, TColumns>(b0, b1, b2, b3, result + (1 * resultPitch), adds);
+        Put<T, TColumns>(c0, c1, c2, c3, result + (2 * resultPitch), adds);
+        Put<T, TColumns>(d0, d1, d2, d3, result + (3 * resultPitch), adds);
         if (TRows.Count > 4) Put<T, TColumns>(e0, e1, e2, e3, result + (4 * resultPitch), adds);
         if (TRows.Count > 5) Put<T, TColumns>(f0, f1, f2, f3, result + (5 * resultPitch), adds);
     }
