@@ -7,6 +7,7 @@ open System.Diagnostics
 open System.IO
 open System.Text.Json
 open System.Text.Json.Nodes
+open CnnCluster.Tests
 
 type Result =
     { ExitCode: int
@@ -36,7 +37,11 @@ let inFolder act =
     finally
         folder.Delete true
 
-let private library = Path.Combine(AppContext.BaseDirectory, "cnn.dll")
+/// Where a build puts the program: beside it lies what was compiled ahead, which starts sooner.
+let home =
+    Path.Combine(Repository.file "Cli", Path.GetRelativePath(Repository.file "Tests", AppContext.BaseDirectory))
+
+let private library = Path.Combine(home, "cnn.dll")
 
 let private startProgram program (arguments: string list) (folder: string) =
     let info =

@@ -35,10 +35,15 @@ let private hash (event: Text.Json.Nodes.JsonNode) = string event["weights_sha25
 let private listeningWith (cluster: Cluster) =
     [ "--listen"; $"{address}:0"; "--cert"; cluster.A ]
 
-/// Stops a run, which goes on, with certificates too, to the end and to the bits of one that was left alone; what it said.
-let private endsWell (run: Run) file cluster =
+/// Stops a run; what it said.
+let private stops (run: Run) =
     let code, errors = run.Interrupt()
     Expect.equal code 130 errors
+    errors
+
+/// Stops a run, which goes on, with certificates too, to the end and to the bits of one that was left alone; what it said.
+let private endsWell (run: Run) file cluster =
+    let errors = stops run
     let stopped = ReplicaState.PositionOf(Array.max (checkpoints run.Folder))
     let until = [ "--epochs"; string (stopped.Epoch + 1); "--json"; "--threads"; "1" ]
 
@@ -105,8 +110,7 @@ let private saidOnce (errors: string) refused =
 let tests =
     testList
         "Cli.secure"
-        [ test
-              "a run with certificates takes its members, turns strangers away on every port, and ends with the same bits" {
+        [ test "a run with certificates takes its members, turns strangers away on every port, and ends with them" {
               Cnn.inFolder (fun folder ->
                   let cluster = Cluster folder
                   let file = Cnn.write folder "net.cnn" script
@@ -126,8 +130,7 @@ let tests =
                           let sent = send forger (coordinator port)
                           let silent = disturb port
                           notLetIn folder join cluster.Theirs "certificates"
-                          notLetIn folder (misread folder join) cluster.B "another token"
-                          let said = endsWell run file cluster
+                          let said = stops run
                           endsWithIt node errors
 
                           for client in silent do
@@ -224,6 +227,7 @@ let longTests =
                               3
                               "the control plane, the state channel and the gradients' connections"
 
+                          notLetIn folder (misread folder join) cluster.B "another token"
                           let opened, gone = crowd 10_000 ports
 
                           use another = Cnn.start [ "node"; "--join"; join; "--cert"; cluster.B ] folder

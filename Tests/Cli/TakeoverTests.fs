@@ -70,24 +70,41 @@ let private leader (nodes: Node list) =
 
     List.find leads nodes
 
+/// The first thing that the node which leads has to tell.
+let private regrouped (leading: Node) =
+    let regroup = leading.Run.Next "regroup"
+    Expect.equal (int regroup["world"], int regroup["lost_steps"]) (2, 0) "two are left, and nothing is lost"
+    Expect.stringContains (string regroup["reason"]) "leads the run now" "why"
+
 [<Tests>]
 let tests =
     testList
         "Cli.takeover"
-        [ test "where the home is killed, two of three workers go on under another coordinator, with the same bits" {
+        [ test "where the home is killed, the others go on under another coordinator, and lose no step" {
               withNodes 2 (fun home nodes ->
                   home.Signal "KILL"
                   let leading = leader nodes
-                  let regroup = leading.Run.Next "regroup"
+                  regrouped leading
+                  leading.Run.Next "epoch" |> ignore
+                  let code, errors = leading.Run.Interrupt()
+                  Expect.equal code 130 errors
+                  Expect.stringContains errors $"--resume {leading.Folder}" "how it goes on"
 
-                  Expect.equal
-                      (int regroup["world"], int regroup["lost_steps"])
-                      (2, 0)
-                      "two are left, and nothing is lost"
+                  for node in nodes do
+                      Expect.isTrue (node.Process.WaitForExit patience) $"{node.Name} ends with the run")
+          } ]
 
-                  Expect.stringContains (string regroup["reason"]) "leads the run now" "why"
+[<Tests>]
+let longTests =
+    testList
+        "Cli.takeover (long)"
+        [ test
+              "a run whose home was killed is one like any other: others join it, and it is resumed, with the same bits" {
+              withNodes 2 (fun home nodes ->
+                  home.Signal "KILL"
+                  let leading = leader nodes
+                  regrouped leading
 
-                  // It is a run like any other: others join it, and it is resumed where it was kept.
                   use third = new Node(leading.JoinFile, home.Folder, "node-3")
                   leading.Run.Until("the third", List.contains third.Process.Id)
                   let epoch = int (leading.Run.Next("epoch")["epoch"])
@@ -110,13 +127,8 @@ let tests =
                       (string (resumed.Field("end", "weights_sha256")))
                       (string (alone.Field("end", "weights_sha256")))
                       "as in a run that was left alone")
-          } ]
-
-[<Tests>]
-let longTests =
-    testList
-        "Cli.takeover (long)"
-        [ test "a home that was stopped comes back to find that others have gone on, and ends" {
+          }
+          test "a home that was stopped comes back to find that others have gone on, and ends" {
               withNodes 2 (fun home nodes ->
                   home.Signal "STOP"
                   let leading = leader nodes
