@@ -7,7 +7,7 @@ open CnnCluster.Dsl.Checking.Scope
 open CnnCluster.Dsl.Checking.NetworkBuilder
 
 /// A default that no use takes up is checked too.
-let private check (builder: Builder) (layer: LayerDefinition) (key: Name) (written: Binder.Written) =
+let private check (builder: Builder) (layer: LayerDefinition) (key: Name) (written: GivenArguments.Written) =
     match layer.Arguments |> List.tryFind (fun a -> a.Name = key.Text) with
     | Some argument ->
         Conversion.convert builder.Sink written.Scope argument.Kind written.Expression
@@ -16,10 +16,15 @@ let private check (builder: Builder) (layer: LayerDefinition) (key: Name) (writt
         Conversion.activation builder.Sink written.Scope written.Expression
         |> Option.isSome
 
-let private keyword (builder: Builder) scope (layer: LayerDefinition) argument : (Name * Binder.Written) option =
+let private keyword
+    (builder: Builder)
+    scope
+    (layer: LayerDefinition)
+    argument
+    : (Name * GivenArguments.Written) option =
     match argument with
-    | Keyword(key, value) when Binder.knows builder.Sink layer key ->
-        let written: Binder.Written = { Expression = value; Scope = scope }
+    | Keyword(key, value) when GivenArguments.knows builder.Sink layer key ->
+        let written: GivenArguments.Written = { Expression = value; Scope = scope }
 
         if check builder layer key written then Some(key, written) else None
     | Keyword _ -> None
@@ -39,7 +44,7 @@ let private refuse (builder: Builder) (statement: Statement) =
             "a layer with settings, as in: conv bias=no"
     | Use(word, _, None) ->
         Diagnostic.error word.Span $"'{word.Text}' is no layer, and has no defaults"
-        |> (if Binder.isActivation word.Text then
+        |> (if GivenArguments.isActivation word.Text then
                 id
             else
                 Suggestion.among (Declared.layerNames builder.Words) word.Text)
@@ -50,7 +55,7 @@ let private refuse (builder: Builder) (statement: Statement) =
 
 /// Adds the defaults of one statement; they reach all that follows, blocks included.
 let add (builder: Builder) (flow: Flow) (body: Body) =
-    let entry (seen, defaults: Binder.Defaults) (statement: Statement) =
+    let entry (seen, defaults: GivenArguments.Defaults) (statement: Statement) =
         match statement.Kind with
         | Use(word, _, None) when Set.contains word.Text seen ->
             expected

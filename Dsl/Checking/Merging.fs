@@ -23,7 +23,7 @@ let private operandOf (builder: Builder) flow (run: Runner) (layer: LayerDefinit
     let scope = scopeOf flow
 
     let isOwn word =
-        Binder.isActivation word
+        GivenArguments.isActivation word
         || layer.Arguments |> List.exists (fun a -> a.Name = word)
 
     match argument with

@@ -58,7 +58,7 @@ type Flow =
         Here: Here
         Values: Map<string, Meaning<Here>>
         Names: Map<string, Meaning<Evaluated option>>
-        Defaults: Binder.Defaults
+        Defaults: GivenArguments.Defaults
         Frozen: bool
         Frame: Frame
         /// How many braces are open, those of blocks' uses too.

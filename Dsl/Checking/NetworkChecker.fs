@@ -72,7 +72,7 @@ and private useWord (builder: Builder) flow (word: Name) span arguments =
     | Some declared, _ -> Expansion.useUnit builder flow runBody declared word span arguments
     | None, Some layer when layer.Operands = Several -> Merging.merge builder flow runBody layer word span arguments
     | None, Some layer -> useLayer builder flow layer word span arguments
-    | None, None when Binder.isActivation word.Text -> useActivation builder flow word span arguments
+    | None, None when GivenArguments.isActivation word.Text -> useActivation builder flow word span arguments
     | None, None ->
         refuseUnknown builder.Sink builder.Words word
         Unknown

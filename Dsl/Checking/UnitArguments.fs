@@ -53,7 +53,7 @@ let private takeWord (builder: Builder) (scope: Scope) (word: Name) parameters (
     match parameters |> List.tryFind (fun (p: Parameter) -> p.Name.Text = text) with
     | Some flag -> take builder expression.Span flag (Some(OfWord "yes")) given
     | None when text = "frozen" -> { given with Frozen = true }
-    | None when Binder.isActivation text -> takeActivation builder expression given
+    | None when GivenArguments.isActivation text -> takeActivation builder expression given
     | None ->
         if not scope.Incomplete then
             let known = settingsOf parameters @ activationNames @ Scope.names scope
@@ -73,12 +73,12 @@ let private takePositional (builder: Builder) scope word parameters given (expre
     match expression.Kind with
     | Word text when (Scope.lookUp builder.Sink scope text).IsNone ->
         takeWord builder scope word parameters expression text given
-    | Call(name, _) when Binder.isActivation name.Text -> takeActivation builder expression given
+    | Call(name, _) when GivenArguments.isActivation name.Text -> takeActivation builder expression given
     | _ ->
         match evaluate builder.Sink scope expression with
         // A parameter that was given an activation hands it on as one.
-        | Some(OfWord text) when Binder.isActivation text -> takeActivation builder expression given
-        | Some(OfCall(text, _)) when Binder.isActivation text -> takeActivation builder expression given
+        | Some(OfWord text) when GivenArguments.isActivation text -> takeActivation builder expression given
+        | Some(OfCall(text, _)) when GivenArguments.isActivation text -> takeActivation builder expression given
         | value -> takeNext builder word expression value given
 
 let private takeKeyword (builder: Builder) scope (word: Name) parameters given (key: Name) expression =

@@ -16,12 +16,12 @@ let private keys arguments =
 let private checkUse (sink: Sink) words (word: Name, arguments) =
     let isOther =
         word.Text = "input"
-        || Binder.isActivation word.Text
+        || GivenArguments.isActivation word.Text
         || words.Units.ContainsKey word.Text
 
     match words.Layers |> List.tryFind (fun layer -> layer.Name = word.Text) with
     | _ when isOther -> ()
-    | Some layer -> keys arguments |> List.iter (Binder.knows sink layer >> ignore)
+    | Some layer -> keys arguments |> List.iter (GivenArguments.knows sink layer >> ignore)
     | None -> refuseUnknown sink words word
 
 /// Notes unknown words and settings in all of a script's networks, blocks and shared sets.

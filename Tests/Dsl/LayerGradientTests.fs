@@ -5,7 +5,7 @@ open Expecto
 open FsCheck
 open FsCheck.FSharp
 open CnnCluster.Dsl
-open CnnCluster.Tests.Dsl.LayerReferenceTests
+open CnnCluster.Tests.Dsl.WindowCases
 open CnnCluster.Tests.Dsl.LayerTests
 open CnnCluster.Tests.Dsl.Scripts
 

@@ -8,7 +8,7 @@ open TorchSharp
 open CnnCluster.Dsl
 open CnnCluster.Tests.Dsl.LayerCases
 open CnnCluster.Tests.Dsl.LayerReferences
-open CnnCluster.Tests.Dsl.LayerReferenceTests
+open CnnCluster.Tests.Dsl.WindowCases
 open CnnCluster.Tests.Dsl.Networks
 open CnnCluster.Tests.Dsl.Scripts
 

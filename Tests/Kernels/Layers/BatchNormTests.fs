@@ -2,8 +2,6 @@ module CnnCluster.Tests.Kernels.Layers.BatchNormTests
 
 open System
 open Expecto
-open FsCheck
-open FsCheck.FSharp
 open TorchSharp
 open CnnCluster.Kernels
 open CnnCluster.Kernels.Collectives
