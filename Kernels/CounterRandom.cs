@@ -15,16 +15,24 @@ public enum RandomPurpose
 public readonly record struct RandomKey(ulong Value)
 {
     /// <summary>Derives a stream's key from the run's seed, the purpose and a name, such as a layer's path.</summary>
-    public static RandomKey Of(ulong seed, RandomPurpose purpose, string stream = "")
+    public static RandomKey Of(ulong seed, RandomPurpose purpose, string stream = "") => Of(seed, purpose, "", stream);
+
+    /// <summary>The same of the name <paramref name="family"/> + <paramref name="stream"/>, which need not be put together.</summary>
+    public static RandomKey Of(ulong seed, RandomPurpose purpose, string family, string stream)
     {
         // FNV-1a over the name's UTF-16 units, then a SplitMix64 finaliser over all three parts.
-        var hash = 0xcbf29ce484222325UL;
-        foreach (var unit in stream)
+        var hash = Hash(Hash(0xcbf29ce484222325UL, family), stream);
+        return new RandomKey(Mix(Mix(seed + ((ulong)purpose * 0x9e3779b97f4a7c15UL)) ^ hash));
+    }
+
+    private static ulong Hash(ulong hash, string units)
+    {
+        foreach (var unit in units)
         {
             hash = (hash ^ unit) * 0x100000001b3UL;
         }
 
-        return new RandomKey(Mix(Mix(seed + ((ulong)purpose * 0x9e3779b97f4a7c15UL)) ^ hash));
+        return hash;
     }
 
     private static ulong Mix(ulong z)

@@ -28,9 +28,13 @@ let private isFlat (kernel: torch.Tensor) =
 let isAlone (x: torch.Tensor) kernel groups =
     x.size 0 = 1L && groups = 1 && isSmall x && isFlat kernel
 
+/// One more sample behind it as libtorch takes it, the last axis first, by the number of axes.
+let private oneMore =
+    [| for axes in 0..5 -> [| for place in 1 .. 2 * axes -> if place = 2 * axes then 1L else 0L |] |]
+
 /// A single sample, and one of zeros.
 let besideZeros (x: torch.Tensor) =
-    torch.cat ([| x; torch.zeros_like x |], 0L)
+    torch.nn.functional.pad (x, oneMore[int (x.dim ())], PaddingModes.Constant, 0.0)
 
 /// The dilation of a kernel for few samples, and for many.
 [<Struct>]

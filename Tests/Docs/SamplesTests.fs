@@ -16,6 +16,7 @@ let private sources =
       "Tests/Samples/SqueezeExcite.fs"
       "Tests/Samples/OwnSteps.fs"
       "Tests/Samples.CSharp/Consistency.cs"
+      "Tests/Samples.CSharp/Adversarial.cs"
       "Tests/Samples.CSharp/PerSampleClipping.cs"
       "Tests/Samples.CSharp/Centralised.cs"
       "Tests/Trainer/Training/OwnStepTests.fs"

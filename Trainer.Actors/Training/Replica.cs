@@ -280,18 +280,11 @@ public sealed class Replica : IDisposable
 
     private void AddSums(EpochSums sums, Batch batch, IReadOnlyList<double> penalties)
     {
-        var (loss, values) = pass.Evaluate(batch);
-        sums.Samples += batch.Count;
-        sums.Loss += loss;
+        pass.Evaluate(batch, sums);
         for (var i = 0; i < penalties.Count; i++)
         {
             sums.Penalties[i] += penalties[i] * batch.Count;
             sums.Penalty += penalties[i] * batch.Count;
-        }
-
-        for (var i = 0; i < values.Count; i++)
-        {
-            sums.Figures[i] += values[i];
         }
     }
 }

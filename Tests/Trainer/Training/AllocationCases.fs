@@ -10,7 +10,7 @@ open CnnCluster.Tests.Trainer.Training.FunctionsByHand
 [<Literal>]
 let Steps = 400
 
-let planOf layers settings =
+let private planOfBatches size layers settings =
     Replicas.plan
         $"""
 network N {{
@@ -21,14 +21,16 @@ network N {{
 }}
 
 train N {{
-    data digits train={BatchSize * Steps} test=10
+    data digits train={size * Steps} test={BatchSize * Steps}
     loss cross-entropy
     optimizer sgd lr=0.01
-    batch {BatchSize}
+    batch {size}
     seed 3
 {settings}
 }}
 """
+
+let planOf layers settings = planOfBatches BatchSize layers settings
 
 let inLanes = planOf "    conv 4 5x5 stride=2 relu" ""
 
@@ -55,6 +57,12 @@ let private lastOf features =
 let private oneRunInLanes () =
     let own = weight [ 4L ]
     fun x -> (Lanes.Of(x, own)).flatten 1L
+
+let private oneRunInLanesGradless () =
+    fun (x: Tensor) ->
+        use detached = x.detach ()
+        use _ = detached.contiguous ()
+        (torch.empty (logits, dtype = torch.float32)).flatten 1L
 
 let private poolingLayers =
     "    conv 4 5x5 stride=2 tanh\n    batchnorm relu\n    maxpool 2x2"
@@ -143,6 +151,20 @@ let private shaped () =
       lastOf 4L ]
     |> List.reduce (>>)
 
+// ---- networks of a single sample ----
+
+let private ofOneLayers =
+    "    conv 4 3x3 stride=2 tanh\n    convtranspose 4 2 stride=2"
+
+let private ofOne () =
+    let convolution =
+        besideZeros (convolve 2L 0L 1L (weight [ 4L; 1L; 3L; 3L ]) (weight [ 4L ]))
+
+    let transposed = besideZeros (spread (weight [ 4L; 4L; 2L; 2L ]) (weight [ 4L ]))
+
+    let last, added = weight [ 10L; 2704L ], weight [ 10L ]
+    fun (x: Tensor) -> denseOfOne last added ((transposed ((convolution x).tanh())).flatten 1L)
+
 // ---- networks of other types ----
 
 let private inBFloat16 () =
@@ -208,3 +230,14 @@ let cases =
 let lockstepCases =
     [ "in float32", planOf poolingLayers uneven, (fun () -> sliceOfShard (pooling ()))
       "in float64", planOf batchNormLayers (exact + "\n" + float64), (fun () -> sliceOfShard (inFloat64 ())) ]
+
+/// A plan whose batches are of one sample, with its step by hand.
+let caseOfOne = planOfBatches 1 ofOneLayers "", (fun () -> stepOfOne (ofOne ()))
+
+/// Plans with their validation batches by hand.
+let validationCases =
+    let outside = "    conv 4 5x5 stride=2 tanh\n    avgpool 3x3 stride=2 pad=1"
+
+    [ "layers in lanes", inLanes, (fun () -> validationBatch (oneRunInLanesGradless ()))
+      "layers outside lanes", planOf outside "", (fun () -> validationBatch (averages ()))
+      "of shards", planOf outside uneven, (fun () -> validationBatch (averages ())) ]

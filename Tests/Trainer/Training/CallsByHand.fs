@@ -28,12 +28,19 @@ let convolution kernel bias =
     let convolve = convolve 2L 0L 1L kernel bias
     fun (x: Tensor) -> convolve (x.contiguous ())
 
-let private fill = shape [ 0L; 0L; 0L; 8L ]
-
 /// Rows are filled up to a block of 16.
-let dense kernel bias (x: Tensor) =
+let private denseOf samples (fill: int64[]) kernel bias (x: Tensor) =
     let rows = torch.nn.functional.pad (x, fill, PaddingModes.Constant, 0.0)
-    torch.nn.functional.linear(rows, kernel, bias).narrow(0L, 0L, int64 BatchSize)
+    torch.nn.functional.linear(rows, kernel, bias).narrow(0L, 0L, samples)
+
+let private fill, private fillOfOne =
+    shape [ 0L; 0L; 0L; 8L ], shape [ 0L; 0L; 0L; 15L ]
+
+let dense kernel bias x =
+    denseOf (int64 BatchSize) fill kernel bias x
+
+/// Of a single sample.
+let denseOfOne kernel bias x = denseOf 1L fillOfOne kernel bias x
 
 /// Windows of 3×3 with stride 2, and one element around.
 let averagePooling () =
@@ -68,6 +75,12 @@ let batchNorm (dtype: torch.ScalarType) channels =
         let normal = centred / (variance.add(epsilon, one).sqrt().reshape along)
         (normal * scale.reshape along).add(shift.reshape along, one).relu()
 
+let private oneMore = shape [ 0L; 0L; 0L; 0L; 0L; 0L; 0L; 1L ]
+
+/// A convolution of a single sample, beside one of zeros.
+let besideZeros (convolve: Tensor -> Tensor) (x: Tensor) =
+    (convolve (torch.nn.functional.pad (x.contiguous (), oneMore, PaddingModes.Constant, 0.0))).narrow(0L, 0L, 1L)
+
 // ---- layers that make arrays of an input's shape ----
 
 /// Noise, which is written into memory of its own.
@@ -85,12 +98,14 @@ let padding () =
     let ends = shape [ 1L; 1L; 1L; 1L ]
     fun (x: Tensor) -> torch.nn.functional.pad (x, ends, PaddingModes.Constant, 0.0)
 
-/// A transposed convolution of 2×2 with stride 2.
-let transposed kernel bias =
+/// A transposed convolution of 2×2 with stride 2, of what lies in planes.
+let spread kernel bias =
     let stride, nothing, behind, once = pair 2L, pair 0L, pair 0L, pair 1L
+    fun (x: Tensor) -> torch.nn.functional.conv_transpose2d (x, kernel, bias, stride, nothing, behind, once, 1L)
 
-    fun (x: Tensor) ->
-        torch.nn.functional.conv_transpose2d (x.contiguous (), kernel, bias, stride, nothing, behind, once, 1L)
+let transposed kernel bias =
+    let spread = spread kernel bias
+    fun (x: Tensor) -> spread (x.contiguous ())
 
 /// Group norm, of images in a row of pixels.
 let groups rows whole scale shift =
@@ -149,34 +164,41 @@ let overall rows given =
 
 // ---- steps ----
 
+/// Each sample's loss.
+let private lossesOf (logits: Tensor) labels =
+    let logs = torch.nn.functional.log_softmax (logits, 1L)
+    torch.nn.functional.nll_loss (logs, labels, reduction = torch.nn.Reduction.None)
+
+/// Whether each sample's class is the one of the highest output.
+let hitsOf (logits: Tensor) (labels: Tensor) =
+    (logits.argmax 1L).eq(labels).``to`` logits.dtype
+
 /// A slice's losses, backward from them, and its figures.
 let private judge (logits: Tensor) labels (loss: Tensor) (hits: Tensor) =
-    let logs = torch.nn.functional.log_softmax (logits, 1L)
-
-    let values =
-        torch.nn.functional.nll_loss (logs, labels, reduction = torch.nn.Reduction.None)
-
-    let total = values.sum () / Scalars.Of(float BatchSize)
+    let total = (lossesOf logits labels).sum() / Scalars.Of(float BatchSize)
     total.backward ()
     use gradless = torch.no_grad ()
     loss.add_ (total, Scalars.Of 1.0) |> ignore
-    let right = (logits.argmax 1L).eq(labels).``to`` logits.dtype
-    hits.add_ (right.sum (), Scalars.Of 1.0) |> ignore
+    hits.add_ ((hitsOf logits labels).sum(), Scalars.Of 1.0) |> ignore
 
-let private sumsOfStep () =
+let sumsOfStep () =
     torch.zeros 5874L, torch.zeros 1L, torch.zeros 1L
 
-/// What a thread does for a slice, around what a network makes of its pixels.
-let slice (network: Tensor -> Tensor) =
-    let images, labels =
-        torch.rand pixels, torch.zeros (int64 BatchSize, dtype = torch.int64)
+let private samplesOf count =
+    let pixels = shape [ count; 1L; 28L; 28L ]
+    pixels, torch.rand pixels, torch.zeros (count, dtype = torch.int64)
 
+let private sliceOf samples (network: Tensor -> Tensor) =
+    let pixels, images, labels = samplesOf samples
     let gradient, loss, hits = sumsOfStep ()
 
     fun () ->
         gradient.zero_ () |> ignore
         use slice = torch.NewDisposeScope()
         judge (network (images.reshape pixels)) labels loss hits
+
+/// What a thread does for a slice, around what a network makes of its pixels.
+let slice network = sliceOf (int64 BatchSize) network
 
 /// The same by a thread of its own.
 let sliceOfShard network =
@@ -203,6 +225,24 @@ let step slices network =
     around (fun () ->
         for _ in 1..slices do
             slice ())
+
+/// A step of a single sample.
+let stepOfOne network = around (sliceOf 1L network)
+
+/// A figure's sum over a validation batch.
+let summed (values: Tensor) =
+    values.sum(torch.float64).item<float>() |> ignore
+
+/// A validation batch.
+let validationBatch (network: Tensor -> Tensor) =
+    let pixels, images, labels = samplesOf (int64 BatchSize)
+
+    fun () ->
+        use batch = torch.NewDisposeScope()
+        use gradless = torch.no_grad ()
+        let logits = network (images.reshape pixels)
+        summed (lossesOf logits labels)
+        summed (hitsOf logits labels)
 
 /// A step of shards that go through lanes together.
 let stepOfShards shards =

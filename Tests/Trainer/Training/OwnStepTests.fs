@@ -73,6 +73,7 @@ type private Undefined() =
 
 let private steps: (string * TrainPlan * (unit -> OwnStep)) list =
     [ "two losses that change their own weights each, in F#", adversarial, (fun () -> OwnSteps.Adversarial())
+      "two losses that change their own weights each, in C#", adversarial, (fun () -> Adversarial())
       "two losses and two passes, in C#", plain "float64", (fun () -> Consistency())
       "two passes with batch norm and dropout", withBatchNorm, (fun () -> Consistency())
       "a gradient by hand, in F#", plain "float64", (fun () -> OwnSteps.PerSampleClipping 0.5)
@@ -130,15 +131,17 @@ let tests =
                   Expect.isLessThan (distance whole.Parameters parts.Parameters) 1e-12 "weights"
           }
           test "F# and C# compute the same" {
-              let ends (makeStep: unit -> OwnStep) =
-                  trainedBy makeStep 2 1 (plain "float64") |> Array.head |> _.Hash
+              let ends plan (makeStep: unit -> OwnStep) =
+                  trainedBy makeStep 2 1 plan |> Array.head |> _.Hash
 
-              Expect.equal
-                  (ends (fun () -> PerSampleClipping 0.5))
-                  (ends (fun () -> OwnSteps.PerSampleClipping 0.5))
-                  "clipped"
+              let same plan what oneStep otherStep =
+                  Expect.equal (ends plan oneStep) (ends plan otherStep) what
 
-              Expect.equal (ends (fun () -> Centralised())) (ends (fun () -> OwnSteps.Centralised())) "centralised"
+              same (plain "float64") "clipped" (fun () -> PerSampleClipping 0.5) (fun () ->
+                  OwnSteps.PerSampleClipping 0.5)
+
+              same (plain "float64") "centralised" (fun () -> Centralised()) (fun () -> OwnSteps.Centralised())
+              same adversarial "adversarial" (fun () -> Adversarial()) (fun () -> OwnSteps.Adversarial())
           }
           test "each sample's gradient counts for no more than the norm it is cut to" {
               let cut norm =
@@ -183,6 +186,42 @@ let tests =
 
               for c, r in Array.zip critic restorer do
                   Expect.isTrue (c = 0.0 || r = 0.0) "no weight gets of both"
+          }
+          test "a loss names its weights anew in every step, and none changes none" {
+              let named = ref [ "conv1" ]
+
+              let step =
+                  let trains (weight: string) =
+                      named.Value |> List.exists (fun (name: string) -> weight.StartsWith name)
+
+                  { new OwnStep(OwnLoss("only", Trains = trains)) with
+                      override _.Forward slice = [| slice.Outputs[0].sum 1L |] }
+
+              let plan = plain "float64"
+              use replica = new Replica(plan, torch.CPU, new SoloCollective(), step)
+
+              let batch =
+                  (loader plan (TrainingCatalogues.Load(plan, null)) replica.Collective).TrainEpoch(1, 0)
+                  |> Seq.head
+
+              let changed () =
+                  replica.Take([| batch |], 0.0, false) |> ignore
+
+                  [ for segment, gradient in Seq.zip replica.Arena.Segments replica.Arena.GradientViews do
+                        if Array.exists (fun number -> number <> 0.0) (flat gradient) then
+                            segment.Name ]
+
+              let convolution, dense =
+                  [ "conv1/kernel"; "conv1/bias" ], [ "dense1/kernel"; "dense1/bias" ]
+
+              for names, expected in
+                  [ [ "conv1" ], convolution
+                    [ "dense1" ], dense
+                    [], []
+                    [ "conv1"; "dense1" ], convolution @ dense
+                    [ "conv1" ], convolution ] do
+                  named.Value <- names
+                  Expect.equal (changed ()) expected $"the weights of {names}"
           }
           test "what is computed from no samples is dropped, even if it is no number" {
               agrees (fun () -> Undefined()) 6 (plain "float64")

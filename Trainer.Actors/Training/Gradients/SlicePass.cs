@@ -3,6 +3,7 @@ using CnnCluster.Kernels;
 using CnnCluster.Kernels.Layers;
 using CnnCluster.Kernels.Tracing;
 using CnnCluster.Trainer.Data;
+using CnnCluster.Trainer.Protocol;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -50,23 +51,20 @@ internal sealed class SlicePass(
         module.Step.ThrowIfFailed();
     }
 
-    /// <summary>A validation slice's sums of the whole loss and of each further figure.</summary>
-    public (double Loss, IReadOnlyList<double> Figures) Evaluate(Batch batch)
+    /// <summary>Adds a validation slice's samples, whole loss and further figures to sums of them.</summary>
+    public void Evaluate(Batch batch, EpochSums sums)
     {
         using var evaluating = Trace.Span("evaluate");
         using var scope = NewDisposeScope();
         using var gradless = no_grad();
         module.Step.Training = false;
-        if (own is not null)
+        var (loss, figures) = own is null ? Losses(Run(batch)) : Losses(own, batch);
+        sums.Samples += batch.Count;
+        sums.Loss += Sum(loss);
+        for (var i = 0; i < figures.Count; i++)
         {
-            module.Step.FirstSample = batch.FirstSample;
-            var (ownLoss, ownFigures) = own.Evaluate(placement.Inputs(batch), placement.Targets(batch), batch.Count);
-            return (Sum(ownLoss), [.. ownFigures.Select(Sum)]);
+            sums.Figures[i] += Sum(figures[i]);
         }
-
-        var tensors = Run(batch);
-        var losses = objective.Losses(tensors);
-        return (Sum(objective.Total(losses)), [.. objective.Figures(tensors, losses).Select(Sum)]);
 
         static double Sum(Tensor values) => values.sum(ScalarType.Float64).item<double>();
     }
@@ -77,6 +75,19 @@ internal sealed class SlicePass(
         using var gradless = no_grad();
         module.Step.Training = false;
         return Run(batch);
+    }
+
+    private (Tensor Whole, IReadOnlyList<Tensor> Figures) Losses(BatchTensors tensors)
+    {
+        var losses = objective.Losses(tensors);
+        return (objective.Total(losses), objective.Figures(tensors, losses));
+    }
+
+    /// <summary>The same by a step of one's own.</summary>
+    private (Tensor Whole, IReadOnlyList<Tensor> Figures) Losses(OwnStepRunner step, Batch batch)
+    {
+        module.Step.FirstSample = batch.FirstSample;
+        return step.Evaluate(placement.Inputs(batch), placement.Targets(batch), batch.Count);
     }
 
     private void BackPropagate(Batch batch, long samplesBefore, StepScope scope)

@@ -46,14 +46,14 @@ public abstract class OwnStep
         for (var i = 0; i < losses.Count; i++)
         {
             var sum = losses[i].sum() * Scalars.Of(Losses[i].Weight);
-            if (Losses[i].Trains is { } trains)
-            {
-                // Which weights these are may change with the steps.
-                sum.backward(retain_graph: true, inputs: [.. slice.Weights.Where(weight => trains(weight.Key)).Select(static weight => weight.Value)]);
-            }
-            else
+            if (Losses[i].Trains is null)
             {
                 others = others is null ? sum : others.Plus(sum);
+            }
+            else if (slice.TrainedBy(Losses[i]) is { Length: > 0 } trained)
+            {
+                // Of none libtorch would make all.
+                sum.backward(retain_graph: true, inputs: trained);
             }
         }
 

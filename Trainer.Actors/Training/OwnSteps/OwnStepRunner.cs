@@ -11,10 +11,9 @@ internal sealed class OwnStepRunner
     private readonly TrainPlan plan;
     private readonly Objective objective;
     private readonly OwnStep step;
-    private readonly NetworkModule module;
     private readonly ParameterArena arena;
-    private readonly Dictionary<string, Tensor> weights;
     private readonly Dictionary<string, Tensor> gradients;
+    private readonly StepSlice slice;
     private Tensor[] figureSums = [];
 
     /// <exception cref="UserException">A loss trains nothing, or would have to be scaled.</exception>
@@ -25,10 +24,11 @@ internal sealed class OwnStepRunner
             throw new UserException("A step of one's own scales no loss, as precision float16 needs: precision bfloat16 does without.");
         }
 
-        (this.plan, this.step, this.module, this.arena) = (plan, step, module, arena);
+        (this.plan, this.step, this.arena) = (plan, step, arena);
         objective = new Objective(plan);
-        weights = ByName(module.Tensors);
+        var weights = ByName(module.Tensors);
         gradients = ByName(arena.GradientViews);
+        slice = new StepSlice(module, weights, gradients);
         foreach (var loss in step.Losses.Where(loss => loss.Trains is { } trains && !weights.Keys.Any(trains)))
         {
             throw new UserException($"The loss '{loss.Name}' of the own step trains none of the weights {string.Join(", ", weights.Keys)}.");
@@ -51,10 +51,10 @@ internal sealed class OwnStepRunner
     public (Tensor Loss, IReadOnlyList<Tensor> Figures) BackPropagate(
         IReadOnlyList<Tensor> inputs, IReadOnlyList<Tensor> targets, int count, long samples)
     {
-        var slice = Slice(inputs, targets, count);
+        slice.Begin(inputs, targets, count);
         using var before = arena.Gradients.clone();
         arena.Gradients.zero_();
-        var losses = Forward(slice);
+        var losses = Forward();
         if (!TrainAny(losses)) throw new UserException("No loss of the own step depends on a trained weight.");
 
         step.Backward(slice, losses);
@@ -66,14 +66,14 @@ internal sealed class OwnStepRunner
         }
 
         arena.Gradients.div_(Scalars.Of(samples)).add_(before, Scalars.Of(1));
-        return Sums(slice, losses);
+        return Sums(losses);
     }
 
     /// <summary>The sum of the weighted losses over validation samples, and of each further figure, up to the next batch: scalars.</summary>
     public (Tensor Loss, IReadOnlyList<Tensor> Figures) Evaluate(IReadOnlyList<Tensor> inputs, IReadOnlyList<Tensor> targets, int count)
     {
-        var slice = Slice(inputs, targets, count);
-        return Sums(slice, Forward(slice));
+        slice.Begin(inputs, targets, count);
+        return Sums(Forward());
     }
 
     /// <summary>Lets the step change the gradient of the whole batch.</summary>
@@ -86,10 +86,7 @@ internal sealed class OwnStepRunner
     private Dictionary<string, Tensor> ByName(IReadOnlyList<Tensor> tensors) =>
         plan.Network.Weights.Zip(tensors).ToDictionary(static pair => pair.First.Name, static pair => pair.Second, StringComparer.Ordinal);
 
-    private StepSlice Slice(IReadOnlyList<Tensor> inputs, IReadOnlyList<Tensor> targets, int count) =>
-        new(module, weights, gradients, inputs, targets, count);
-
-    private IReadOnlyList<Tensor> Forward(StepSlice slice)
+    private IReadOnlyList<Tensor> Forward()
     {
         var losses = step.Forward(slice);
         if (losses.Count != step.Losses.Count)
@@ -117,7 +114,7 @@ internal sealed class OwnStepRunner
         return false;
     }
 
-    private (Tensor Loss, IReadOnlyList<Tensor> Figures) Sums(StepSlice slice, IReadOnlyList<Tensor> losses)
+    private (Tensor Loss, IReadOnlyList<Tensor> Figures) Sums(IReadOnlyList<Tensor> losses)
     {
         var loss = Weighted(0, losses);
         for (var i = 1; i < losses.Count; i++)
