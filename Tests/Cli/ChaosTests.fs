@@ -18,6 +18,9 @@ let private number (name: string) otherwise =
     | "" -> otherwise
     | text -> int text
 
+/// What a failure is to tell: whom Akka took for gone, and why.
+let private logging = [ "--log-level"; "warning"; "--log-format"; "json" ]
+
 /// Faults of one run.
 [<Literal>]
 let private AtOnce = 25
@@ -50,7 +53,7 @@ type private Disturbance(run: Run, join: string) =
         run.Until($"the workers {List.ofSeq living}", (fun members -> Set.ofList members = living))
 
     let start () =
-        let node = Cnn.start [ "node"; "--join"; join ] run.Folder
+        let node = Cnn.start ([ "node"; "--join"; join ] @ logging) run.Folder
         Lines node.StandardOutput |> ignore
         nodes.Add(node, Lines node.StandardError)
         living <- living.Add node.Id
@@ -86,7 +89,7 @@ type private Disturbance(run: Run, join: string) =
     member _.Told =
         let said =
             [ for node, errors in nodes do
-                  for line in errors.Last 10 -> $"node {node.Id}: {line}" ]
+                  for line in errors.Last 60 -> $"node {node.Id}: {line}" ]
 
         String.concat "\n  " (Seq.append log said)
 
@@ -130,7 +133,7 @@ let tests =
               for part in 0 .. (count - 1) / AtOnce do
                   let faults = min AtOnce (count - part * AtOnce)
 
-                  running script [ "--processes"; "3"; "--listen"; "127.0.0.1:0" ] (fun run ->
+                  running script ([ "--processes"; "3"; "--listen"; "127.0.0.1:0" ] @ logging) (fun run ->
                       let join = string (run.Next("listen")["join"])
                       let clock = Stopwatch.StartNew()
                       let epoch = disturb run join (seed + part) faults

@@ -64,7 +64,7 @@ type Run(cnn: Process, folder: string, ?program: unit -> int) =
 
     let fail (what: string) =
         cnn.Kill true
-        failwith $"{what}\nlast events:\n  {shown (events.Last 20)}\nstandard error:\n  {shown (errors.Last 40)}"
+        failwith $"{what}\nlast events:\n  {shown (events.Last 20)}\nstandard error:\n  {shown (errors.Last 200)}"
 
     let note (event: JsonNode) =
         match string event["event"] with

@@ -58,7 +58,7 @@ public sealed class Coordinator : ReceiveActor, IWithTimers
         Receive<ProcessLost>(lost => Handle(new CoordinatorInput.ProcessLost(lost.ProcessId, lost.ExitCode)));
         Receive<Interrupt>(_ => Handle(new CoordinatorInput.Interrupt()));
         Receive<OutOfReach>(lost => Down(lost.Process));
-        Receive<Terminated>(lost => Handle(new CoordinatorInput.ChannelLost(lost.ActorRef)));
+        Receive<Terminated>(Lose);
         Receive<EarlyStoppingSupervisor.EpochJudged>(judged => Handle(new CoordinatorInput.Judged(judged.Epoch, judged.Decision)));
         Receive<Google.Protobuf.IMessage>(Hear);
     }
@@ -81,6 +81,20 @@ public sealed class Coordinator : ReceiveActor, IWithTimers
         if (!machine.IsOutvoted && !machine.Channels.Any(channel => ((IActorRef)channel).Path.Address.Equals(process))) Cluster.Get(Context.System).Down(process);
     }
 
+    /// <summary>That an actor has ended its own process says; that a whole process is gone, Akka here concludes.</summary>
+    private void Lose(Terminated lost)
+    {
+        if (lost.AddressTerminated)
+        {
+            watch.Doubts(lost.ActorRef);
+            Handle(new CoordinatorInput.ChannelDoubted(lost.ActorRef));
+        }
+        else
+        {
+            Handle(new CoordinatorInput.ChannelLost(lost.ActorRef));
+        }
+    }
+
     private static ByteString NewToken() => ByteString.CopyFrom(RandomNumberGenerator.GetBytes(16));
 
     private void Hear(Google.Protobuf.IMessage message)
@@ -100,6 +114,7 @@ public sealed class Coordinator : ReceiveActor, IWithTimers
             {
                 case CoordinatorEffect.Send send: ((IActorRef)send.Channel).Tell(send.Message); break;
                 case CoordinatorEffect.Watch watch: Context.Watch((IActorRef)watch.Channel); break;
+                case CoordinatorEffect.Unwatch unwatch: Context.Unwatch((IActorRef)unwatch.Channel); break;
                 case CoordinatorEffect.Publish publish: hub.Tell(publish.Event); break;
                 case CoordinatorEffect.Judge judge: earlyStopping.Tell(new EarlyStoppingSupervisor.EpochMeasured(judge.Epoch, judge.Value, judge.State)); break;
                 case CoordinatorEffect.Conclude end: conclude(end.Outcome); break;

@@ -29,6 +29,8 @@ public sealed class ClusterNode : IAsyncDisposable
     // A process that cannot join is ended by its workers, which wait for less long and keep what they have.
     // A member that was killed cannot agree to anybody's leaving: a second is waited for it, no longer.
     // Heartbeats are answered on Akka's own dispatcher, so training threads cannot starve them.
+    // Nor is a process taken for gone because Akka's watching has not heard of it: where this process itself has stood still, it
+    // would say so of each that is no full member yet, and never hear it again (docs/adr/0018). Silence is the coordinator's to judge.
     // The default JSON serializer would build whatever types a peer names, and others actors of them: refusals replace them, at
     // their numbers, so that no peer gets at them; of what is left of Akka's own, only what a cluster says is read.
     private const string Settings = """
@@ -50,6 +52,7 @@ public sealed class ClusterNode : IAsyncDisposable
             downing-provider-class = "Akka.Cluster.NoDowning, Akka.Cluster"
           }
           remote {
+            watch-failure-detector.acceptable-heartbeat-pause = 365 d
             enabled-transports = ["akka.remote.control-plane"]
             control-plane {
               transport-class = "CnnCluster.Trainer.ControlPlane.ControlPlaneTransport, CnnCluster.Trainer.Actors"

@@ -56,15 +56,20 @@ type Stage(settings: RunSettings) =
 
     let sent = ResizeArray<int * IMessage>()
     let events = ResizeArray<IRunEvent>()
+    let watched = ResizeArray<int>()
 
     member _.State = machine.State
     member _.Events = events
+    /// Whom it wants watched, as often as it has said so.
+    member _.Watched = watched
     member val Outcome: RunOutcome option = None with get, set
 
     member stage.Handle(input: CoordinatorInput) =
         for effect in machine.Handle(input, TimeSpan.FromSeconds now) do
             match effect with
             | :? CoordinatorEffect.Send as send -> sent.Add(unbox<int> send.Channel, send.Message)
+            | :? CoordinatorEffect.Watch as watch -> watched.Add(unbox<int> watch.Channel)
+            | :? CoordinatorEffect.Unwatch as unwatch -> watched.RemoveAll((=) (unbox<int> unwatch.Channel)) |> ignore
             | :? CoordinatorEffect.Publish as publish -> events.Add publish.Event
             | :? CoordinatorEffect.Conclude as conclude -> stage.Outcome <- Some conclude.Outcome
             | :? CoordinatorEffect.Judge as judge ->

@@ -1,8 +1,9 @@
-/// The coordinator's rules where a worker hangs, or is slow.
+/// The coordinator's rules where a worker hangs, is slow, or is taken for gone.
 module CnnCluster.Tests.Trainer.Coordination.HeldUpTests
 
 open Expecto
 open CnnCluster.Trainer.Coordination
+open CnnCluster.Trainer.Coordination.Machines
 open CnnCluster.Trainer.Protocol
 open CnnCluster.Tests.Trainer.Coordination.CoordinatorStage
 
@@ -57,7 +58,46 @@ let private named (stage: Stage) =
 let tests =
     testList
         "Trainer.Coordination.CoordinatorMachine.Held up"
-        [ test "one whose thread hangs in validation is given up, though its actor speaks" {
+        [ test "one that the control plane takes for gone, and that speaks, is kept, and watched anew" {
+              let stage = begun 3
+              stage.Watched.Clear()
+              stage.Handle(CoordinatorInput.ChannelDoubted(box 1))
+              Expect.isEmpty (stage.Heard<Halt> 0) "that is a question"
+              stage.Wait(30.0, [ 0; 1; 2 ])
+              Expect.isEmpty (stage.Heard<Halt> 0) "which it has answered"
+              Expect.equal (List.ofSeq stage.Watched) [ 1 ] "Akka watches nobody whom it has taken for gone"
+          }
+          test "one that the control plane takes for gone, and that says nothing for two seconds, is given up" {
+              let stage = begun 3
+              stage.Handle(CoordinatorInput.ChannelDoubted(box 1))
+              stage.Wait(2.0, [ 0; 2 ])
+              stage.Handle(CoordinatorInput.ChannelDoubted(box 1))
+              Expect.isEmpty (stage.Heard<Halt> 0) "not yet"
+              stage.Wait(0.5, [ 0; 2 ])
+              Expect.stringContains (stage.First<Halt> 0).Reason "is out of reach" "the first word of it counts"
+              Expect.isFalse (stage.Watched.Contains 1) "nor watched any more"
+          }
+          test "one that the control plane takes for gone once more behind its answer has as long again" {
+              let stage = begun 3
+              stage.Handle(CoordinatorInput.ChannelDoubted(box 1))
+              stage.Wait(1.5, [ 0; 1; 2 ])
+              stage.Handle(CoordinatorInput.ChannelDoubted(box 1))
+              stage.Wait(2.0, [ 0; 2 ])
+              Expect.isEmpty (stage.Heard<Halt> 0) "not yet"
+              stage.Wait(0.5, [ 0; 2 ])
+              Expect.isNonEmpty (stage.Heard<Halt> 0) "then"
+          }
+          test "one is killed, and the control plane takes the two others for gone: they go on" {
+              let stage = begun 3
+              stage.Handle(CoordinatorInput.ProcessLost(101, 137))
+              stage.Handle(CoordinatorInput.ChannelDoubted(box 0))
+              stage.Handle(CoordinatorInput.ChannelDoubted(box 2))
+              stage.Halt([ 0; 2 ], 4L)
+              stage.Ready([ 0; 2 ], 4L)
+              stage.Wait(10.0, [ 0; 2 ])
+              Expect.equal stage.State "Training" "one fault, one loss"
+          }
+          test "one whose thread hangs in validation is given up, though its actor speaks" {
               let stage = validating ()
 
               let beats () =

@@ -122,6 +122,27 @@ let tests =
                               Faults = [ joining; lost, HomeCrash ] |> List.sortBy fst })
                       seed
           }
+          test "one is lost, and the control plane takes all others for gone as well: that one is done without" {
+              for seed in 1..400 do
+                  let random = Random seed
+                  let workers = random.Next(3, 7)
+                  let lost = 4.0 + random.NextDouble() * 4.0
+
+                  let rumours =
+                      [ for worker in 1 .. workers - 1 -> lost + random.NextDouble() * 2.0, Rumour worker ]
+
+                  holdsFor
+                      (fun seed ->
+                          { drawn seed with
+                              Workers = workers
+                              MinWorkers = 1
+                              Epochs = 30
+                              StepsPerEpoch = 30L
+                              Slowness = 8.0
+                              AreRemote = seed % 2 = 0
+                              Faults = (lost, Crash(0, seed % 4 < 2)) :: rumours |> List.sortBy fst })
+                      seed
+          }
           test "256 workers, some of which are lost, stopped or cut off, while others come" {
               let faults =
                   List.concat

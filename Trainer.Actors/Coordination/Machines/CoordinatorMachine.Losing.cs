@@ -9,12 +9,25 @@ public sealed partial class CoordinatorMachine
     /// <param name="IsConfirmed">It is gone for good, and not only out of sight.</param>
     private sealed record Loss(string How, bool IsConfirmed);
 
+    private static readonly Loss OutOfReach = new("is out of reach", IsConfirmed: false);
+
     private void Lose(CoordinatorInput.ChannelLost lost)
     {
-        if (members.Of(lost.Channel) is { } member)
-        {
-            Lose(member, new Loss("is out of reach", IsConfirmed: false));
-        }
+        if (members.Of(lost.Channel) is { } member) Lose(member, OutOfReach);
+    }
+
+    /// <summary>What the control plane guesses is a question, not a loss: a word of the worker answers it, or its silence.</summary>
+    private void Doubt(CoordinatorInput.ChannelDoubted doubted)
+    {
+        if (members.Of(doubted.Channel) is { } member) member.Doubted ??= now;
+    }
+
+    /// <summary>It has spoken. Whoever was taken for gone is watched anew.</summary>
+    private void Trust(Member member)
+    {
+        if (member.Doubted is null) return;
+        member.Doubted = null;
+        effects.Add(new CoordinatorEffect.Watch(member.Channel!));
     }
 
     private void Lose(CoordinatorInput.ProcessLost lost)
@@ -60,6 +73,7 @@ public sealed partial class CoordinatorMachine
     {
         if (loss.IsConfirmed) members.Confirm([member]);
         if (!members.Remove(member)) return;
+        effects.Add(new CoordinatorEffect.Unwatch(member.Channel!));
         givenUp[member] = loss.How;
         foreach (var (name, _) in deliveries.Where(d => d.Value.Sender == member).ToList())
         {

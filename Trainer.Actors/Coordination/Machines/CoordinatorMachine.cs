@@ -140,6 +140,7 @@ public sealed partial class CoordinatorMachine
         {
             case CoordinatorInput.Received received: Receive(received.Channel, received.Message); break;
             case CoordinatorInput.ChannelLost lost: Lose(lost); break;
+            case CoordinatorInput.ChannelDoubted doubted: Doubt(doubted); break;
             case CoordinatorInput.ProcessLost lost: Lose(lost); break;
             case CoordinatorInput.Interrupt: Interrupt(); break;
             case CoordinatorInput.Judged judged: stage.Judged(judged); break;
@@ -200,6 +201,7 @@ public sealed partial class CoordinatorMachine
         }
 
         member.Heard = now;
+        Trust(member);
         if (message is WorkerFailed outside && !generationMembers.Contains(member))
         {
             FailOutside(member, outside);
@@ -245,7 +247,8 @@ public sealed partial class CoordinatorMachine
     {
         foreach (var member in members.All)
         {
-            if (IsSilent(member)) Lose(member, new Loss(string.Create(null, $"was silent for {(now - member.Heard).TotalSeconds:0.0} s"), IsConfirmed: false));
+            if (IsGone(member)) Lose(member, OutOfReach);
+            else if (IsSilent(member)) Lose(member, new Loss(string.Create(null, $"was silent for {(now - member.Heard).TotalSeconds:0.0} s"), IsConfirmed: false));
         }
 
         if (now - lastBeat >= Patience.Beat)
@@ -259,6 +262,8 @@ public sealed partial class CoordinatorMachine
 
         stage.Tick();
     }
+
+    private bool IsGone(Member member) => now - member.Doubted > Patience.Doubt;
 
     private bool IsSilent(Member member) => now - member.Heard > Patience.SilenceOf(member.Beat?.StepSeconds ?? 0);
 

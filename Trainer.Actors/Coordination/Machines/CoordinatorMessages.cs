@@ -13,8 +13,11 @@ public abstract record CoordinatorInput
     /// <summary>A message of a worker's.</summary>
     public sealed record Received(object Channel, IMessage Message) : CoordinatorInput;
 
-    /// <summary>The control plane says that what was behind a channel is gone.</summary>
+    /// <summary>What was behind a channel has ended: its own process says so.</summary>
     public sealed record ChannelLost(object Channel) : CoordinatorInput;
+
+    /// <summary>The control plane takes what is behind a channel for gone, as it has not heard of it. That may be wrong.</summary>
+    public sealed record ChannelDoubted(object Channel) : CoordinatorInput;
 
     /// <summary>The operating system says that a worker process of this machine is gone.</summary>
     public sealed record ProcessLost(int ProcessId, int ExitCode) : CoordinatorInput;
@@ -38,8 +41,14 @@ public abstract record CoordinatorEffect
 
     public sealed record Send(object Channel, IMessage Message) : CoordinatorEffect;
 
-    /// <summary>Watch a channel: its end comes back as <see cref="CoordinatorInput.ChannelLost"/>.</summary>
+    /// <summary>
+    /// Watch a channel: its end comes back as <see cref="CoordinatorInput.ChannelLost"/>, or as
+    /// <see cref="CoordinatorInput.ChannelDoubted"/>, behind which it is not watched any more.
+    /// </summary>
     public sealed record Watch(object Channel) : CoordinatorEffect;
+
+    /// <summary>Watch it no more: what was behind it has been given up.</summary>
+    public sealed record Unwatch(object Channel) : CoordinatorEffect;
 
     public sealed record Publish(IRunEvent Event) : CoordinatorEffect;
 

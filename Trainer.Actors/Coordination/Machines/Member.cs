@@ -27,6 +27,9 @@ internal sealed class Member(RosterEntry entry, object? channel, ByteString inca
     /// <summary>When it was last heard of.</summary>
     public TimeSpan Heard { get; set; } = now;
 
+    /// <summary>Since when the control plane takes it for gone, and it has not spoken; null where it does not.</summary>
+    public TimeSpan? Doubted { get; set; }
+
     /// <summary>When what its thread does was last seen to come on.</summary>
     public TimeSpan Moved { get; set; } = now;
 

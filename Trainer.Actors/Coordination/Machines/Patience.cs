@@ -15,6 +15,9 @@ public sealed record Patience
     /// <summary>Any word of a worker at all, besides ten of its steps: its actor sends some several times a second.</summary>
     public TimeSpan Silence { get; init; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>A word of a worker that the control plane takes for gone: its actor sends some several times a second.</summary>
+    public TimeSpan Doubt { get; init; } = TimeSpan.FromSeconds(2);
+
     /// <summary>A worker that has something to do to come on with it, by a step or a batch of validation, besides fifty of its steps.</summary>
     public TimeSpan Stall { get; init; } = TimeSpan.FromSeconds(120);
 

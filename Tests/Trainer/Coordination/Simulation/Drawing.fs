@@ -94,6 +94,7 @@ let private fallen (random: Random) workers fault =
     | 4 -> Delay(worker, other, duration random)
     | 5 when random.Next 4 = 0 -> Diverge
     | 6 when random.Next 3 = 0 -> Hang(worker, Math.Pow(10.0, 1.0 + random.NextDouble() * 1.5))
+    | 7 -> Rumour worker
     | _ -> fault
 
 /// Runs that end in other ways, with slow validations, on either kind of host, and with faults of the network's and of the

@@ -75,6 +75,7 @@ type Ending(run: Run, course: Undisturbed.Course, actors: Actors) =
     let touched fault =
         match fault with
         | Partition(workers, true, _) -> List.except workers [ 0 .. schedule.Workers - 1 ]
+        | Rumour _ -> []
         | fault -> List.filter ((<>) Home) (named fault)
 
     let isEnd fault =

@@ -11,14 +11,24 @@ type Faults(run: Run, actors: Actors) =
     let tellLater lead input =
         time.Later(time.Between(0.01, 0.1), (fun () -> actors.Tell(lead, input)))
 
+    let tellAll (input: CoordinatorInput) =
+        for lead in actors.Leads do
+            tellLater lead input
+
     let crash (node: Node) isTold =
         node.IsAlive <- false
         node.Work <- node.Work + 1
         run.Collectives.Break(node, (fun _ -> true))
 
         if isTold then
-            for lead in actors.Leads do
-                tellLater lead (CoordinatorInput.ChannelLost(box node.Number))
+            let isSure = time.Between(0.0, 1.0) < 0.5
+
+            tellAll (
+                if isSure then
+                    CoordinatorInput.ChannelLost(box node.Number) :> CoordinatorInput
+                else
+                    CoordinatorInput.ChannelDoubted(box node.Number)
+            )
 
             if actors.EndsWithHome node then
                 tellLater actors.Leads[0] (CoordinatorInput.ProcessLost(Actors.ProcessOf node.Number, 137))
@@ -159,6 +169,7 @@ type Faults(run: Run, actors: Actors) =
         | HomeCrash -> crashHome ()
         | HomeCut seconds -> cutHome seconds
         | HomePause seconds when not actors.IsHomePaused -> pauseHome seconds
+        | Rumour worker when nodes[worker].IsAlive -> tellAll (CoordinatorInput.ChannelDoubted(box worker))
         | Throw worker when nodes[worker].IsAlive -> nodes[worker].IsToThrow <- true
         | Hang(worker, seconds) when nodes[worker].IsAlive -> nodes[worker].HangsFor <- seconds
         | Diverge -> diverge ()

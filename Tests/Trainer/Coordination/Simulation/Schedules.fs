@@ -37,6 +37,8 @@ type Fault =
     | Flicker of worker: int * other: int * seconds: float
     /// What is said between two comes late, in order.
     | Delay of worker: int * other: int * seconds: float
+    /// The control plane takes a worker for gone, which is not so.
+    | Rumour of worker: int
     /// The home's disk is full, and has room again, or never (infinitely many seconds): no state is written there meanwhile.
     | FullDisk of seconds: float
 
@@ -100,6 +102,7 @@ let named fault =
     | Pause(worker, _)
     | Cut(worker, _)
     | Hang(worker, _)
+    | Rumour worker
     | Throw worker -> [ worker ]
     | Split(worker, other, _)
     | Flicker(worker, other, _)
