@@ -5,8 +5,8 @@ using CnnCluster.Kernels.Tracing;
 namespace CnnCluster.Trainer.Data;
 
 /// <summary>
-/// Prepares one rank's slices of the global batches ahead of time, on a thread of its own. What a sample becomes
-/// depends on the seed, the epoch and the sample alone, so every world size sees the same global batches.
+/// Prepares one rank's slices of the global batches: ahead of time, on a thread of its own, or when they are taken. What a
+/// sample becomes depends on the seed, the epoch and the sample alone, so every world size sees the same global batches.
 /// </summary>
 /// <param name="set">The samples, the same on every rank.</param>
 /// <param name="batch">Samples of a global batch, at least 1; the last one of an epoch holds what is left.</param>
@@ -16,9 +16,13 @@ namespace CnnCluster.Trainer.Data;
 /// <param name="augmentations">Applied to each image of a training sample, in order, each image with random numbers of its own.</param>
 /// <param name="maxSlice">The most samples this worker can take of a batch; a longer slice is a mistake of the caller's.</param>
 /// <param name="shards">In exact mode the rank's shards, each of which is a slice in memory of its own; null otherwise.</param>
+/// <param name="isAhead">
+/// Whether slices are prepared ahead. A thread that has no core of its own takes turns with one that computes, and whoever
+/// waits for that one in a step's sum waits for both.
+/// </param>
 public sealed class BatchLoader(
     SampleSet set, int batch, int rank, IReadOnlyList<int> shares, ulong seed, IReadOnlyList<Augmentation> augmentations, int maxSlice,
-    ShardDeal? shards = null)
+    ShardDeal? shards = null, bool isAhead = true)
 {
     private const int BatchesAhead = 2;
 
@@ -38,19 +42,19 @@ public sealed class BatchLoader(
     /// <summary>Slices of each global batch, one after the other: this rank's shards in exact mode, and else one.</summary>
     public int Parts { get; } = shards?.Own.Count ?? 1;
 
-    private int Ahead => BatchesAhead * Parts;
-
     /// <summary>This rank's slices of an epoch's shuffled, augmented batches.</summary>
     /// <param name="epoch">Chooses the order and the augmentations' random numbers.</param>
     /// <param name="skipSteps">Batches at the beginning to leave out, as when an interrupted epoch goes on.</param>
-    public IEnumerable<Batch> TrainEpoch(int epoch, int skipSteps) => Prefetch.Run(
-        $"batches of epoch {epoch}", Ahead, PrepareEpoch(epoch, skipSteps));
+    public IEnumerable<Batch> TrainEpoch(int epoch, int skipSteps) => InTime($"batches of epoch {epoch}", PrepareEpoch(epoch, skipSteps));
 
     /// <summary>This rank's slices of the batches in the set's order, not augmented.</summary>
     public IEnumerable<Batch> InOrder() =>
-        Prefetch.Run("batches in order", Ahead, Prepare(() => [.. Enumerable.Range(0, set.Count)], 0, epoch: null));
+        InTime("batches in order", Prepare(() => [.. Enumerable.Range(0, set.Count)], 0, epoch: null));
 
-    /// <summary>What <see cref="TrainEpoch"/> prepares on its thread.</summary>
+    private IEnumerable<Batch> InTime(string threadName, IEnumerable<Batch> batches) =>
+        isAhead ? Prefetch.Run(threadName, BatchesAhead * Parts, batches) : batches;
+
+    /// <summary>What <see cref="TrainEpoch"/> gives.</summary>
     internal IEnumerable<Batch> PrepareEpoch(int epoch, int skipSteps) =>
         Prepare(() => SampleOrder.OfEpoch(seed, epoch, set.Count), skipSteps, epoch);
 

@@ -24,6 +24,7 @@ public sealed class WorkerSession : IDisposable
     private readonly Schedule schedule;
     private readonly long stepsPerEpoch;
     private readonly double initialRate;
+    private readonly bool computesOnCpu;
     private BatchLoader training;
     private BatchLoader validation;
 
@@ -41,7 +42,8 @@ public sealed class WorkerSession : IDisposable
         this.job = job;
         this.plan = plan;
         this.data = data;
-        (training, validation) = Loaders(0, [1]);
+        computesOnCpu = device.type == TorchSharp.DeviceType.CPU;
+        (training, validation) = Loaders(0, [1], IsAhead([new Member()], 0));
         stepsPerEpoch = (training.Steps + plan.Accumulate - 1) / plan.Accumulate;
         schedule = plan.CreateSchedule();
         initialRate = plan.CreateRule().LearningRate;
@@ -86,7 +88,8 @@ public sealed class WorkerSession : IDisposable
         replica.Collective.Dispose();
         replica.Join(collective);
         clock.BeginGeneration();
-        (training, validation) = Loaders(collective.Rank.Value, [.. form.Members.Select(static member => member.Share)]);
+        var rank = collective.Rank.Value;
+        (training, validation) = Loaders(rank, [.. form.Members.Select(static member => member.Share)], IsAhead(form.Members, rank));
         Decide(form.Decided);
         if (form.Synchronise) Synchronise(form);
         replica.Reduced = job.RecordFolder.Length > 0 && collective.Rank.Value == 0 ? Record : null;
@@ -201,13 +204,19 @@ public sealed class WorkerSession : IDisposable
 
     private Action<Stream> Checkpoint() => ReplicaState.Checkpoint(replica, Position, plan.Network.Name);
 
-    private (BatchLoader Training, BatchLoader Validation) Loaders(int rank, IReadOnlyList<int> shares)
+    private (BatchLoader Training, BatchLoader Validation) Loaders(int rank, IReadOnlyList<int> shares, bool isAhead)
     {
         var shards = ShardDeal.Of(plan, rank, shares.Count);
         return (
-            new BatchLoader(data.Train, plan.Batch, rank, shares, plan.Seed, TrainingCatalogues.AugmentationsOf(plan), plan.Batch, shards),
-            new BatchLoader(data.Validation, plan.Batch, rank, shares, plan.Seed, [], plan.Batch, shards));
+            new BatchLoader(data.Train, plan.Batch, rank, shares, plan.Seed, TrainingCatalogues.AugmentationsOf(plan), plan.Batch, shards, isAhead),
+            new BatchLoader(data.Validation, plan.Batch, rank, shares, plan.Seed, [], plan.Batch, shards, isAhead));
     }
+
+    private bool IsAhead(IReadOnlyList<Member> members, int rank) => !computesOnCpu || IsCoreLeft(members, rank, Environment.ProcessorCount);
+
+    /// <summary>Whether a rank's host has a core more than it has workers.</summary>
+    internal static bool IsCoreLeft(IReadOnlyList<Member> members, int rank, int cores) =>
+        members.Count(member => member.Host == members[rank].Host) < cores;
 
     /// <summary>
     /// Takes the state of one rank, which all take part in handing on. It is copied aside first: a peer that is lost meanwhile

@@ -185,6 +185,18 @@ let tests =
               Expect.notEqual thread Thread.CurrentThread "a thread of its own"
               Expect.isTrue (thread.Join(TimeSpan.FromSeconds 5.0)) "it ends"
           }
+          test "batches that are not prepared ahead are the same, and prepared by whoever takes them" {
+              let threads, watch = watching ()
+
+              let taken isAhead augmentations =
+                  BatchLoader(setOf 30, 8, 1, [| 1; 2 |], seed, augmentations, 8, null, isAhead).TrainEpoch(1, 1)
+                  |> Seq.map samples
+                  |> List.ofSeq
+
+              Expect.equal (taken false augmentations) (taken true augmentations) "the same"
+              taken false [ watch ] |> ignore
+              Expect.equal (List.ofSeq threads) [ Thread.CurrentThread ] "no thread of their own"
+          }
           test "no more than two batches wait ready" {
               let prepared = [| 0 |]
 

@@ -23,4 +23,14 @@ let tests =
                   for _ in 1..2 do
                       let stop = session.TrainEpoch(1, (fun () -> false), ignore)
                       Expect.equal (stop, session.Position.Step) (StopCause.StepLimit, limit) "no step more"
-              } ]
+              }
+          test "a core is left where a rank's own host has more of them than workers" {
+              let members = [| for host in [ "a"; "b"; "a"; "a" ] -> Member(Host = host) |]
+
+              let isLeft cores =
+                  [ for rank in 0..3 -> WorkerSession.IsCoreLeft(members, rank, cores) ]
+
+              Expect.equal (isLeft 1) [ false; false; false; false ] "one core"
+              Expect.equal (isLeft 2) [ false; true; false; false ] "two"
+              Expect.equal (isLeft 4) [ true; true; true; true ] "four"
+          } ]
