@@ -81,17 +81,22 @@ public sealed class Coordinator : ReceiveActor, IWithTimers
         if (!machine.IsOutvoted && !machine.Channels.Any(channel => ((IActorRef)channel).Path.Address.Equals(process))) Cluster.Get(Context.System).Down(process);
     }
 
-    /// <summary>That an actor has ended its own process says; that a whole process is gone, Akka here concludes.</summary>
+    /// <summary>
+    /// Whether the actor's own process says that it has ended. That a whole process is gone, Akka here concludes; and of an actor
+    /// whose process it does not send to for a while, it answers a watch that nobody is there.
+    /// </summary>
+    internal static bool IsOfItsOwnProcess(Terminated lost) => lost.ExistenceConfirmed && !lost.AddressTerminated;
+
     private void Lose(Terminated lost)
     {
-        if (lost.AddressTerminated)
+        if (IsOfItsOwnProcess(lost))
         {
-            watch.Doubts(lost.ActorRef);
-            Handle(new CoordinatorInput.ChannelDoubted(lost.ActorRef));
+            Handle(new CoordinatorInput.ChannelLost(lost.ActorRef));
         }
         else
         {
-            Handle(new CoordinatorInput.ChannelLost(lost.ActorRef));
+            watch.Doubts(lost.ActorRef);
+            Handle(new CoordinatorInput.ChannelDoubted(lost.ActorRef));
         }
     }
 

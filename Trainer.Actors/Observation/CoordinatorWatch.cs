@@ -33,8 +33,8 @@ internal sealed class CoordinatorWatch(CoordinatorMachine machine, ProcessObserv
         if (message is not Heartbeat && observation.Log.IsEnabled(LogLevel.Debug)) Log(LogLevel.Debug, $"{channel} says {ProtocolText.Of(message)}");
     }
 
-    /// <summary>Akka takes a process for gone.</summary>
-    public void Doubts(object channel) => Log(LogLevel.Warning, $"Akka takes the process of {channel} for gone: a word of it is waited for");
+    /// <summary>Akka takes a worker for gone, and its own process has not said so.</summary>
+    public void Doubts(object channel) => Log(LogLevel.Warning, $"Akka takes {channel} for gone: a word of it is waited for");
 
     private (LogLevel Level, string Message)? TextOf(CoordinatorEffect effect) => effect switch
     {

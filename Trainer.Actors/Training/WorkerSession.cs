@@ -214,7 +214,7 @@ public sealed class WorkerSession : IDisposable
 
     private bool IsAhead(IReadOnlyList<Member> members, int rank) => !computesOnCpu || IsCoreLeft(members, rank, Environment.ProcessorCount);
 
-    /// <summary>Whether a rank's host has a core more than it has workers.</summary>
+    /// <summary>Whether a rank's host has a core more than it has workers: kernels of our own use one thread of each.</summary>
     internal static bool IsCoreLeft(IReadOnlyList<Member> members, int rank, int cores) =>
         members.Count(member => member.Host == members[rank].Host) < cores;
 

@@ -3,9 +3,11 @@ module CnnCluster.Tests.Trainer.ControlPlane.DetectionTests
 
 open System
 open System.Threading
+open Akka.Actor
 open Akka.Remote
 open Expecto
 open CnnCluster.Tests.Trainer.ControlPlane.Peers
+open CnnCluster.Trainer.Coordination
 open CnnCluster.Trainer.Hosting
 open CnnCluster.Trainer.Observation
 open CnnCluster.Trainer.Security
@@ -51,4 +53,13 @@ let tests =
                   Expect.isTrue detector.IsAvailable "its silence is the coordinator's to judge"
               finally
                   home.DisposeAsync().AsTask().Wait patience |> ignore
+          }
+          test "that an actor has ended is its own process's to say" {
+              let isFact existenceConfirmed addressTerminated =
+                  Coordinator.IsOfItsOwnProcess(Terminated(Nobody.Instance, existenceConfirmed, addressTerminated))
+
+              Expect.isTrue (isFact true false) "what its process says"
+              Expect.isFalse (isFact true true) "a process that Akka takes for gone"
+              Expect.isFalse (isFact false true) "a process that left the membership"
+              Expect.isFalse (isFact false false) "a watch that was not sent"
           } ]

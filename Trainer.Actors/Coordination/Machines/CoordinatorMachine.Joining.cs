@@ -67,6 +67,7 @@ public sealed partial class CoordinatorMachine
         if (Likeness.WhyNot(prepared, settings) is { } reason)
         {
             members.Remove(member);
+            effects.Add(new CoordinatorEffect.Unwatch(member.Channel!));
             Send(member, new WorkerRefused { Reason = reason });
             return;
         }

@@ -263,7 +263,7 @@ public sealed partial class CoordinatorMachine
         stage.Tick();
     }
 
-    private bool IsGone(Member member) => now - member.Doubted > Patience.Doubt;
+    private bool IsGone(Member member) => now - member.Doubted > Patience.DoubtOf(member.Beat?.StepSeconds ?? 0);
 
     private bool IsSilent(Member member) => now - member.Heard > Patience.SilenceOf(member.Beat?.StepSeconds ?? 0);
 

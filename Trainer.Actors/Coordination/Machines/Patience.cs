@@ -15,7 +15,7 @@ public sealed record Patience
     /// <summary>Any word of a worker at all, besides ten of its steps: its actor sends some several times a second.</summary>
     public TimeSpan Silence { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>A word of a worker that the control plane takes for gone: its actor sends some several times a second.</summary>
+    /// <summary>A word of a worker that the control plane takes for gone, besides ten of its steps: its actor sends some several times a second.</summary>
     public TimeSpan Doubt { get; init; } = TimeSpan.FromSeconds(2);
 
     /// <summary>A worker that has something to do to come on with it, by a step or a batch of validation, besides fifty of its steps.</summary>
@@ -46,6 +46,8 @@ public sealed record Patience
     public TimeSpan Repeat { get; init; } = TimeSpan.FromSeconds(1);
 
     public TimeSpan SilenceOf(double stepSeconds) => Silence + TimeSpan.FromSeconds(10 * stepSeconds);
+
+    public TimeSpan DoubtOf(double stepSeconds) => Doubt + TimeSpan.FromSeconds(10 * stepSeconds);
 
     /// <summary>Nobody has stalled before.</summary>
     public TimeSpan LeastStall => Stall < FirstStep ? Stall : FirstStep;

@@ -19,7 +19,8 @@ public sealed partial class OwnLoss
 
     /// <summary>
     /// Says by its name, such as <c>critic/dense1/kernel</c>, whether a weight is changed by this loss; null for all that
-    /// the loss reaches. It is asked in every step, and may say otherwise as they go on; a step in which it names none changes none by this loss.
+    /// the loss reaches. It is asked for every slice, and may say otherwise as the steps go on: one in which it names none
+    /// changes none by this loss. When the run begins it must name one.
     /// </summary>
     public Func<string, bool>? Trains { get; init; }
 

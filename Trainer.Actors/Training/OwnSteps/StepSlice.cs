@@ -52,7 +52,7 @@ public sealed class StepSlice
 
     /// <summary>
     /// A further pass through the network, on inputs of one's own, n samples each. Dropout and noise draw the same
-    /// numbers in every pass of a step; batch normalisation's running statistics move once for each pass, by its own batch.
+    /// numbers in every pass of a step; of batch normalisation's running statistics those of the last pass stay.
     /// </summary>
     public IReadOnlyList<Tensor> Run(params IReadOnlyList<Tensor> inputs) => passes.Of(inputs);
 
