@@ -86,6 +86,10 @@ type private Disturbance(run: Run, join: string) =
     member _.Victim number =
         List.item (number % living.Count) (List.ofSeq living)
 
+    /// What was done.
+    member _.Done = String.concat "\n  " log
+
+    /// And what the nodes warned of meanwhile.
     member _.Told =
         let said =
             [ for node, errors in nodes do
@@ -111,7 +115,7 @@ let private disturb (run: Run) join seed faults =
         let epoch = int (run.Next("epoch")["epoch"])
         let code, errors = run.Interrupt()
         Expect.equal code 130 errors
-        printfn $"chaos, seed {seed}:\n  {disturbance.Told}"
+        printfn $"chaos, seed {seed}:\n  {disturbance.Done}"
         epoch
     with e ->
         raise (Exception($"{e.Message}\nseed {seed}, what was done:\n  {disturbance.Told}", e))

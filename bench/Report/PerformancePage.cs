@@ -16,6 +16,7 @@ public static class PerformancePage
     [
         new("figures", "docs/performance.json"),
         new("figures of a wider machine", "docs/performance-wider.json"),
+        new("figures without AVX-512", "docs/performance-avx2.json"),
         new("figures on one core", "docs/performance-one-core.json"),
     ];
 
