@@ -213,10 +213,14 @@ let private building =
       test "the tests' sources do not matter to the program" {
           Expect.equal (buildsAfter [ fun c -> c.Write "Tests/Room.cs" "//" ]) 1 "only to `cnn test`"
       }
-      test "with CI set, restores in locked mode and leaves no build server" {
+      test "with CI set, restores in locked mode, stops at any warning and leaves no build server" {
           use checkout = new Checkout()
           launchWith [ "CI", "true" ] [] checkout |> ignore
-          Expect.stringContains checkout.Builds[0] "-p:RestoreLockedMode=true --disable-build-servers" "both"
+
+          Expect.stringContains
+              checkout.Builds[0]
+              "-p:RestoreLockedMode=true -warnaserror --disable-build-servers"
+              "all three"
       } ]
 
 let private failing =

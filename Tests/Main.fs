@@ -37,11 +37,20 @@ let private list tests =
 
     0
 
+/// Many tests wait for processes that they started, and leave a core to others meanwhile.
+let private testsAtOnce = Environment.ProcessorCount + 2
+
 let private execute suite arguments tests =
     let results = ref None
     let keep = SummaryHandler(fun summary -> results.Value <- Some summary)
     let plain = if Console.IsOutputRedirected then [ Colours 0; No_Spinner ] else []
-    let settings = Printer(printer suite) :: Append_Summary_Handler keep :: plain
+
+    let settings =
+        Printer(printer suite)
+        :: Append_Summary_Handler keep
+        :: Parallel_Workers testsAtOnce
+        :: plain
+
     let code = runTestsWithCLIArgs settings arguments tests
     results.Value |> Option.map close |> Option.defaultValue code
 

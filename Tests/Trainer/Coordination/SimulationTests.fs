@@ -65,19 +65,19 @@ let tests =
                   | None -> ()
           }
           test "runs under faults lose no committed step, keep one state, and end" {
-              for seed in seeds 1 10_000 do
+              for seed in seeds 1 4_000 do
                   holds seed
           }
           test "runs on several hosts, whose homes are lost, cut off or stopped, do the same" {
-              for seed in seeds 1 5_000 do
+              for seed in seeds 1 2_500 do
                   holdsFor drawnRemote seed
           }
           test "runs that end in other ways, under faults of the network's and of workers' own, do the same" {
-              for seed in seeds 1 5_000 do
+              for seed in seeds 1 2_500 do
                   holdsFor drawnWide seed
           }
           test "runs whose home has no room for states, for a while or for good, give up nobody, and end" {
-              for seed in seeds 1 4_000 do
+              for seed in seeds 1 1_500 do
                   holdsFor drawnFull seed
           }
           test "a home that is cut off for as long as a vote takes, while a newcomer is taken in, does not end the run" {
