@@ -27,6 +27,9 @@ internal sealed class LeafDeal
     /// <summary>The most that one rank has.</summary>
     public int MostRows { get; }
 
+    /// <summary>Whether each rank holds one leaf.</summary>
+    public bool IsOneEach => Leaves == Rows.Count && Nodes.Count == Leaves && MostRows == 1;
+
     /// <summary>One leaf for each rank.</summary>
     public static LeafDeal OneEach(WorldSize world) =>
         new([.. world.Ranks.Select(static rank => new LeafRange(rank.Value, rank.Value + 1))], world.Value);

@@ -7,12 +7,13 @@ namespace CnnCluster.Kernels.Collectives;
 /// <summary>A collective between processes, over one link between each two ranks.</summary>
 /// <remarks>
 /// Each rank sums its own chunk of all ranks' buffers along the tree and sends the sums to all: 2·(n−1)/n of the buffer
-/// each way, as a ring, in two messages in a row instead of 2·(n−1). A small buffer goes to everyone as a whole, in one.
+/// each way, as a ring, in two messages in a row instead of 2·(n−1). A small buffer goes to everyone as a whole, in one; of
+/// many ranks, along the tree's branches.
 /// Everything travels in blocks, one block ahead of what is summed.
 /// </remarks>
 internal sealed partial class MeshCollective : Collective
 {
-    /// <summary>Buffers that every rank sends as a whole to every other, instead of chunk by chunk and back.</summary>
+    /// <summary>Buffers that ranks send each other as a whole, instead of chunk by chunk and back.</summary>
     private const int SmallBytes = 16 * 1024;
 
     /// <summary>
@@ -52,18 +53,22 @@ internal sealed partial class MeshCollective : Collective
 
     public override CollectiveTransport Transport => SpansHosts ? CollectiveTransport.Tcp : CollectiveTransport.SharedMemory;
 
-    /// <summary>The longest buffer that every rank sends every other as a whole, where it is copied.</summary>
+    /// <summary>The longest buffer that ranks send each other as a whole, where it is copied.</summary>
     /// <param name="world">Ranks.</param>
     /// <param name="spansHosts">Whether some share no memory.</param>
     internal static long LongestWhole(int world, bool spansHosts) =>
-        world > 2 ? SmallBytes : spansHosts ? SmallBytesOfPair : long.MaxValue;
+        world >= LeastDoubling ? world * SmallBytesOfMany
+        : world > 2 ? SmallBytes
+        : spansHosts ? SmallBytesOfPair
+        : long.MaxValue;
 
     internal override void Reduce<T>(LeafDeal leaves, Span<T> rows, Span<T> result, Reduction reduction)
     {
         var operation = new Operation(OperationKind.Reduction, Size<T>(result.Length));
         var sum = new Summing<T>(operation, leaves, rows, result.Length, reduction, BlockOf<T>(leaves));
-        if (operation.Bytes <= SmallFor(result)) ReduceWhole(sum, result);
-        else ReduceChunks(sum, result);
+        if (operation.Bytes > SmallFor(result)) ReduceChunks(sum, result);
+        else if (WorldSize.Value >= LeastDoubling && leaves.IsOneEach) ReduceDoubling(sum, result);
+        else ReduceWhole(sum, result);
         AwaitSent(0);
     }
 
@@ -213,7 +218,7 @@ internal sealed partial class MeshCollective : Collective
         }
     }
 
-    /// <summary>The longest buffer that every rank sends every other as a whole: the same on every rank.</summary>
+    /// <summary>The longest buffer that ranks send each other as a whole: the same on every rank.</summary>
     private long SmallFor<T>(Span<T> memory)
         where T : unmanaged => IsHome(memory) ? SmallBytes : LongestWhole(WorldSize.Value, SpansHosts);
 

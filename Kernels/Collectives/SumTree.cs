@@ -119,6 +119,14 @@ public static class SumTree
         steps.Add(new TreeStep(buffer, Leaf: null));
     }
 
+    /// <summary>What a branch makes of its two sides; the room may be one of them.</summary>
+    internal static void Combine<T>(Reduction reduction, ReadOnlySpan<T> first, ReadOnlySpan<T> second, Span<T> room)
+        where T : unmanaged, INumber<T>
+    {
+        if (reduction == Reduction.Max) TensorPrimitives.Max(first, second, room);
+        else TensorPrimitives.Add(first, second, room);
+    }
+
     /// <summary>A subtree's sum: where its node lies, or what was added up in <paramref name="room"/>.</summary>
     /// <remarks>The room may be a node of this subtree: the last addition alone writes to it.</remarks>
     [SkipLocalsInit]
@@ -132,8 +140,7 @@ public static class SumTree
         Span<T> second = stackalloc T[Block];
         var left = Reduce(given, tree with { To = middle }, ref next, first[..room.Length]);
         var right = Reduce(given, tree with { From = middle }, ref next, second[..room.Length]);
-        if (given.Reduction == Reduction.Max) TensorPrimitives.Max(left, right, room);
-        else TensorPrimitives.Add(left, right, room);
+        Combine(given.Reduction, left, right, room);
         return room;
     }
 

@@ -35,19 +35,31 @@ let private algorithms =
                   Expect.equal (rounds Algorithm.Doubling) (float power) "doubling"
           }
           test "a surplus over a power of two costs two messages in a row and two buffers more" {
-              for algorithm in [ Algorithm.Halving; Algorithm.Doubling ] do
-                  let even, odd = algorithm.Of(8, megabyte), algorithm.Of(11, megabyte)
-                  Expect.equal odd.Rounds (even.Rounds + 2.0) algorithm.Name
-                  isNear odd.Sent (even.Sent + 2.0 * megabyte) algorithm.Name
+              let even, odd =
+                  Algorithm.Halving.Of(8, megabyte), Algorithm.Halving.Of(11, megabyte)
+
+              Expect.equal odd.Rounds (even.Rounds + 2.0) "rounds"
+              isNear odd.Sent (even.Sent + 2.0 * megabyte) "sent"
           }
-          test "runs send whole buffers where they are short, and between two of one host always" {
+          test "doubling over a power of two costs a message in a row more, and the shorter side tells several" {
+              // Of 11 ranks, the first of the last 3 tells one at each of their two branches, and three of the first 8.
+              for ranks, rounds, told in [ 8, 3.0, 3.0; 9, 4.0, 8.0; 11, 4.0, 5.0; 16, 4.0, 4.0 ] do
+                  let work = Algorithm.Doubling.Of(ranks, 1024.0)
+                  Expect.equal (work.Rounds, work.Messages) (rounds, told) $"{ranks} ranks"
+                  Expect.equal (work.Sent, work.Summed) (told * 1024.0, rounds * 1024.0) $"{ranks} ranks"
+          }
+          test
+              "runs send whole buffers where they are short, of many ranks by doubling, and between two of one host always" {
               let algorithm ranks bytes network =
                   Algorithm.OfRuns(ranks, bytes, false, network)
 
-              for ranks, bytes, network in [ 3, 16384.0, true; 64, 16384.0, false; 2, 1048576.0, true; 2, 1e9, false ] do
+              for ranks, bytes, network in [ 3, 16384.0, true; 7, 16384.0, false; 2, 1048576.0, true; 2, 1e9, false ] do
                   Expect.equal (algorithm ranks bytes network) Algorithm.Whole $"{bytes} bytes of {ranks}"
 
-              for ranks, bytes, network in [ 3, 16388.0, true; 64, 16388.0, false; 2, 1048580.0, true ] do
+              for ranks, network in [ 8, true; 64, false ] do
+                  Expect.equal (algorithm ranks (2048.0 * float ranks) network) Algorithm.Doubling $"2 KiB for each of {ranks}"
+
+              for ranks, bytes, network in [ 3, 16388.0, true; 64, 131076.0, false; 2, 1048580.0, true ] do
                   Expect.equal (algorithm ranks bytes network) Algorithm.Chunks $"{bytes} bytes of {ranks}"
 
               Expect.equal (Algorithm.OfRuns(2, 64.0, true, true)) Algorithm.Chunks "16 bits go in chunks"

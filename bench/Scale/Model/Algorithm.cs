@@ -1,3 +1,4 @@
+using System.Numerics;
 using CnnCluster.Kernels;
 using CnnCluster.Kernels.Collectives;
 
@@ -28,9 +29,12 @@ internal sealed record Algorithm(string Name, bool IsHere, Func<int, double, Wor
         2 * Part(power) * bytes,
         Part(power) * bytes)));
 
-    /// <summary>Recursive doubling (Thakur et al. 2005): everything, log₂ N times in a row.</summary>
-    public static Algorithm Doubling { get; } = new("doubling", false, static (ranks, bytes) => Folded(ranks, bytes, (_, steps) => new Work(
-        steps, steps * MessagesOf(bytes), steps * bytes, steps * bytes)));
+    /// <summary>
+    /// Recursive doubling (Thakur et al. 2005): everything, log₂ N times in a row. Of a number that is no power of two, the
+    /// ranks of the shorter side of a branch tell several of the longer one.
+    /// </summary>
+    public static Algorithm Doubling { get; } = new("doubling", true, static (ranks, bytes) => new Work(
+        Steps(ranks), Told(ranks) * MessagesOf(bytes, ranks), Told(ranks) * bytes, Steps(ranks) * bytes));
 
     public static IReadOnlyList<Algorithm> All { get; } = [Whole, Chunks, Doubling, Halving, Ring];
 
@@ -40,7 +44,9 @@ internal sealed record Algorithm(string Name, bool IsHere, Func<int, double, Wor
     /// <param name="rounded">Whether 16 bits of each number travel.</param>
     /// <param name="network">Whether the ranks share no memory.</param>
     public static Algorithm OfRuns(int ranks, double bytes, bool rounded, bool network) =>
-        !rounded && bytes <= MeshCollective.LongestWhole(ranks, network) ? Whole : Chunks;
+        rounded || bytes > MeshCollective.LongestWhole(ranks, network) ? Chunks
+        : ranks >= MeshCollective.LeastDoubling ? Doubling
+        : Whole;
 
     /// <param name="ranks">At least 1; one rank has nothing to do.</param>
     /// <param name="bytes">Of the buffer, as float32.</param>
@@ -59,6 +65,17 @@ internal sealed record Algorithm(string Name, bool IsHere, Func<int, double, Wor
     /// <summary>How many messages a stretch makes for each of the other ranks; between two ranks where no number is said.</summary>
     private static double MessagesOf(double bytes, int ranks = 2) =>
         Math.Max(1, Math.Ceiling(bytes / Blocks.Bytes(new WorldSize(ranks))));
+
+    private static int Steps(int ranks) => BitOperations.Log2((uint)ranks - 1) + 1;
+
+    /// <summary>How many others the rank that tells most of them tells its sums; each branch's first side is the longer one.</summary>
+    private static int Told(int ranks)
+    {
+        if (ranks == 1) return 0;
+        var first = SumTree.FirstBranch(ranks);
+        var second = ranks - first;
+        return Math.Max(1 + Told(first), ((first + second - 1) / second) + Told(second));
+    }
 
     /// <summary>
     /// Of a number that is no power of two, the surplus ranks hand their buffers to others first, and get the sums at the end.

@@ -23,7 +23,7 @@ internal static class AlgorithmPart
         text.Append(ByWorkers(links, static (link, workers) => string.Join(", ", Crossovers.Ranges(link, workers).Select(Range))));
         text.Append($"\n### Whole or in chunks\n\nUp to which size whole buffers are faster than chunks; runs' rule is {Rule()}.\n");
         text.Append(ByWorkers(links, static (link, workers) => Limit(Crossovers.WholeLimit(link, workers))));
-        text.Append("\nWhat the rule costs: how many times longer than the faster of the two, at the size where that is worst.\n");
+        text.Append("\nWhat the rule costs: how many times longer than the fastest of those that runs have, at the size where that is worst.\n");
         text.Append(ByWorkers(links, static (link, workers) => Factor(WorstOfRule(link, workers))));
         text.Append("\n### From which size 16 bits are faster\n\nAs runs sum, with the rounding's own time:\n");
         text.Append(ByWorkers(model.Between, static (link, workers) => From(Crossovers.RoundingPaysFrom(link, workers))));
@@ -31,7 +31,8 @@ internal static class AlgorithmPart
     }
 
     private static string Rule() =>
-        $"{Bytes(MeshCollective.LongestWhole(3, spansHosts: true))}, and between two workers {Bytes(MeshCollective.LongestWhole(2, spansHosts: true))} over a network and always on one host";
+        $"{Bytes(MeshCollective.LongestWhole(3, spansHosts: true))}, and between two workers {Bytes(MeshCollective.LongestWhole(2, spansHosts: true))} over a network and always on one host. "
+        + $"From {MeshCollective.LeastDoubling} workers on, what is no longer than {Bytes(MeshCollective.LongestWhole(MeshCollective.LeastDoubling, spansHosts: true) / MeshCollective.LeastDoubling)} for each of them goes by doubling";
 
     private static string ByWorkers(IReadOnlyList<Link> links, Func<Link, int, string> cell) => Table(
         ["workers", .. links.Select(static link => link.Name)],
@@ -46,7 +47,7 @@ internal static class AlgorithmPart
 
     private static double WorstOfRule(Link link, int workers) => Enumerable.Range(6, 25).Select(static power => Math.Pow(2, power)).Max(size =>
         Reductions.OfRuns(link, workers, size, rounded: false).Seconds
-        / Math.Min(link.Time(Algorithm.Whole.Of(workers, size)).Seconds, link.Time(Algorithm.Chunks.Of(workers, size)).Seconds));
+        / Algorithm.All.Where(static algorithm => algorithm.IsHere).Min(algorithm => link.Time(algorithm.Of(workers, size)).Seconds));
 
     private static string Hosts(ScaleModel model) =>
         $"\n### Hosts of {OfHost} workers\n\nAn all-reduce of every worker with every other, and by hosts:\n" + Table(
