@@ -50,6 +50,7 @@ internal sealed class ComparisonProgress : IComparisonOutput
         bar?.Dispose();
         if (summary.Cells.Count == 0) return;
         results.Write(Table(summary));
+        if (summary.Regularizing.Any()) results.Write(RegularizationTable(summary));
         results.WriteLine("Losses are of the samples alone, without what regularization adds to them.");
         results.WriteLine($"comparison: {folder.Location}");
     }
@@ -82,20 +83,42 @@ internal sealed class ComparisonProgress : IComparisonOutput
 
     private static Table Table(ComparisonSummary summary)
     {
-        var table = new Table { Border = TableBorder.Minimal };
-        table.AddColumn("variant");
-        table.AddColumn(new TableColumn("seeds").RightAligned());
-        foreach (var figure in summary.Figures)
-        {
-            table.AddColumn(new TableColumn(figure.Title).RightAligned());
-        }
-
+        var table = Headed(["variant", "seeds", .. summary.Figures.Select(static figure => figure.Title)]);
         foreach (var row in summary.Variants)
         {
-            var figures = summary.Figures.Zip(row.Figures, static (figure, spread) => spread is null ? "" : $"{figure.MeanText(spread)}\n{figure.RangeText(spread)}".TrimEnd());
-            table.AddRow([.. figures.Prepend(ComparisonTables.Seeds(row)).Prepend(row.Variant).Select(Markup.Escape)]);
+            AddRow(table, [row.Variant, ComparisonTables.Seeds(row), .. summary.Figures.Zip(row.Figures, Text)]);
         }
 
         return table;
     }
+
+    /// <summary>A row for each regularized weight: there may be more of them than a terminal has columns.</summary>
+    private static Table RegularizationTable(ComparisonSummary summary)
+    {
+        var variants = summary.Regularizing.ToList();
+        var table = Headed([ComparisonTables.RegularizationTitle, .. variants.Select(static row => row.Variant)]);
+        foreach (var (at, figure) in summary.Regularization.Index())
+        {
+            AddRow(table, [figure.Title, .. variants.Select(row => Text(figure, row.Regularization[at]))]);
+        }
+
+        return table;
+    }
+
+    private static Table Headed(IReadOnlyList<string> titles)
+    {
+        var table = new Table { Border = TableBorder.Minimal };
+        foreach (var (at, title) in titles.Index())
+        {
+            var column = new TableColumn(Markup.Escape(title));
+            table.AddColumn(at == 0 ? column : column.RightAligned());
+        }
+
+        return table;
+    }
+
+    private static void AddRow(Table table, IEnumerable<string> cells) => table.AddRow([.. cells.Select(Markup.Escape)]);
+
+    private static string Text(Figure figure, Spread? spread) =>
+        spread is null ? "" : $"{figure.MeanText(spread)}\n{figure.RangeText(spread)}".TrimEnd();
 }

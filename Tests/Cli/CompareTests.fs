@@ -23,7 +23,10 @@ let tests =
         "Cli.compare"
         [ test "prints a table, says where the files are, and goes on with a folder" {
               Cnn.inFolder (fun folder ->
-                  let file = Cnn.write folder "net.cnn" (Cnn.lenet small)
+                  let regularized =
+                      (Cnn.lenet small).Replace("dense   10", "dense   10 kernel-reg=l2(0.01)")
+
+                  let file = Cnn.write folder "net.cnn" regularized
 
                   let result =
                       compare
@@ -42,6 +45,7 @@ let tests =
 
                   Expect.equal result.ExitCode 0 result.Error
                   Expect.stringContains result.Output "optimizer=sgd lr=0.05 │     2 │" "a row of two seeds"
+                  Expect.stringContains result.Output " dense3/kernel " "the row of a regularized weight"
                   Expect.stringContains result.Output $"""comparison: {Path.Combine(folder, "c")}""" "where"
                   Expect.stringContains result.Error "2 variants, seeds 7, 8: 4 cells" "progress on standard error"
                   Expect.stringContains result.Error "4/4" "to the end"

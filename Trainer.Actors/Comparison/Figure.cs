@@ -35,6 +35,14 @@ public sealed record Figure(string Key, string Title, string Format, Func<CellRe
         return figures;
     }
 
+    /// <summary>The losses at the end of the weights that any of these plans regularizes, each by the weight's name; null where a cell's network does not.</summary>
+    public static IReadOnlyList<Figure> RegularizationBy(IEnumerable<TrainPlan> plans) =>
+    [
+        .. plans.SelectMany(static plan => plan.Network.RegularizedWeights).Distinct(StringComparer.Ordinal).Select(static weight => new Figure(
+            $"end_regularization/{weight}", weight, "F4",
+            cell => cell.Final is { } final && final.RegularizationLosses.TryGetValue(weight, out var loss) ? loss : null)),
+    ];
+
     /// <summary>A value as tables show it.</summary>
     public string Text(double value) => value.ToString(Format, CultureInfo.InvariantCulture);
 

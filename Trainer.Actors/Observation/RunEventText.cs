@@ -22,7 +22,8 @@ internal static class RunEventText
             Invariant($"{found.Worker.Worker} holds the others up: {found.Worker.StepSeconds:G3} s of its own work in a step, and the others {found.OthersSeconds:G3} s")),
         StateNotKept lost => (LogLevel.Warning, $"the state {lost.Name} could not be written: {lost.Reason}"),
         EpochEnded { Metrics: var metrics } => (
-            LogLevel.Information, Invariant($"epoch {metrics.Epoch} ends at step {metrics.Step}: {TrainingOf(metrics)}, val_loss {metrics["val_loss"]:G6}")),
+            LogLevel.Information,
+            Invariant($"epoch {metrics.Epoch} ends at step {metrics.Step}: {TrainingOf(metrics)}, val_loss {metrics["val_loss"]:G6}{RegularizationOf(metrics)}{SkippedOf(metrics)}")),
         RunEnded { Outcome: var outcome } => (
             outcome.Reason == StopReason.Failed ? LogLevel.Error : LogLevel.Information,
             $"the run ends at step {outcome.Step} ({RunJson.NameOf(outcome.Reason)}){(outcome.Message.Length > 0 ? $": {outcome.Message}" : "")}"),
@@ -31,6 +32,14 @@ internal static class RunEventText
 
     private static string TrainingOf(EpochMetrics metrics) =>
         metrics.HasTrained ? Invariant($"train_loss {metrics["train_loss"]:G6}") : "no step was applied";
+
+    /// <summary>What regularization adds to the validation loss: the sum, and each weight's own by its name.</summary>
+    private static string RegularizationOf(EpochMetrics metrics) =>
+        metrics.RegularizationLosses.Count == 0
+            ? ""
+            : Invariant($", regularization_loss {metrics.RegularizationLoss:G6} ({string.Join(", ", metrics.RegularizationLosses.Select(static l => Invariant($"{l.Key} {l.Value:G6}")))})");
+
+    private static string SkippedOf(EpochMetrics metrics) => metrics.SkippedSteps > 0 ? Invariant($", skipped_steps {metrics.SkippedSteps}") : "";
 
     private static string Travelling(Travel travel) =>
         ExchangeNames.Text(travel.Exchange, travel.Wire) is { } text ? $"; gradients travel {text}" : "";

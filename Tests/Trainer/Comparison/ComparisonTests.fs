@@ -2,7 +2,9 @@
 module CnnCluster.Tests.Trainer.Comparison.ComparisonTests
 
 open System
+open System.Globalization
 open System.IO
+open System.Text.Json.Nodes
 open System.Threading
 open System.Xml.Linq
 open Expecto
@@ -246,9 +248,48 @@ let private files =
 
                       Expect.isTrue coloured $"the panel from {left}")
           }
+          test
+              "each regularized weight's loss stands in every file by the weight's name, and is empty where there is none" {
+              compared
+                  [ "plain: optimizer=sgd lr=0.1"; "richer: train=Richer" ]
+                  [ "epochs=1" ]
+                  1
+                  1
+                  (fun folder summary ->
+                      ComparisonReport.Write(folder, summary)
+
+                      let text name =
+                          File.ReadAllText(Path.Combine(folder.Location, name))
+
+                      let loss = (cell summary "richer" 5UL).Final.RegularizationLosses["dense1/kernel"]
+
+                      /// The column of a CSV file, without its title.
+                      let column name (title: string) =
+                          match [ for line in (text name).TrimEnd('\n').Split '\n' -> line.Split ',' ] with
+                          | titles :: rows -> [ for row in rows -> row[Array.findIndex ((=) title) titles] ]
+                          | [] -> failtest $"{name} is empty"
+
+                      let named = [ ""; loss.ToString("R", CultureInfo.InvariantCulture) ]
+                      Expect.equal (column ComparisonReport.CurvesCsv "regularization/dense1/kernel") named "curves"
+                      Expect.equal (column ComparisonReport.Csv "end_regularization/dense1/kernel_mean") named "table"
+
+                      Expect.stringContains
+                          (text ComparisonReport.Markdown)
+                          ("| regularization at the end | richer |\n|---|---:|\n| dense1/kernel | "
+                           + loss.ToString("F4", CultureInfo.InvariantCulture)
+                           + " |\n")
+                          "a table of its own"
+
+                      let figures =
+                          (JsonNode.Parse(text ComparisonReport.Json)).["variants"].[1].["figures"]
+
+                      Expect.equal (float figures["end_regularization/dense1/kernel"].["mean"]) loss "results")
+          }
           test "a comparison without metrics has two panels, and single seeds have no deviation" {
               compared [ "none:" ] [ "metric=mse" ] 1 1 (fun _ summary ->
-                  Expect.isFalse ((ComparisonTables.Markdown summary).Contains "±") "no deviation")
+                  let table = ComparisonTables.Markdown summary
+                  Expect.isFalse (table.Contains "±") "no deviation"
+                  Expect.isFalse (table.Contains ComparisonTables.RegularizationTitle) "nor a regularized weight")
           } ]
 
 [<Tests>]
