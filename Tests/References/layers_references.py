@@ -128,6 +128,24 @@ NORMALISATIONS = [
     ("localresponsenorm 3 alpha=0.5 k=1", (5, 2, 2), [],
      lambda x: F.local_response_norm(x, 3, alpha=1.5, beta=0.75, k=1.0)),
     ("prelu", (3, 2, 2), [(3,)], F.prelu),
+    ("rescale -2 offset=0.5", (2, 3), [], lambda x: 0.5 - 2 * x),
+]
+
+
+def merging(word, compute):
+    """Of the input, the same rescaled, and its first column, which is repeated."""
+    return (f"{word} {{ }} {{ rescale -2 offset=0.5 }} {{ crop [0 0; 0 3] }}", (2, 3, 4), [],
+            lambda x: compute(x, 0.5 - 2 * x, x[..., :1]))
+
+
+MERGES = [
+    merging("add", lambda a, b, c: a + b + c),
+    merging("subtract", lambda a, b, c: a - b - c),
+    merging("multiply", lambda a, b, c: a * b * c),
+    merging("average", lambda a, b, c: torch.stack(torch.broadcast_tensors(a, b, c)).mean(0)),
+    merging("maximum", lambda a, b, c: torch.maximum(torch.maximum(a, b), c)),
+    merging("minimum", lambda a, b, c: torch.minimum(torch.minimum(a, b), c)),
+    ("concat { } { conv 3 1 }", (2, 3, 4), [(3, 2, 1, 1), (3,)], lambda x, w, b: torch.cat((x, F.conv2d(x, w, b)), 1)),
 ]
 
 ACTIVATIONS = [
@@ -137,10 +155,11 @@ ACTIVATIONS = [
     ("hardsigmoid", hardsigmoid), ("hardswish", F.hardswish), ("exponential", torch.exp),
     ("softmax", lambda x: F.softmax(x, 1)), ("logsoftmax", lambda x: F.log_softmax(x, 1)), ("celu", F.celu),
     ("celu(2)", lambda x: F.celu(x, 2.0)), ("hardtanh", F.hardtanh), ("hardshrink", F.hardshrink),
-    ("softshrink", F.softshrink), ("tanhshrink", F.tanhshrink), ("logsigmoid", F.logsigmoid),
+    ("softshrink", F.softshrink), ("tanhshrink", F.tanhshrink), ("logsigmoid", F.logsigmoid), ("swish", F.silu),
+    ("linear", torch.nn.Identity()),
 ]
 
-cases = [case(*c) for c in CONVOLUTIONS + POOLINGS + SIDES + NORMALISATIONS]
+cases = [case(*c) for c in CONVOLUTIONS + POOLINGS + SIDES + NORMALISATIONS + MERGES]
 cases += [case(f"rescale 4\n{word}", (3, 4), [], lambda x, f=f: f(4 * x)) for word, f in ACTIVATIONS]
 lines = ",\n".join(json.dumps(c, ensure_ascii=False, separators=(",", ":")) for c in cases)
 target = pathlib.Path(__file__).with_name("layers.json")
