@@ -248,14 +248,6 @@ let private closedForms =
               step.Apply(int64 number, 1e-6) |> ignore
 
           Expect.isTrue (Double.IsFinite (values arena.Parameters).Head) "no NaN"
-      }
-      test "denormals are not flushed to zero" {
-          for path in paths do
-              use arena =
-                  arenaOf single plain (segmentsOf [ 17 ]) (List.replicate 17 0.0) (List.replicate 17 1e-40)
-
-              OptimizerStep(arena, plain, null, Path = path).Apply(1L, 1.0) |> ignore
-              Expect.equal (values arena.Parameters) (List.replicate 17 (exact -1e-40)) $"{path}"
       } ]
 
 [<Tests>]
