@@ -12,11 +12,11 @@ type LaneStagePlan =
     /// A batch normalisation's node, and what is done with its results.
     | Normalisation of node: int * NormalisationSettings * StageEnding
 
-/// Nodes of a plan that follow one another and are computed in lanes, first and last included.
+/// Nodes of a plan that follow one another and are computed in lanes, first and last included; each stage with its last node.
 type LaneRunPlan =
     { First: int
       Last: int
-      Stages: LaneStagePlan list }
+      Stages: (LaneStagePlan * int) list }
 
 /// Which layers of a network are computed in lanes. The choice is by shapes alone, so that every worker, and every run,
 /// makes the same.
@@ -148,7 +148,7 @@ module LaneRuns =
 
                     { First = i
                       Last = last
-                      Stages = List.map fst found }
+                      Stages = found }
                     :: from (last + 1)
                 | _ -> from (i + 1)
 

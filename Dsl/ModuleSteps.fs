@@ -69,14 +69,18 @@ type internal ModuleStep =
 
 /// The steps of a network's forward pass.
 module internal ModuleSteps =
-    let private laneLayer (plan: NetworkPlan) (tensors: NodeTensors) =
-        function
+    let private laneLayer (plan: NetworkPlan) (tensors: NodeTensors) (stage, last) =
+        let lastPath = plan.Nodes[last].Path
+
+        match stage with
         | LaneStagePlan.Convolution(node, geometry, ending) ->
-            let kernel, bias = tensors.LaneWeights plan.Nodes[node]
-            LaneLayer.Convolution(geometry, kernel, bias, ending) :> LaneLayer
+            let node = plan.Nodes[node]
+            let kernel, bias = tensors.LaneWeights node
+            LaneLayer.Convolution(geometry, kernel, bias, ending, Path = node.Path, LastPath = lastPath) :> LaneLayer
         | LaneStagePlan.Dense(node, relu) ->
-            let kernel, bias = tensors.LaneWeights plan.Nodes[node]
-            LaneLayer.Dense(kernel, bias, relu)
+            let node = plan.Nodes[node]
+            let kernel, bias = tensors.LaneWeights node
+            LaneLayer.Dense(kernel, bias, relu, Path = node.Path, LastPath = lastPath)
         | LaneStagePlan.Normalisation(node, settings, ending) ->
             let node = plan.Nodes[node]
 
@@ -91,7 +95,9 @@ module internal ModuleSteps =
                 tensors.LaneWeight(node, "shift"),
                 statistics (tensors.Current node),
                 statistics (tensors.Next node),
-                ending
+                ending,
+                Path = node.Path,
+                LastPath = lastPath
             )
 
     let private laneNetwork plan tensors (run: LaneRunPlan) (first: PlanNode) =

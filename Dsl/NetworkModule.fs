@@ -154,6 +154,7 @@ type NetworkModule
 
         for place, name, step in steps do
             use _ = Trace.Span(name, TraceCategory.Layer)
+            module'.Step.At name
 
             values[place] <-
                 match step with

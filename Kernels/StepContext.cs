@@ -28,6 +28,12 @@ public sealed class StepContext(ulong seed, IBatchSum collective)
     /// <summary>Samples in the global batch, over all workers; at least 1.</summary>
     public long GlobalBatch { get; set; } = 1;
 
+    /// <summary>The path of the layer, or of the layers, whose forward pass runs: what its backward pass is called in a trace.</summary>
+    internal string Layer { get; private set; } = "";
+
+    /// <summary>Says whose forward pass comes next.</summary>
+    public void At(string layer) => Layer = layer;
+
     /// <summary>Keeps what went wrong inside a backward pass, which native code runs and no exception may cross.</summary>
     internal void Fail(Exception exception) => failure ??= ExceptionDispatchInfo.Capture(exception);
 

@@ -1,3 +1,4 @@
+using CnnCluster.Kernels.Tracing;
 using TorchSharp;
 
 namespace CnnCluster.Kernels.Collectives;
@@ -8,6 +9,7 @@ internal sealed class WorkQueue(ICollective collective)
     private readonly Queue<CollectiveWork> waiting = [];
     private readonly object gate = new();
     private Thread? thread;
+    private TraceTrack? track;
     private int unfinished;
     private bool closed;
 
@@ -26,6 +28,7 @@ internal sealed class WorkQueue(ICollective collective)
             Monitor.Pulse(gate);
             if (thread is null)
             {
+                track = Trace.Current?.Collective;
                 thread = new Thread(Run) { IsBackground = true, Name = $"collective of rank {collective.Rank}" };
                 thread.Start();
             }
@@ -46,8 +49,10 @@ internal sealed class WorkQueue(ICollective collective)
 
     private void Run()
     {
+        Trace.Attach(track);
         while (Next() is { } work)
         {
+            using (Trace.Span("collective"))
             using (torch.NewDisposeScope())
             {
                 work.Run(collective);

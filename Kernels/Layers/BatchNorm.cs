@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using CnnCluster.Kernels.Tracing;
 using TorchSharp;
 using static TorchSharp.torch;
 using static TorchSharp.torch.autograd;
@@ -60,6 +61,7 @@ public sealed class BatchNorm : SingleTensorFunction<BatchNorm>
     public override List<Tensor> backward(AutogradContext ctx, Tensor grad_output)
     {
         var saved = (BatchNormPass)ctx.get_data(ContextKey);
+        using var span = Trace.Span(saved.Layer, TraceCategory.Backward);
         var tensors = ctx.get_saved_variables();
         using var source = tensors[0];
         using var table = tensors[1];

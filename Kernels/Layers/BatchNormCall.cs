@@ -56,7 +56,7 @@ public sealed class BatchNormCall(StepContext step, Tensor mean, Tensor variance
     {
         if (pass is not { } kept || kept.OfInput != ofInput || kept.HasScale != hasScale || kept.HasShift != hasShift)
         {
-            pass = kept = new BatchNormPass(this, ofInput, hasScale, hasShift);
+            pass = kept = new BatchNormPass(this, ofInput, hasScale, hasShift, Step.Layer);
         }
 
         return kept;
@@ -64,4 +64,4 @@ public sealed class BatchNormCall(StepContext step, Tensor mean, Tensor variance
 }
 
 /// <summary>A pass that waits for its backward pass.</summary>
-internal sealed record BatchNormPass(BatchNormCall Call, bool OfInput, bool HasScale, bool HasShift);
+internal sealed record BatchNormPass(BatchNormCall Call, bool OfInput, bool HasScale, bool HasShift, string Layer);

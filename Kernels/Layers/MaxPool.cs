@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using CnnCluster.Kernels.Tracing;
 using TorchSharp;
 using static TorchSharp.torch;
 using static TorchSharp.torch.autograd;
@@ -47,6 +48,7 @@ public sealed class MaxPool : SingleTensorFunction<MaxPool>
     public override List<Tensor> backward(AutogradContext ctx, Tensor grad_output)
     {
         var pass = (PoolPass)ctx.get_data(ContextKey);
+        using var span = Trace.Span(pass.Layer, TraceCategory.Backward);
         try
         {
             using var winners = ctx.get_saved_variables()[0];

@@ -22,12 +22,12 @@ public sealed class PoolCall(PoolWindow window)
         if (before is { } other && other.IsOf(source, isChannelsLast, step)) return other;
         var shape = source.shape;
         before = last;
-        return last = new PoolPass(window, shape, window.OutputShape(shape), isChannelsLast, step);
+        return last = new PoolPass(window, shape, window.OutputShape(shape), isChannelsLast, step, step.Layer);
     }
 }
 
 /// <summary>What a pass of max-pooling, and its backward pass, must know besides the tensors.</summary>
-internal sealed record PoolPass(PoolWindow Window, long[] Input, long[] Output, bool IsChannelsLast, StepContext Step)
+internal sealed record PoolPass(PoolWindow Window, long[] Input, long[] Output, bool IsChannelsLast, StepContext Step, string Layer)
 {
     /// <summary>Whether an input that the windows fit has the input's shape and order, in this step.</summary>
     public bool IsOf(Tensor source, bool isChannelsLast, StepContext step) =>

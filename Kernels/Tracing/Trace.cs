@@ -37,6 +37,9 @@ public static class TraceCategory
     /// <summary>A layer's forward pass.</summary>
     public const string Layer = "layer";
 
+    /// <summary>A layer's backward pass.</summary>
+    public const string Backward = "layer backward";
+
     /// <summary>What an epoch has once.</summary>
     public const string Phase = "phase";
 }

@@ -28,6 +28,9 @@ public sealed class TraceTrack(long limit, Action<ArraySegment<TraceEvent>> full
     /// <summary>The track of the thread that prepares this one's data; null where nothing is prepared.</summary>
     public TraceTrack? Loader { get; set; }
 
+    /// <summary>The track of the thread on which this one's collective does what was started; null where nobody records it.</summary>
+    public TraceTrack? Collective { get; set; }
+
     public void At(int nextEpoch, long nextStep) => (epoch, step) = (nextEpoch, nextStep);
 
     /// <summary>Hands on what is left; from any thread.</summary>

@@ -2,7 +2,9 @@ module CnnCluster.Tests.Cli.TraceTests
 
 open System
 open System.IO
+open System.Text.RegularExpressions
 open Expecto
+open CnnCluster.Tests
 open CnnCluster.Tests.Docs
 open CnnCluster.Tests.Trainer.Tracing
 
@@ -30,6 +32,26 @@ let private documented =
     |> List.map List.head
     |> List.collect (fun cell -> [ for name in cell.Split ',' -> name.Trim() ])
 
+let private seen category (spans: Traces.Span list) =
+    spans
+    |> List.filter (fun span -> span.Category = category)
+    |> List.map _.Name
+    |> List.distinct
+
+let private areExplained spans =
+    Expect.containsAll documented (seen "step" spans @ seen "phase" spans) "every name is explained"
+
+/// The names that stand in the sources: of some, no short run has a span.
+let private namesInSources =
+    [ for room in [ "Kernels"; "Dsl"; "Trainer.Actors" ] do
+          let files =
+              Directory.EnumerateFiles(Repository.file room, "*.?s", SearchOption.AllDirectories)
+
+          for file in files do
+              for call in Regex.Matches(File.ReadAllText file, "Trace\\.(?:Span|Phase)\\(\"([^\"]+)\"\\)") do
+                  call.Groups[1].Value ]
+    |> List.distinct
+
 let private layers =
     [ "conv1"; "maxpool1"; "conv2"; "maxpool2"; "flatten1"; "dense1"; "dense2"; "dense3" ]
 
@@ -51,20 +73,25 @@ let tests =
                   for name in [ "forward"; "loss"; "backward"; "all-reduce"; "update"; "clip"; "rule" ] do
                       Expect.isGreaterThanOrEqual (named name).Length 20 name
 
-                  let seen category =
-                      spans
-                      |> List.filter (fun span -> span.Category = category)
-                      |> List.map _.Name
-                      |> List.distinct
-
-                  Expect.containsAll documented (seen "step" @ seen "phase") "every name is explained"
+                  areExplained spans
 
                   let paths =
-                      [ for name in seen "layer" do
+                      [ for name in seen "layer" spans do
                             yield! name.Split " to " ]
 
                   Expect.containsAll layers paths "layers by their paths, those that are one by the first and the last"
-                  Expect.containsAll paths [ "conv1"; "dense3" ] "from the first to the last")
+                  Expect.containsAll paths [ "conv1"; "dense3" ] "from the first to the last"
+
+                  Expect.equal
+                      (List.sort (seen "layer backward" spans))
+                      [ "conv1 to maxpool1"; "conv2 to maxpool2"; "dense1"; "dense2"; "dense3" ]
+                      "stages of one run, backward"
+
+                  Expect.containsAll (seen "layer" spans) (seen "layer backward" spans) "as forward")
+          }
+          test "every name that the sources give a span is explained" {
+              Expect.isGreaterThan namesInSources.Length 10 "names"
+              Expect.containsAll documented namesInSources "on the page"
           }
           test "keeps to the first steps where it is told to" {
               traced [ "--trace-steps"; "3" ] (fun path ->
@@ -80,7 +107,9 @@ let tests =
                   let spans = Traces.spans path
                   Expect.isEmpty (Traces.crossings spans) "spans of a thread nest"
 
-                  for (place, name) in workers |> List.filter (fun (_, name) -> not (name.Contains "loader")) do
+                  areExplained spans
+
+                  for (place, name) in workers |> List.filter (fun (_, name) -> not (name.Contains "'s ")) do
                       let own = spans |> List.filter (fun span -> (span.Process, span.Thread) = place)
 
                       Expect.equal (own |> List.filter (fun span -> span.Name = "step")).Length 20 name)

@@ -2,10 +2,12 @@
 module CnnCluster.Tests.Dsl.LaneRunsTests
 
 open System
+open System.Collections.Generic
 open Expecto
 open TorchSharp
 open CnnCluster.Dsl
 open CnnCluster.Kernels
+open CnnCluster.Kernels.Tracing
 open CnnCluster.Tests.Dsl.LayerCases
 open CnnCluster.Tests.Dsl.LayerReferences
 open CnnCluster.Tests.Dsl.Networks
@@ -126,6 +128,25 @@ let private agree (body: string) =
     if isNormalised then
         Expect.isLessThan (apart statistics expectedStatistics) 1e-6 "running statistics"
 
+/// The spans of a forward and a backward pass.
+let private tracedPass body =
+    let network, _ = networkWith LayerKernels.Lanes (planOf body)
+    use network = network
+    network.Step <- step true 4L
+    let spans = List<TraceEvent>()
+    let track = TraceTrack(1L, (fun full -> spans.AddRange full), null)
+    let x = (samples network.Plan 4).``to`` torch.float32
+    Trace.Attach track
+
+    try
+        (network.forward x).sum().backward()
+    finally
+        Trace.Attach null
+
+    network.Step.ThrowIfFailed()
+    track.Flush()
+    List.ofSeq spans
+
 [<Tests>]
 let tests =
     testList
@@ -168,6 +189,27 @@ let tests =
                       Expect.isNonEmpty (LaneRuns.ofPlan (planOf body)) "there is a run"
                       agree body)
               }
+
+          test "a trace has what our kernels' backward passes take, by the names of the forward passes" {
+              torch.set_num_threads 1
+
+              scope (fun () ->
+                  let spans =
+                      tracedPass
+                          "input 8x8x1; conv 4 3 pad=same relu; maxpool 2; conv 16 3 pad=same tanh; conv 16 3 pad=same relu; maxpool 2; batchnorm; flatten; dense 3"
+
+                  let named category =
+                      [ for span in spans do
+                            if span.Category = category then
+                                span.Name ]
+
+                  Expect.equal
+                      (named TraceCategory.Backward)
+                      [ "batchnorm1"; "maxpool2"; "conv3"; "conv1 to maxpool1" ]
+                      "batch norm, pooling, Winograd's algorithm and lanes"
+
+                  Expect.containsAll (named TraceCategory.Layer) (named TraceCategory.Backward) "as forward")
+          }
 
           for name, body in windowed do
               test $"3×3 convolutions of ours and libtorch compute the same: {name}" {

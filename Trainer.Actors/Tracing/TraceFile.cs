@@ -63,11 +63,12 @@ public sealed class TraceFile : IDisposable
     /// <param name="path">The run's trace.</param>
     public static string PartOf(string path) => $"{path}{PartSuffix}{Environment.ProcessId}";
 
-    /// <summary>A track for a worker's thread, and one for the thread that prepares its data.</summary>
+    /// <summary>A track for a worker's thread, and one each for the threads that prepare its data and do what its collective has started.</summary>
     public TraceTrack WorkerTrack(int slot)
     {
         var worker = Track($"worker {slot}");
         worker.Loader = Track($"worker {slot}'s loader", worker);
+        worker.Collective = Track($"worker {slot}'s collective", worker);
         return worker;
     }
 

@@ -224,7 +224,7 @@ public sealed class WorkerSession : IDisposable
     /// </summary>
     private void Synchronise(FormGeneration form)
     {
-        using var copying = Trace.Phase("copy of the state");
+        using var copying = Trace.Phase("copy state");
         using var scope = NewDisposeScope();
         using var gradless = no_grad();
         var own = StateTensors(HasBest(form)).Where(static tensor => tensor.numel() > 0).ToList();

@@ -7,6 +7,12 @@ public abstract record LaneLayer
     {
     }
 
+    /// <summary>Its path in the network, which a trace calls its passes by.</summary>
+    public string Path { get; init; } = "";
+
+    /// <summary>The path of the last layer that is computed with it, its own where none is.</summary>
+    public string LastPath { get; init; } = "";
+
     /// <summary>A layer's weights: kernel and bias, or scale and shift, as far as it has them.</summary>
     public static IEnumerable<LaneWeight> WeightsOf(LaneLayer layer) => layer switch
     {

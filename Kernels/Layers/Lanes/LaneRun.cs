@@ -1,4 +1,5 @@
 using CnnCluster.Kernels.Collectives;
+using CnnCluster.Kernels.Tracing;
 
 namespace CnnCluster.Kernels.Layers.Lanes;
 
@@ -14,6 +15,7 @@ internal sealed unsafe class LaneRun : IDisposable
 {
     private readonly List<LaneLayout> layouts = [];
     private readonly List<LaneStage> stages = [];
+    private readonly List<string> names = [];
     private readonly LaneLayout[] gradientLayouts;
     private readonly LaneMemory?[] gradients;
 
@@ -36,6 +38,7 @@ internal sealed unsafe class LaneRun : IDisposable
             }
 
             layouts.Add(LayoutFor(shape, i + 1 < layers.Count ? layers[i + 1] : null));
+            names.Add(layer.Path == layers[i].LastPath ? layer.Path : $"{layer.Path} to {layers[i].LastPath}");
             stages.Add(StageFor(layer, layers[i], from, sums, layouts[^1], width ?? RegisterWidths.Widest));
         }
 
@@ -67,6 +70,7 @@ internal sealed unsafe class LaneRun : IDisposable
     {
         for (var i = 0; i < stages.Count; i++)
         {
+            using var span = Trace.Span(names[i], TraceCategory.Layer);
             stages[i].Forward(new StagePasses(i, step, shards, slices));
         }
     }
@@ -104,6 +108,7 @@ internal sealed unsafe class LaneRun : IDisposable
     {
         for (var i = stages.Count - 1; i >= 0; i--)
         {
+            using var span = Trace.Span(names[i], TraceCategory.Backward);
             stages[i].Backward(new StagePasses(i, step, shards, slices)
             {
                 OutputGradients = gradients[i + 1]!.Pointer,

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using CnnCluster.Kernels.Tracing;
 using TorchSharp;
 using static TorchSharp.torch;
 using static TorchSharp.torch.autograd;
@@ -35,6 +36,7 @@ internal sealed class WinogradConvolution : SingleTensorFunction<WinogradConvolu
     public override List<Tensor> backward(AutogradContext ctx, Tensor grad_output)
     {
         var pass = (WinogradPass)ctx.get_data(ContextKey);
+        using var span = Trace.Span(pass.Name, TraceCategory.Backward);
         var saved = ctx.get_saved_variables();
         try
         {
@@ -90,7 +92,7 @@ internal sealed class WinogradConvolution : SingleTensorFunction<WinogradConvolu
 }
 
 /// <summary>What a pass of such a convolution, and its backward pass, must know besides the tensors.</summary>
-internal sealed record WinogradPass(WinogradLayer Layer, bool Relu, StepContext Step, bool OfInput, bool OfKernel, bool OfBias)
+internal sealed record WinogradPass(WinogradLayer Layer, bool Relu, StepContext Step, bool OfInput, bool OfKernel, bool OfBias, string Name)
 {
     /// <summary>Whether another pass of the layer needs to know no more.</summary>
     public bool IsLike(bool relu, StepContext step, bool ofInput, bool ofKernel, bool ofBias) =>

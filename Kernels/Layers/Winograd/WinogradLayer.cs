@@ -104,7 +104,7 @@ public sealed class WinogradLayer
         var (ofInput, ofKernel, ofBias) = (x.requires_grad, kernel.requires_grad, bias is { requires_grad: true });
         return last is { } kept && kept.IsLike(relu, step, ofInput, ofKernel, ofBias)
             ? kept
-            : last = new WinogradPass(this, relu, step, ofInput, ofKernel, ofBias);
+            : last = new WinogradPass(this, relu, step, ofInput, ofKernel, ofBias, step.Layer);
     }
 
     private static bool AreEven(Axes sides) => sides is { Height: >= 2, Width: >= 2 } && sides.Height % 2 == 0 && sides.Width % 2 == 0;

@@ -3,6 +3,8 @@ module CnnCluster.Tests.Kernels.Tracing.TraceTests
 open System
 open System.Collections.Generic
 open Expecto
+open CnnCluster.Kernels
+open CnnCluster.Kernels.Collectives
 open CnnCluster.Kernels.Tracing
 
 /// What this thread's spans are while `act` runs, up to this step.
@@ -74,6 +76,29 @@ let tests =
               |> ignore
 
               Expect.equal [ for e in events -> e.Step ] [ 1L ] "and ends with it"
+          }
+          test "what a collective has started is recorded on its own thread's track, as of the worker's step" {
+              let events = List<TraceEvent>()
+
+              let own =
+                  traced 1L (fun worker ->
+                      worker.Collective <- TraceTrack(1L, (fun full -> events.AddRange full), worker)
+                      Trace.At(1, 1L)
+                      use collective = new SoloCollective()
+                      let mutable thread = 0
+
+                      let work =
+                          CollectiveWork(fun _ -> span "sum" (fun () -> thread <- Environment.CurrentManagedThreadId))
+
+                      (collective :> ICollective).Start work
+                      work.Wait()
+                      Expect.notEqual thread Environment.CurrentManagedThreadId "another thread"
+                      // When it is disposed of, its thread has ended.
+                      (collective :> IDisposable).Dispose()
+                      worker.Collective.Flush())
+
+              Expect.isEmpty own "nothing of the worker's"
+              Expect.equal [ for e in events -> e.Name, e.Step ] [ "sum", 1L; "collective", 1L ] "the operation"
           }
           test "many spans are handed on before the end" {
               let handed = List<int>()
