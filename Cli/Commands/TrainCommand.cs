@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Net;
 using CnnCluster.Cli.Output;
 using CnnCluster.Dsl;
+using CnnCluster.Kernels;
 using CnnCluster.Kernels.Native;
 using CnnCluster.Trainer;
 using CnnCluster.Trainer.Coordination;
@@ -143,9 +144,9 @@ internal sealed class TrainCommand
 
     private static void WarnOfSlowFloats(RunRequest request)
     {
-        if (request.Plan.Precision == Precision.Float16 && request.Layout.Devices.Any(static device => device == "cpu"))
+        if (SlowFloats.Warning(request.Plan.Precision, request.Layout.Devices, BFloat16Hardware.IsThere) is { } warning)
         {
-            Console.Error.WriteLine("cnn: warning: libtorch computes float16 on a CPU some 40 times as slowly as float32; bfloat16 is fast where the processor has it");
+            Console.Error.WriteLine($"cnn: warning: {warning}");
         }
     }
 

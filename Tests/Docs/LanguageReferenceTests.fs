@@ -14,7 +14,11 @@ open CnnCluster.Trainer.Data
 open CnnCluster.Trainer.Training
 
 let private path = "docs/language.md"
-let private sections = MarkdownReference.sections TrainingCatalogues.All
+
+let private sections =
+    MarkdownReference.sections TrainingCatalogues.All
+    @ [ "precision", PrecisionTable.lines ]
+
 let private entries = Reference.entries TrainingCatalogues.All
 
 let private opening name = $"<!-- generated: {name} -->"
