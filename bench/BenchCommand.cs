@@ -64,14 +64,21 @@ internal sealed class BenchCommand
         var rows = Chosen(parse.GetValue(names) ?? []);
         var machine = Machine.Describe(interpreter?.Version);
         var each = AtLeastOne(parse.GetValue(threads), "--threads");
-        var figures = new BenchFigures(DateTimeOffset.UtcNow, machine, each, Measure(parse, rows, interpreter)) { OneCore = parse.GetValue(oneCore), Quick = parse.GetValue(quick) };
+        var often = AtLeastOne(parse.GetValue(pairs) ?? (parse.GetValue(quick) ? QuickPairs : DefaultPairs), "--pairs");
+        var figures = new BenchFigures(DateTimeOffset.UtcNow, machine, each, Measure(parse, rows, interpreter, often))
+        {
+            OneCore = parse.GetValue(oneCore),
+            Quick = parse.GetValue(quick),
+            Pairs = often,
+            Data = parse.GetValue(data) is null ? BenchText.Digits : BenchText.Mnist,
+        };
         if (parse.GetValue(output) is { } file) File.WriteAllText(file, figures.ToJson() + "\n");
         if (parse.GetValue(json)) Console.WriteLine(figures.ToJson());
         else BenchTable.Show(Terminal(), figures);
         return 0;
     }
 
-    private List<RowFigures> Measure(ParseResult parse, IReadOnlyList<Row> rows, Python? interpreter)
+    private List<RowFigures> Measure(ParseResult parse, IReadOnlyList<Row> rows, Python? interpreter, int often)
     {
         var samples = Directory.CreateTempSubdirectory("cnn-bench-").FullName;
         try
@@ -80,7 +87,6 @@ internal sealed class BenchCommand
             var at = new Conditions(parse.GetValue(threads), isQuick ? QuickSeconds : DefaultSeconds, samples, parse.GetValue(oneCore));
             SampleFiles.Write(at.Grey, Grey(parse.GetValue(data)));
             SampleFiles.Write(at.Colour, SampleFiles.Noise(2_048, 256, new SampleShape(3, 32, 32), seed: 1));
-            var often = AtLeastOne(parse.GetValue(pairs) ?? (isQuick ? QuickPairs : DefaultPairs), "--pairs");
             return [.. rows.Select(new Measuring(often, at, interpreter, judges: !isQuick, Console.Error.WriteLine).Measure)];
         }
         finally

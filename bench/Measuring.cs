@@ -16,7 +16,7 @@ internal sealed class Measuring(int pairs, Conditions at, Python? python, bool j
         say(row.Title);
         var sides = row.Sides.Where(side => side != Row.PyTorch || python is not null).ToList();
         var values = sides.ToDictionary(static side => side, static _ => new List<double>(), StringComparer.Ordinal);
-        for (var pair = 0; pair < (row.IsLong ? (pairs + 1) / 2 : pairs); pair++)
+        for (var pair = 0; pair < (row.IsLong ? BenchText.OfLongRows(pairs) : pairs); pair++)
         {
             foreach (var side in sides)
             {

@@ -84,6 +84,24 @@ let tests =
               Expect.stringContains (first brief) "no measurement" "said first"
               Expect.isFalse ((first sample).Contains "measurement") "not of others"
           }
+          test "figures say how often they were measured and on what, where it was written down" {
+              let described (further: string) =
+                  let written =
+                      sample.ToJson().Replace("\"threads\": 1,", "\"threads\": 1,\n" + further)
+
+                  let read = BenchFigures.FromJson written
+                  Expect.equal (BenchFigures.FromJson(read.ToJson()).ToJson()) (read.ToJson()) "written and read"
+                  BenchText.Machine read |> Seq.last
+
+              Expect.equal
+                  [ described ""
+                    described "\"pairs\": 5, \"data\": \"digits\","
+                    described "\"pairs\": 1, \"data\": \"mnist\"," ]
+                  [ "1970-01-01, 1 thread a side"
+                    "1970-01-01, 1 thread a side, 5 pairs, 3 of what takes long, LeNet-5 on drawn digits"
+                    "1970-01-01, 1 thread a side, 1 pair, LeNet-5 on MNIST" ]
+                  "the last line"
+          }
           test "the networks of the peers have the parameters of the scripts" {
               for network in [ "lenet5"; "vgg"; "resnet18" ] do
                   use peer = TorchNetworks.Create network

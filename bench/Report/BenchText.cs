@@ -7,6 +7,10 @@ internal static class BenchText
 {
     public const string TooBrief = "Measured too briefly to say how fast anything is (--quick): this shows that all runs, and is no measurement.";
 
+    public const string Digits = "digits";
+
+    public const string Mnist = "mnist";
+
     public static string Median(RowFigures row, SideFigures side) => Value(row, Bench.Median.Of(side.Values));
 
     public static string Ratio(Ratios ratios) => string.Create(
@@ -31,8 +35,26 @@ internal static class BenchText
 
         yield return string.Create(
             CultureInfo.InvariantCulture,
-            $"{figures.Taken:yyyy-MM-dd}, {figures.Threads} {(figures.Threads == 1 ? "thread" : "threads")} a side{(figures.OneCore ? ", pinned to one core" : "")}");
+            $"{figures.Taken:yyyy-MM-dd}, {figures.Threads} {(figures.Threads == 1 ? "thread" : "threads")} a side{(figures.OneCore ? ", pinned to one core" : "")}{Pairs(figures)}{Data(figures)}");
     }
+
+    /// <summary>How often a side of a long row is measured.</summary>
+    public static int OfLongRows(int pairs) => (pairs + 1) / 2;
+
+    private static string Pairs(BenchFigures figures) => figures.Pairs switch
+    {
+        null => "",
+        1 => ", 1 pair",
+        { } pairs => string.Create(CultureInfo.InvariantCulture, $", {pairs} pairs, {OfLongRows(pairs)} of what takes long"),
+    };
+
+    private static string Data(BenchFigures figures) => figures.Data switch
+    {
+        null => "",
+        Digits => ", LeNet-5 on drawn digits",
+        Mnist => ", LeNet-5 on MNIST",
+        var other => $", LeNet-5 on {other}",
+    };
 
     /// <summary>Where and with what was measured.</summary>
     public static IEnumerable<string> Machine(MachineFigures machine) =>

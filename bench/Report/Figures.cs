@@ -34,6 +34,14 @@ public sealed record BenchFigures(DateTimeOffset Taken, MachineFigures Machine, 
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool Quick { get; init; }
 
+    /// <summary>How often each side was measured, in turn; a long row's half as often. Null in figures that were written before it was said.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? Pairs { get; init; }
+
+    /// <summary>The samples of LeNet-5's rows, as <see cref="BenchText.Digits"/> or <see cref="BenchText.Mnist"/>; null as <see cref="Pairs"/>.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Data { get; init; }
+
     private static readonly JsonSerializerOptions Format = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
