@@ -57,13 +57,15 @@ module LaneRuns =
             && outputs <= MostElements / int64 (geometry.Stride.Height * geometry.Stride.Width)
         | _ -> false
 
-    let private fits (node: PlanNode) =
+    let private fits isChosen (node: PlanNode) =
         match node.Layer.Lanes with
         | Some(LaneForm.Convolution geometry) ->
+            let taps =
+                node.InputShapes.Head.Channels * geometry.Kernel.Height * geometry.Kernel.Width
+
             isPlain node
             && isAddressable geometry node
-            && node.InputShapes.Head.Channels * geometry.Kernel.Height * geometry.Kernel.Width
-               <= MostTaps
+            && (taps <= MostTaps || not isChosen)
         | Some LaneForm.Dense
         | Some(LaneForm.Normalisation _) -> isPlain node
         | Some LaneForm.MaxPool
@@ -115,11 +117,12 @@ module LaneRuns =
             (stage ending, i) :: stages rest
 
     /// Nodes from this one on, each of which reads the one before it and is the only one to.
-    let private row (nodes: PlanNode[]) onlyReader first =
+    let private row (nodes: PlanNode[]) isChosen onlyReader first =
         let rec further i =
             [ i, nodes[i]
               match onlyReader i with
-              | Some next when next = i + 1 && fits nodes[next] && nodes[next].Inputs.Length = 1 -> yield! further next
+              | Some next when next = i + 1 && fits isChosen nodes[next] && nodes[next].Inputs.Length = 1 ->
+                  yield! further next
               | _ -> () ]
 
         further first
@@ -130,9 +133,7 @@ module LaneRuns =
         | LaneStagePlan.Dense _, _
         | LaneStagePlan.Normalisation _, _ -> false
 
-    /// The runs of a network, none of which overlap: each begins with a convolution of few filters, since libtorch's
-    /// matrix products alone, and its convolutions of many filters, are as fast.
-    let ofPlan (plan: NetworkPlan) =
+    let private runs isChosen (plan: NetworkPlan) =
         let nodes = Array.ofList plan.Nodes
         let onlyReader = onlyReaders plan
 
@@ -140,10 +141,11 @@ module LaneRuns =
             if i >= nodes.Length then
                 []
             else
-                let found = if fits nodes[i] then stages (row nodes onlyReader i) else []
+                let found =
+                    if fits isChosen nodes[i] then stages (row nodes isChosen onlyReader i) else []
 
                 match found with
-                | first :: _ when begins nodes first ->
+                | first :: _ when begins nodes first || not isChosen ->
                     let last = found |> List.last |> snd
 
                     { First = i
@@ -153,3 +155,10 @@ module LaneRuns =
                 | _ -> from (i + 1)
 
         from 0
+
+    /// The runs of a network, none of which overlap: each begins with a convolution of few filters, since libtorch's
+    /// matrix products alone, and its convolutions of many filters, are as fast.
+    let ofPlan plan = runs true plan
+
+    /// The same wherever layers have a form in lanes, faster or not: for measurements.
+    let everywhere plan = runs false plan

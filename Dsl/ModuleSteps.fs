@@ -12,6 +12,8 @@ type LayerKernels =
     /// Chains of small layers in lanes, and 3×3 convolutions by Winograd's algorithm, where that is faster: float32 on the
     /// CPU, with gradients in memory that stays.
     | Lanes = 1
+    /// The same, but lanes wherever layers have a form in them, faster or not: for measurements.
+    | LanesEverywhere = 2
 
 /// A node's forward pass.
 /// <param name="node">The node.</param>
@@ -148,7 +150,12 @@ module internal ModuleSteps =
 
     /// In the order of the nodes, each with its place among them, that of the last for several, and its name in a trace.
     let ofPlan (plan: NetworkPlan) (tensors: NodeTensors) kernels scratch reduced =
-        let runs = if kernels = LayerKernels.Lanes then LaneRuns.ofPlan plan else []
+        let runs =
+            match kernels with
+            | LayerKernels.Lanes -> LaneRuns.ofPlan plan
+            | LayerKernels.LanesEverywhere -> LaneRuns.everywhere plan
+            | _ -> []
+
         let nodes = Array.ofList plan.Nodes
 
         [| for i, node in Array.indexed nodes do
@@ -159,7 +166,7 @@ module internal ModuleSteps =
                | Some _ -> ()
                | None ->
                    let forward =
-                       (if kernels = LayerKernels.Lanes then windowed scratch node else None)
+                       (if kernels = LayerKernels.Library then None else windowed scratch node)
                        |> Option.defaultWith (fun () -> forwardOf reduced node)
 
                    i, node.Path, ModuleStep.Node(new NodeStep(node, forward, tensors, reduced)) |]

@@ -109,9 +109,9 @@ let private windowed =
       "batch norm behind them",
       "input 8x8x16; conv 32 3x3 pad=same bias=no; batchnorm relu; conv 16 3x3 pad=same; batchnorm; globalavgpool; dense 3" ]
 
-let private agree (body: string) =
+let private agreeBy kernels (body: string) =
     let plan = planOf body
-    let output, gradients, statistics = computed LayerKernels.Lanes plan
+    let output, gradients, statistics = computed kernels plan
 
     let expected, expectedGradients, expectedStatistics =
         computed LayerKernels.Library plan
@@ -146,6 +146,8 @@ let private tracedPass body =
     network.Step.ThrowIfFailed()
     track.Flush()
     List.ofSeq spans
+
+let private agree body = agreeBy LayerKernels.Lanes body
 
 [<Tests>]
 let tests =
@@ -190,6 +192,18 @@ let tests =
                       agree body)
               }
 
+          test "for measurements lanes take what is left to libtorch otherwise, and compute the same" {
+              scope (fun () ->
+                  let body =
+                      "input 8x8x3; conv 16 3x3 relu; maxpool 2x2; conv 20 3x3 pad=same relu; flatten; dense 2"
+
+                  let everywhere =
+                      [ for run in LaneRuns.everywhere (planOf body) -> run.First, run.Last ]
+
+                  Expect.equal (runs body, everywhere) ([], [ 0, 4 ]) "all of it"
+                  agreeBy LayerKernels.LanesEverywhere body)
+          }
+
           test "a trace has what our kernels' backward passes take, by the names of the forward passes" {
               torch.set_num_threads 1
 
@@ -200,8 +214,7 @@ let tests =
 
                   let named category =
                       [ for span in spans do
-                            if span.Category = category then
-                                span.Name ]
+                            if span.Category = category then span.Name ]
 
                   Expect.equal
                       (named TraceCategory.Backward)

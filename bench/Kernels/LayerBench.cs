@@ -26,13 +26,17 @@ public class LayerBench
     [Params(32, 256)]
     public int Batch { get; set; }
 
+    /// <summary>What computes cnn's side: chosen by shapes as in a run, libtorch alone, or lanes wherever they can.</summary>
+    [Params(LayerKernels.Lanes, LayerKernels.Library, LayerKernels.LanesEverywhere)]
+    public LayerKernels Kernels { get; set; }
+
     [GlobalSetup]
     public void Setup()
     {
         var script = $"network Case {{\n    input {Case.Input}\n    {Case.Layers}\n}}\n";
         var result = Script.Network(new Source("case.cnn", script), null, [], Catalogues.LayersOnly);
         var plan = result.Value ?? throw new InvalidOperationException(result.Text);
-        own = new NetworkModule(plan, tensors = Allocate(plan), LayerKernels.Lanes)
+        own = new NetworkModule(plan, tensors = Allocate(plan), Kernels)
         {
             Step = new StepContext(1, new SoloCollective()) { Training = true, GlobalBatch = Batch },
         };
