@@ -110,6 +110,24 @@ let tests =
                       finally
                           if not node.HasExited then node.Kill true)
               }
+          test "a node whose process is killed is done without" {
+              running endless [ "--processes"; "2"; "--listen"; "127.0.0.1:0" ] (fun run ->
+                  let join = string (run.Next("listen")["join"])
+                  let pids = workers (run.Next "start")
+                  use node = Cnn.start [ "node"; "--join"; join ] run.Folder
+
+                  try
+                      run.Until("the node", List.contains node.Id)
+                      run.Next "epoch" |> ignore
+                      signal "KILL" node.Id
+                      let regroup = run.Next("regroup", (fun _ -> run.Members.Length = 2))
+                      Expect.equal (workers regroup) pids "the others"
+                      Expect.isLessThan (float regroup["seconds"]) 2.0 "from the first word of it"
+                      run.Next "epoch" |> ignore
+                      Expect.equal (fst (run.Interrupt())) 130 "ends well"
+                  finally
+                      if not node.HasExited then node.Kill true)
+          }
           test "an interrupted run goes on to the weights of one that was left alone" {
               let script = Cnn.lenet (settings 6)
 

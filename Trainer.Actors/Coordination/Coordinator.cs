@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Akka.Actor;
 using Akka.Cluster;
+using Akka.Remote;
 using CnnCluster.Trainer.Coordination.Machines;
 using CnnCluster.Trainer.Observation;
 using Google.Protobuf;
@@ -58,6 +59,7 @@ public sealed class Coordinator : ReceiveActor, IWithTimers
         Receive<ProcessLost>(lost => Handle(new CoordinatorInput.ProcessLost(lost.ProcessId, lost.ExitCode)));
         Receive<Interrupt>(_ => Handle(new CoordinatorInput.Interrupt()));
         Receive<OutOfReach>(lost => Down(lost.Process));
+        Receive<DisassociatedEvent>(broken => Disconnect(broken.RemoteAddress));
         Receive<Terminated>(Lose);
         Receive<EarlyStoppingSupervisor.EpochJudged>(judged => Handle(new CoordinatorInput.Judged(judged.Epoch, judged.Decision)));
         Receive<Google.Protobuf.IMessage>(Hear);
@@ -65,9 +67,17 @@ public sealed class Coordinator : ReceiveActor, IWithTimers
 
     public ITimerScheduler Timers { get; set; } = null!;
 
-    protected override void PreStart() => Timers.StartPeriodicTimer("tick", Tick.Now, TickInterval, TickInterval);
+    protected override void PreStart()
+    {
+        Context.System.EventStream.Subscribe(Self, typeof(DisassociatedEvent));
+        Timers.StartPeriodicTimer("tick", Tick.Now, TickInterval, TickInterval);
+    }
 
-    protected override void PostStop() => observation.Status.ForgetLead();
+    protected override void PostStop()
+    {
+        Context.System.EventStream.Unsubscribe(Self);
+        observation.Status.ForgetLead();
+    }
 
     /// <summary>A coordinator that threw has lost its place: the run ends, and says why.</summary>
     protected override void PreRestart(Exception reason, object message)
@@ -78,8 +88,21 @@ public sealed class Coordinator : ReceiveActor, IWithTimers
 
     private void Down(Address process)
     {
-        if (!machine.IsOutvoted && !machine.Channels.Any(channel => ((IActorRef)channel).Path.Address.Equals(process))) Cluster.Get(Context.System).Down(process);
+        if (!machine.IsOutvoted && !ChannelsOf(process).Any()) Cluster.Get(Context.System).Down(process);
     }
+
+    /// <summary>A connection of the control plane has ended, as the other process' sockets do with it.</summary>
+    private void Disconnect(Address process)
+    {
+        foreach (var channel in ChannelsOf(process).ToList())
+        {
+            watch.Disconnected(channel);
+            Handle(new CoordinatorInput.ChannelBroken(channel));
+        }
+    }
+
+    private IEnumerable<object> ChannelsOf(Address process) =>
+        machine.Channels.Where(channel => ((IActorRef)channel).Path.Address.Equals(process));
 
     /// <summary>
     /// Whether the actor's own process says that it has ended. That a whole process is gone, Akka here concludes; and of an actor

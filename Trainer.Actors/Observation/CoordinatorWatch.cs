@@ -36,6 +36,9 @@ internal sealed class CoordinatorWatch(CoordinatorMachine machine, ProcessObserv
     /// <summary>Akka takes a worker for gone, and its own process has not said so.</summary>
     public void Doubts(object channel) => Log(LogLevel.Warning, $"Akka takes {channel} for gone: a word of it is waited for");
 
+    /// <summary>A process' connection has ended; its workers' words may come over another.</summary>
+    public void Disconnected(object channel) => Log(LogLevel.Information, $"the connection to {channel} has ended");
+
     private (LogLevel Level, string Message)? TextOf(CoordinatorEffect effect) => effect switch
     {
         CoordinatorEffect.Publish { Event: var happened } => RunEventText.Of(happened),

@@ -143,6 +143,33 @@ let tests =
                               Faults = (lost, Crash(0, seed % 4 < 2)) :: rumours |> List.sortBy fst })
                       seed
           }
+          test
+              "a home that stood still, while two nodes blame each other and the control plane doubts all, gives up no majority" {
+              for seed in 1..400 do
+                  let random = Random seed
+                  let workers = random.Next(5, 8)
+                  let at = 3.0 + random.NextDouble() * 4.0
+                  let soon () = at + random.NextDouble() * 2.0
+
+                  let rumours = [ for worker in 0 .. workers - 1 -> soon (), Rumour worker ]
+
+                  let others =
+                      [ soon (), HomePause(Math.Pow(10.0, random.NextDouble() * 1.7 - 0.6))
+                        soon (), Split(1, 2, 0.5 + random.NextDouble() * 8.0)
+                        soon (), Join ]
+
+                  holdsFor
+                      (fun seed ->
+                          { drawn seed with
+                              Workers = workers
+                              MinWorkers = 1
+                              Epochs = 30
+                              StepsPerEpoch = 30L
+                              Slowness = 8.0
+                              AreRemote = true
+                              Faults = rumours @ others |> List.sortBy fst })
+                      seed
+          }
           test "256 workers, some of which are lost, stopped or cut off, while others come" {
               let faults =
                   List.concat

@@ -9,6 +9,7 @@ public sealed partial class CoordinatorMachine
     private sealed class Assuming(CoordinatorMachine machine) : Stage(machine)
     {
         private readonly TimeSpan since = machine.now;
+        private readonly TimeSpan began = machine.lastInput;
 
         public override bool IsInDoubt => true;
 
@@ -31,7 +32,7 @@ public sealed partial class CoordinatorMachine
 
         private void Assume()
         {
-            Machine.regroupStarted = since;
+            Machine.regroupStarted = began;
             Machine.members.ForgetExpected();
             Machine.Regroup("The run's coordinator is gone, and this node leads the run now.");
         }

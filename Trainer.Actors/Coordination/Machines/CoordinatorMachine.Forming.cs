@@ -113,7 +113,7 @@ public sealed partial class CoordinatorMachine
         var travel = new Travel(exchange, settings.Job.Wire);
         Publish(isFirst
             ? new RunStarted(settings.Parameters, workers, settings.Job.Threads) { Travel = travel }
-            : new RunRegrouped(generation, workers, regroupReason, step, lost, now - regroupStarted) { Travel = travel });
+            : new RunRegrouped(generation, workers, regroupReason, step, lost, lastInput - regroupStarted) { Travel = travel });
         if (interrupted) TellGeneration(new StopAtNextStep { Generation = generation });
         if (lostCheckpoint)
         {

@@ -11,6 +11,8 @@ public sealed partial class CoordinatorMachine
 
     private static readonly Loss OutOfReach = new("is out of reach", IsConfirmed: false);
 
+    private static readonly Loss Broken = new("has lost its connections", IsConfirmed: false);
+
     private void Lose(CoordinatorInput.ChannelLost lost)
     {
         if (members.Of(lost.Channel) is { } member) Lose(member, OutOfReach);
@@ -19,12 +21,40 @@ public sealed partial class CoordinatorMachine
     /// <summary>What the control plane guesses is a question, not a loss: a word of the worker answers it, or its silence.</summary>
     private void Doubt(CoordinatorInput.ChannelDoubted doubted)
     {
-        if (members.Of(doubted.Channel) is { } member) member.Doubted ??= now;
+        if (members.Of(doubted.Channel) is not { } member) return;
+        member.Doubted ??= now;
+        member.Disconnected ??= now;
     }
+
+    /// <summary>Nor is that a loss: processes connect anew, and a network breaks connections.</summary>
+    private void Disconnect(CoordinatorInput.ChannelBroken broken)
+    {
+        if (members.Of(broken.Channel) is { } member) member.Disconnected ??= now;
+    }
+
+    /// <summary>Why a worker that says nothing is not waited for any more; null where it is.</summary>
+    private Loss? WhyLate(Member member)
+    {
+        var (silence, stepSeconds) = (now - member.Heard, member.Beat?.StepSeconds ?? 0);
+        return IsBroken(member) ? Broken
+            : now - member.Doubted > Patience.DoubtOf(stepSeconds) ? OutOfReach
+            : silence > Patience.SilenceOf(stepSeconds) ? new Loss(string.Create(null, $"was silent for {silence.TotalSeconds:0.0} s"), IsConfirmed: false)
+            : null;
+    }
+
+    /// <summary>
+    /// A process that ends breaks all of its connections at once: those to its peers, who say so, and that of the control plane. A
+    /// worker that is slow, stands still, or is out of one's reach alone loses none or one of both.
+    /// </summary>
+    private bool IsBroken(Member member) =>
+        accused.ContainsKey(member) && member.Disconnected is { } since
+        && now - (member.Heard > since ? member.Heard : since) > Patience.Broken;
 
     /// <summary>It has spoken. Whoever was taken for gone is watched anew.</summary>
     private void Trust(Member member)
     {
+        // What it sent before it ended may be read behind that.
+        if (now - member.Disconnected > Patience.Broken) member.Disconnected = null;
         if (member.Doubted is null) return;
         member.Doubted = null;
         effects.Add(new CoordinatorEffect.Watch(member.Channel!));

@@ -20,7 +20,7 @@ public sealed partial class CoordinatorMachine
     /// <param name="accuser">Whose collective.</param>
     private void Regroup(string reason, int blamed = -1, Member? accuser = null)
     {
-        if (stage is not (Connecting or Regrouping or Waiting or Assuming)) regroupStarted = now;
+        if (stage is not (Connecting or Regrouping or Waiting or Assuming)) regroupStarted = lastInput;
         Accuse(blamed, accuser);
         (regroupReason, isHearsay) = (reason, accuser is not null);
         Become(new Regrouping(this, abandoning: null));

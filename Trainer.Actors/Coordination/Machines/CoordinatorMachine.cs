@@ -25,6 +25,8 @@ public sealed partial class CoordinatorMachine
     /// <summary>Those of them that the home could not keep, and why.</summary>
     private readonly Dictionary<string, string> refused = new(StringComparer.Ordinal);
     private TimeSpan now;
+
+    /// <summary>When the last input came, by the clock that goes on while this machine stands still.</summary>
     private TimeSpan lastInput;
 
     /// <summary>How long this machine itself stood still (a closed lid, a stopped process): nobody is late for that.</summary>
@@ -141,6 +143,7 @@ public sealed partial class CoordinatorMachine
             case CoordinatorInput.Received received: Receive(received.Channel, received.Message); break;
             case CoordinatorInput.ChannelLost lost: Lose(lost); break;
             case CoordinatorInput.ChannelDoubted doubted: Doubt(doubted); break;
+            case CoordinatorInput.ChannelBroken broken: Disconnect(broken); break;
             case CoordinatorInput.ProcessLost lost: Lose(lost); break;
             case CoordinatorInput.Interrupt: Interrupt(); break;
             case CoordinatorInput.Judged judged: stage.Judged(judged); break;
@@ -159,7 +162,7 @@ public sealed partial class CoordinatorMachine
     {
         var gap = at - lastInput;
         lastInput = at;
-        if (gap > Patience.Repeat) stoodStill += gap;
+        if (gap > Patience.Standstill) stoodStill += gap - Patience.Standstill;
         now = at - stoodStill;
     }
 
@@ -247,8 +250,7 @@ public sealed partial class CoordinatorMachine
     {
         foreach (var member in members.All)
         {
-            if (IsGone(member)) Lose(member, OutOfReach);
-            else if (IsSilent(member)) Lose(member, new Loss(string.Create(null, $"was silent for {(now - member.Heard).TotalSeconds:0.0} s"), IsConfirmed: false));
+            if (WhyLate(member) is { } loss) Lose(member, loss);
         }
 
         if (now - lastBeat >= Patience.Beat)
@@ -262,10 +264,6 @@ public sealed partial class CoordinatorMachine
 
         stage.Tick();
     }
-
-    private bool IsGone(Member member) => now - member.Doubted > Patience.DoubtOf(member.Beat?.StepSeconds ?? 0);
-
-    private bool IsSilent(Member member) => now - member.Heard > Patience.SilenceOf(member.Beat?.StepSeconds ?? 0);
 
     // ---- Saying things ----
 

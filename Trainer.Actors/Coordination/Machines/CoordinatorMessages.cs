@@ -19,6 +19,9 @@ public abstract record CoordinatorInput
     /// <summary>The control plane takes what is behind a channel for gone, as it has not heard of it. That may be wrong.</summary>
     public sealed record ChannelDoubted(object Channel) : CoordinatorInput;
 
+    /// <summary>The control plane's connection to the process behind a channel has ended. Another may be made.</summary>
+    public sealed record ChannelBroken(object Channel) : CoordinatorInput;
+
     /// <summary>The operating system says that a worker process of this machine is gone.</summary>
     public sealed record ProcessLost(int ProcessId, int ExitCode) : CoordinatorInput;
 

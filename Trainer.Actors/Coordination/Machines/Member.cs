@@ -30,6 +30,9 @@ internal sealed class Member(RosterEntry entry, object? channel, ByteString inca
     /// <summary>Since when the control plane takes it for gone, and it has not spoken; null where it does not.</summary>
     public TimeSpan? Doubted { get; set; }
 
+    /// <summary>Since when a connection of the control plane to it has ended, or it is taken for gone, and it has said nothing for sure since; else null.</summary>
+    public TimeSpan? Disconnected { get; set; }
+
     /// <summary>When what its thread does was last seen to come on.</summary>
     public TimeSpan Moved { get; set; } = now;
 

@@ -18,6 +18,19 @@ public sealed record Patience
     /// <summary>A word of a worker that the control plane takes for gone, besides ten of its steps: its actor sends some several times a second.</summary>
     public TimeSpan Doubt { get; init; } = TimeSpan.FromSeconds(2);
 
+    /// <summary>
+    /// A word of a worker whose connections have broken, to a peer and to the coordinator: what is slow keeps both. It is three of
+    /// its heartbeats, which no step holds up, and one with as long as a standstill of the coordinator itself counts
+    /// (<see cref="Standstill"/>), behind which that one has not read what came yet.
+    /// </summary>
+    public TimeSpan Broken { get; init; } = TimeSpan.FromSeconds(0.75);
+
+    /// <summary>
+    /// Between two things that happen to the coordinator, as far as that counts for anybody's being late: time comes to it ten times
+    /// a second, and where it comes later the coordinator's own process has stood still.
+    /// </summary>
+    public TimeSpan Standstill { get; init; } = TimeSpan.FromSeconds(0.5);
+
     /// <summary>A worker that has something to do to come on with it, by a step or a batch of validation, besides fifty of its steps.</summary>
     public TimeSpan Stall { get; init; } = TimeSpan.FromSeconds(120);
 

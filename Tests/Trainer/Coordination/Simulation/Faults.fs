@@ -15,19 +15,24 @@ type Faults(run: Run, actors: Actors) =
         for lead in actors.Leads do
             tellLater lead input
 
+    /// A coordinator sees that its process' connection to a worker's has ended.
+    let loseChannels isHit =
+        for lead in actors.Leads do
+            for node in nodes do
+                if isHit lead.Host node.Place then
+                    tellLater lead (CoordinatorInput.ChannelBroken node.Channel)
+
     let crash (node: Node) isTold =
         node.IsAlive <- false
         node.Work <- node.Work + 1
         run.Collectives.Break(node, (fun _ -> true))
 
         if isTold then
-            let isSure = time.Between(0.0, 1.0) < 0.5
-
             tellAll (
-                if isSure then
-                    CoordinatorInput.ChannelLost(box node.Number) :> CoordinatorInput
-                else
-                    CoordinatorInput.ChannelDoubted(box node.Number)
+                match int (time.Between(0.0, 3.0)) with
+                | 0 -> CoordinatorInput.ChannelLost node.Channel :> CoordinatorInput
+                | 1 -> CoordinatorInput.ChannelDoubted node.Channel
+                | _ -> CoordinatorInput.ChannelBroken node.Channel
             )
 
             if actors.EndsWithHome node then
@@ -50,11 +55,14 @@ type Faults(run: Run, actors: Actors) =
 
     /// Breaks the connections of those that do not reach each other any more.
     let breakApart () =
+        loseChannels (fun a b -> network.IsApart(a, b))
+
         for node in List.ofSeq nodes do
             run.Collectives.Break(node, (fun other -> network.IsApart(node.Place, other.Place)))
 
     let cut (node: Node) seconds =
         network.Cut node.Place
+        loseChannels (fun a b -> network.IsApart(a, b))
         run.Collectives.Break(node, (fun _ -> true))
 
         time.Later(
@@ -125,6 +133,7 @@ type Faults(run: Run, actors: Actors) =
     /// Breaks a connection of the control plane, which comes back a little later, and breaks again.
     let rec flicker a b until =
         network.Silence(a, b)
+        loseChannels (fun host place -> (host, place) = (a, b) || (host, place) = (b, a))
 
         time.Later(
             time.Between(0.1, 1.5),
@@ -169,7 +178,13 @@ type Faults(run: Run, actors: Actors) =
         | HomeCrash -> crashHome ()
         | HomeCut seconds -> cutHome seconds
         | HomePause seconds when not actors.IsHomePaused -> pauseHome seconds
-        | Rumour worker when nodes[worker].IsAlive -> tellAll (CoordinatorInput.ChannelDoubted(box worker))
+        | Rumour worker when nodes[worker].IsAlive ->
+            tellAll (
+                if time.Between(0.0, 1.0) < 0.5 then
+                    CoordinatorInput.ChannelDoubted nodes[worker].Channel :> CoordinatorInput
+                else
+                    CoordinatorInput.ChannelBroken nodes[worker].Channel
+            )
         | Throw worker when nodes[worker].IsAlive -> nodes[worker].IsToThrow <- true
         | Hang(worker, seconds) when nodes[worker].IsAlive -> nodes[worker].HangsFor <- seconds
         | Diverge -> diverge ()

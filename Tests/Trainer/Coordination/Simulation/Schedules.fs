@@ -7,7 +7,7 @@ let Home = -1
 
 /// What goes wrong, to which worker (by its number), and for how long (seconds).
 type Fault =
-    /// Killed; the operating system tells the home, or nobody does.
+    /// Killed; the operating system and connections that end tell the home, or nobody does.
     | Crash of worker: int * isTold: bool
     /// Stopped and continued.
     | Pause of worker: int * seconds: float
@@ -33,11 +33,11 @@ type Fault =
     | Diverge
     /// These workers, with the home or without it, and all others do not reach each other.
     | Partition of workers: int list * hasHome: bool * seconds: float
-    /// The control plane's connection between two breaks, again and again; what is under way then is lost.
+    /// The control plane's connection between two breaks, as a coordinator sees too, again and again; what is under way then is lost.
     | Flicker of worker: int * other: int * seconds: float
     /// What is said between two comes late, in order.
     | Delay of worker: int * other: int * seconds: float
-    /// The control plane takes a worker for gone, which is not so.
+    /// The control plane takes a worker for gone, which is not so, or its connection to it breaks.
     | Rumour of worker: int
     /// The home's disk is full, and has room again, or never (infinitely many seconds): no state is written there meanwhile.
     | FullDisk of seconds: float
