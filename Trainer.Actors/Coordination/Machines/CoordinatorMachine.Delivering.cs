@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using CnnCluster.Trainer.Protocol;
 using Google.Protobuf;
 
@@ -37,7 +38,7 @@ public sealed partial class CoordinatorMachine
 
     private void NoteDelivered(Member from, StateDelivered delivered)
     {
-        if (!delivered.Token.Span.SequenceEqual(settings.StateToken)) return;
+        if (!CryptographicOperations.FixedTimeEquals(delivered.Token.Span, settings.StateToken)) return;
         if (delivered.Failure.Length > 0)
         {
             if (!deliveries.ContainsKey(delivered.Name)) return;
