@@ -134,6 +134,23 @@ let tests =
 
               Expect.isEmpty (voter.Effects(WorkerInput.Received(SteppedDown(Term = 1L)))) "another leads"
           }
+          test "nodes stand one behind the other, and not behind workers that end with the home" {
+              /// Twentieths of a second without a coordinator behind which it stands.
+              let standing rank ofHome =
+                  let voter = Voter(rank, ofHome)
+                  voter.Begin()
+
+                  let asks _ =
+                      voter.Pass 0.05 |> List.exists (fun message -> message :? RequestVote)
+
+                  1 + List.findIndex asks [ 1..200 ]
+
+              for rank in 0..2 do
+                  Expect.isLessThan (standing rank 8) (60 + 5 * rank + 3) $"rank {rank}"
+                  Expect.equal (standing rank 8) (standing rank 0) "whether the home has workers or not"
+
+              Expect.isGreaterThan (standing 1 8) (standing 0 8 + 3) "and not at once"
+          }
           test "that a generation has begun is so whoever says it: then those that agreed to it need not agree again" {
               Expect.isFalse (isChosen false) "two of the four before are no majority"
               Expect.isTrue (isChosen true) "three of five are"

@@ -6,8 +6,9 @@ open Google.Protobuf
 open CnnCluster.Trainer.Coordination.Machines
 open CnnCluster.Trainer.Protocol
 
-/// A member of a generation of three, of this rank in it, which may lead the run, under a clock that is moved by hand.
-type Voter(rank: int) =
+/// A member of a generation of three nodes, of this rank among them, which may lead the run, under a clock that is moved by hand.
+/// Workers of the home's that cannot come before them.
+type Voter(rank: int, ?ofHome: int) =
     let mutable now = 0.0
     let mutable incarnations = 0
 
@@ -21,7 +22,11 @@ type Voter(rank: int) =
         )
 
     let memberOf (path: string) (incarnation: byte) =
-        Member(Control = path, Incarnation = ByteString.CopyFrom incarnation)
+        Member(Control = path, Incarnation = ByteString.CopyFrom incarnation, MayLead = true)
+
+    let atHome =
+        [ for i in 1 .. defaultArg ofHome 0 ->
+              Member(Control = $"home-{i}", Incarnation = ByteString.CopyFrom(50uy + byte i)) ]
 
     member _.Effects input =
         machine.Handle(input, TimeSpan.FromSeconds now) |> List.ofSeq
@@ -36,6 +41,7 @@ type Voter(rank: int) =
     /// Taken in, ready, and in the middle of an epoch.
     member voter.Begin() =
         let form = FormGeneration(Generation = 1L)
+        form.Members.AddRange atHome
         form.Members.AddRange(List.insertAt rank (memberOf "self" 1uy) [ memberOf "second" 2uy; memberOf "third" 3uy ])
 
         for message in

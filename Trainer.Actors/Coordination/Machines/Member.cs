@@ -18,6 +18,9 @@ internal sealed class Member(RosterEntry entry, object? channel, ByteString inca
     /// <summary>Where its peers reach its side of the protocol.</summary>
     public string Control => control;
 
+    /// <summary>Whether it may lead the run where its coordinator is gone.</summary>
+    public bool MayLead { get; init; }
+
     /// <summary>Where its peers reach it; null until it is prepared.</summary>
     public Endpoint? DataPlane { get; set; }
 
@@ -63,6 +66,7 @@ internal sealed class Member(RosterEntry entry, object? channel, ByteString inca
         Device = Entry.Device,
         Incarnation = incarnation,
         Control = control,
+        MayLead = MayLead,
     };
 
     /// <summary>One that another coordinator had.</summary>
@@ -74,6 +78,7 @@ internal sealed class Member(RosterEntry entry, object? channel, ByteString inca
         now)
     {
         DataPlane = described.DataPlane,
+        MayLead = described.MayLead,
     };
 
     public override string ToString() => Entry.ToString();

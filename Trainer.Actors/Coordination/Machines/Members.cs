@@ -98,7 +98,7 @@ internal sealed class Members(byte[] joinToken, int reserved)
         var slot = registration.Slot >= 0 ? registration.Slot : FreeSlot();
         nextSlot = Math.Max(nextSlot, slot + 1);
         var entry = new RosterEntry(slot, registration.Host, registration.ProcessId, registration.Device, Math.Max(1, registration.Share));
-        return (Add(new Member(entry, channel, registration.Incarnation, registration.Control, now)), "");
+        return (Add(new Member(entry, channel, registration.Incarnation, registration.Control, now) { MayLead = registration.MayLead }), "");
     }
 
     private Member Add(Member member)

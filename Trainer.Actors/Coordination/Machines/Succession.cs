@@ -29,7 +29,7 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
     /// <summary>Of the coordinator, behind which a member gives its vote: those that stand are not all the first to notice.</summary>
     private static readonly TimeSpan Doubt = TimeSpan.FromSeconds(1.5);
 
-    /// <summary>Between one rank's standing and the next one's, up to <see cref="MostStaggered"/>.</summary>
+    /// <summary>Between the standing of one of those that may lead and the next one's, up to <see cref="MostStaggered"/>.</summary>
     private static readonly TimeSpan Stagger = TimeSpan.FromSeconds(0.25);
 
     private const int MostStaggered = 8;
@@ -188,7 +188,8 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
     private bool IsOrphan(TimeSpan patience) =>
         now - heard > patience || (patience < Patience && vacant is { } since && now - since > patience - Silence);
 
-    private TimeSpan Lead() => Stagger * Math.Min(MostStaggered, form!.Members.Index().FirstOrDefault(m => m.Item.Incarnation == Incarnation).Index);
+    /// <summary>By its rank among those that may lead: the others would have them wait for nobody.</summary>
+    private TimeSpan Lead() => Stagger * Math.Min(MostStaggered, form!.Members.TakeWhile(m => m.Incarnation != Incarnation).Count(static m => m.MayLead));
 
     /// <summary>Where two have stood at once, and neither had a majority, the next time one of them is the first.</summary>
     private void GiveUp()

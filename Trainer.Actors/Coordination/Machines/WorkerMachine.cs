@@ -164,6 +164,7 @@ public sealed partial class WorkerMachine
         Incarnation = succession.Incarnation,
         Control = identity.Control,
         Generation = generation,
+        MayLead = identity.MayLead,
         Versions = { identity.Versions.ToDictionary(StringComparer.Ordinal) },
     };
 
