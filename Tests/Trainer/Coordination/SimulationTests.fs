@@ -144,6 +144,11 @@ let tests =
                       seed
           }
           test
+              "where a process is killed, of a worker or of the home, the others go on within two and within five seconds" {
+              for seed in seeds 1 2_000 do
+                  holdsFor drawnCrash seed
+          }
+          test
               "a home that stood still, while two nodes blame each other and the control plane doubts all, gives up no majority" {
               for seed in 1..400 do
                   let random = Random seed

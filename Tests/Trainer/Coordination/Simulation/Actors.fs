@@ -222,7 +222,7 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
 
             node.After(
                 time,
-                time.Between(0.01, 25.0),
+                time.Between((if schedule.IsBusy then 0.01 else 5.0), 25.0),
                 (fun () ->
                     if node.Coordinator = Some lead then
                         time.Say(fun () -> $"worker {node.Number} is told that coordinator {lead} is gone")

@@ -6,7 +6,8 @@ open CnnCluster.Tests.Trainer.Coordination.Simulation.Schedules
 open CnnCluster.Trainer.Protocol
 
 /// The workers' connections, generation by generation: who waits for whom, and what breaks.
-type Collectives(time: VirtualTime, network: Network, nodes: IReadOnlyList<Node>, sabotage: Sabotage) =
+type Collectives
+    (time: VirtualTime, network: Network, nodes: IReadOnlyList<Node>, schedule: Schedule, sabotage: Sabotage) =
     /// For the connections of a generation.
     static let patience = 10.0
     /// For one reduction.
@@ -30,7 +31,8 @@ type Collectives(time: VirtualTime, network: Network, nodes: IReadOnlyList<Node>
 
     /// A thread that waits wakes at once; on a busy machine, after a while.
     let waking () =
-        let pause = if time.Between(0.0, 1.0) < 0.02 then 0.7 else 0.01
+        let isLate = schedule.IsBusy && time.Between(0.0, 1.0) < 0.02
+        let pause = if isLate then 0.7 else 0.01
         time.Between(0.0005, pause)
 
     let goOn (node: Node) wait failure =

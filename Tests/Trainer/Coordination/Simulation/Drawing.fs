@@ -40,6 +40,7 @@ let drawn seed =
       PlateauPatience = None
       RestoresBest = true
       Slowness = 1.0
+      IsBusy = true
       AreRemote = false
       AtHome = 0
       Faults =
@@ -133,3 +134,30 @@ let drawnFull seed =
 
     { schedule with
         Faults = List.sortBy fst ([ for _ in 0 .. random.Next 2 -> full () ] @ others) }
+
+/// A process ends, that of a worker or of the home, and nothing else happens; workers of the home's come before the nodes, as they do
+/// in a run.
+let drawnCrash seed =
+    let random = Random(seed * 13 + 5)
+    let schedule = drawn seed
+    let areRemote = random.Next 4 > 0
+    let atHome = if areRemote then random.Next 9 else 0
+
+    let workers =
+        if areRemote then 2 * atHome + random.Next(2, 5) else random.Next(2, 9)
+
+    let fault =
+        if areRemote && random.Next 2 = 0 then
+            HomeCrash
+        else
+            Crash(random.Next(atHome, workers), true)
+
+    { schedule with
+        Workers = workers
+        MinWorkers = 1
+        Epochs = 4
+        StepsPerEpoch = int64 (random.Next(40, 80))
+        IsBusy = false
+        AreRemote = areRemote
+        AtHome = atHome
+        Faults = [ 1.5 + random.NextDouble() * 4.0, fault ] }

@@ -3,14 +3,25 @@ namespace CnnCluster.Tests.Trainer.Coordination.Simulation
 open System
 open System.Collections.Generic
 open Google.Protobuf
+open CnnCluster.Tests.Trainer.Coordination.Simulation.Schedules
 open CnnCluster.Trainer.Coordination
 open CnnCluster.Trainer.Protocol
 
 /// What was committed, and what has left the cluster; each entry is checked as it is made.
-type Ledger(course: Undisturbed.Course, time: VirtualTime) =
+type Ledger(schedule: Schedule, course: Undisturbed.Course, time: VirtualTime) =
     /// The generation all of whose members have applied a step.
     let committedBy = Dictionary<int64, Group>()
     let checkpoints = Dictionary<string, int64>()
+
+    /// Where one process is killed and nothing else happens, a generation without it is formed within two seconds of the first word
+    /// of it, and one under another coordinator within five of the home's end.
+    let checkPromptness (regrouped: RunRegrouped) =
+        match schedule.Faults with
+        | [ _, Crash _ ] when not schedule.IsBusy && regrouped.Took.TotalSeconds >= 2.0 ->
+            fail $"the others regroup within {regrouped.Took.TotalSeconds:F2} s"
+        | [ at, HomeCrash ] when not schedule.IsBusy && time.Now >= at + 5.0 ->
+            fail $"another coordinator leads behind {time.Now - at:F2} s"
+        | _ -> ()
 
     /// What a home says that cannot write.
     static member NoRoom = "no space left"
@@ -94,6 +105,8 @@ type Ledger(course: Undisturbed.Course, time: VirtualTime) =
 
             if regrouped.LostSteps > 0L then
                 fail $"{regrouped.LostSteps} committed steps are lost"
+
+            checkPromptness regrouped
         | :? EpochEnded as ended ->
             time.Say(fun () -> $"epoch {ended.Metrics.Epoch} ends at step {ended.Metrics.Step}")
 

@@ -58,6 +58,9 @@ type Schedule =
         RestoresBest: bool
         /// How many times as long validation and the writing of states take.
         Slowness: float
+        /// As on a machine with other work: threads that wait wake late now and then, and what the control plane makes of a silence
+        /// may come as soon as anything.
+        IsBusy: bool
         /// Workers live on hosts of their own, without the home, and may lead the run; else they are the home's processes.
         AreRemote: bool
         /// How many of remote workers are the home's all the same: its threads, which end and stop with it.

@@ -25,8 +25,8 @@ type World(schedule: Schedule, sabotage: Sabotage) =
           Network = network
           Nodes = nodes
           Leads = Collections.Generic.List<Lead>()
-          Ledger = Ledger(course, time)
-          Collectives = Collectives(time, network, nodes, sabotage) }
+          Ledger = Ledger(schedule, course, time)
+          Collectives = Collectives(time, network, nodes, schedule, sabotage) }
 
     /// As the home's coordinator has them, or one that takes over.
     let settings hasHome (number: int) =
