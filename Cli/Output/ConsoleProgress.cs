@@ -71,7 +71,7 @@ internal sealed class ConsoleProgress : IRunReader
     private void Show(RunWaiting waiting) =>
         console.MarkupLineInterpolated(
             CultureInfo.InvariantCulture,
-            $"[yellow]{waiting.Reason} {waiting.Workers} of at least {waiting.MinWorkers} workers are left: waiting for others.[/]");
+            $"[yellow]{waiting.Reason} {waiting.Workers} of at least {waiting.MinWorkers} workers are there: waiting for others.[/]");
 
     private void Show(StragglerFound found) =>
         console.MarkupLineInterpolated(

@@ -190,22 +190,42 @@ let tests =
                   Expect.equal few.ExitCode 2 few.Error
                   Expect.stringContains few.Error "needs --listen" "why")
           }
-          test "with fewer workers than --min-workers the run waits, and goes on when others have come" {
-              running endless [ "--processes"; "2"; "--min-workers"; "2"; "--listen"; "127.0.0.1:0" ] (fun run ->
+          test
+              "with fewer workers than --min-workers the run waits, before it begins and behind a loss, until others have come" {
+              running endless [ "--processes"; "1"; "--min-workers"; "2"; "--listen"; "127.0.0.1:0" ] (fun run ->
                   let join = string (run.Next("listen")["join"])
-                  let pids = workers (run.Next "start")
-                  run.Next "epoch" |> ignore
-                  signal "KILL" pids[0]
-                  let wait = run.Next "wait"
-                  Expect.equal (int wait["world"], int wait["min_workers"]) (1, 2) "one is left of two"
-                  use node = Cnn.start [ "node"; "--join"; join ] run.Folder
+
+                  let waits () =
+                      let wait = run.Next "wait"
+                      Expect.equal (int wait["world"], int wait["min_workers"]) (1, 2) "one of two"
+
+                  let start () =
+                      Cnn.start [ "node"; "--join"; join ] run.Folder
+
+                  waits ()
+                  use first = start ()
 
                   try
-                      let regroup = run.Next "regroup"
-                      Expect.equal (workers regroup) [ pids[1]; node.Id ] "the one that is left, and the newcomer"
-                      Expect.equal (int regroup["lost_steps"]) 0 "nothing is lost"
+                      let pids = workers (run.Next "start")
+                      Expect.equal pids[1] first.Id "the node begins with it"
                       run.Next "epoch" |> ignore
-                      Expect.equal (fst (run.Interrupt())) 130 "ends well"
+                      first.Kill true
+                      waits ()
+                      use second = start ()
+
+                      try
+                          let regroup = run.Next "regroup"
+
+                          Expect.equal
+                              (workers regroup)
+                              [ pids[0]; second.Id ]
+                              "the one that is left, and the newcomer"
+
+                          Expect.equal (int regroup["lost_steps"]) 0 "nothing is lost"
+                          run.Next "epoch" |> ignore
+                          Expect.equal (fst (run.Interrupt())) 130 "ends well"
+                      finally
+                          if not second.HasExited then second.Kill true
                   finally
-                      if not node.HasExited then node.Kill true)
+                      if not first.HasExited then first.Kill true)
           } ]

@@ -48,8 +48,8 @@ public sealed record RunRegrouped(
     public Travel Travel { get; init; }
 }
 
-/// <summary>Fewer workers are left than the run may go on with: it waits.</summary>
-/// <param name="Workers">That are left.</param>
+/// <summary>Fewer workers are there than the run may begin or go on with: it waits.</summary>
+/// <param name="Workers">That are there.</param>
 /// <param name="MinWorkers">That it takes.</param>
 /// <param name="Reason">Why, in words.</param>
 public sealed record RunWaiting(int Workers, int MinWorkers, string Reason) : IRunEvent;

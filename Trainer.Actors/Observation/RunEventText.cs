@@ -16,7 +16,7 @@ internal static class RunEventText
         RunRegrouped regrouped => (
             LogLevel.Warning,
             Invariant($"{regrouped.Reason} Generation {regrouped.Generation} goes on from step {regrouped.Step} after {regrouped.Took.TotalSeconds:F3} s with {Names(regrouped.Workers)}{Travelling(regrouped.Travel)}")),
-        RunWaiting waiting => (LogLevel.Warning, $"{waiting.Reason} {waiting.Workers} of at least {waiting.MinWorkers} workers are left: the run waits for others"),
+        RunWaiting waiting => (LogLevel.Warning, $"{waiting.Reason} {waiting.Workers} of at least {waiting.MinWorkers} workers are there: the run waits for others"),
         StragglerFound found => (
             LogLevel.Warning,
             Invariant($"{found.Worker.Worker} holds the others up: {found.Worker.StepSeconds:G3} s of its own work in a step, and the others {found.OthersSeconds:G3} s")),

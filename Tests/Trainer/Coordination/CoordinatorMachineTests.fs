@@ -41,6 +41,42 @@ let tests =
               stage.Wait(121.0, [ 0 ])
               Expect.stringContains (ended stage).Message "Of 2 workers 1 came" "how many"
           }
+          test
+              "others that a run is to begin with are waited for as behind a loss, and it says so when its own are there" {
+              let stage = Stage(settingsOfOwn 1 3)
+              stage.Prepare(5, slot = -1)
+              Expect.isEmpty stage.Events "its own worker is still to come"
+              stage.Prepare 0
+
+              let waiting =
+                  [ for event in stage.Events do
+                        match event with
+                        | :? RunWaiting as waiting -> waiting.Workers, waiting.MinWorkers
+                        | _ -> () ]
+
+              Expect.equal waiting [ 2, 3 ] "two of three"
+              stage.Wait(590.0, [ 0; 5 ])
+              stage.Prepare(6, slot = -1)
+              stage.Ready([ 0; 5; 6 ], 0L)
+              Expect.equal stage.State "Training" "it begins"
+          }
+          test "others that do not come end the run behind ten minutes" {
+              let stage = Stage(settingsOfOwn 1 2)
+              stage.Prepare 0
+              stage.Wait(599.0, [ 0 ])
+              Expect.isNone stage.Outcome "not yet"
+              stage.Wait(2.0, [ 0 ])
+              Expect.stringContains (ended stage).Message "Of 2 workers 1 came" "how many"
+          }
+          test "one that came by itself and is lost before the run begins ends nothing: another may come" {
+              let stage = Stage(settingsOfOwn 1 2)
+              stage.Prepare 0
+              stage.Register(5, slot = -1)
+              stage.Handle(CoordinatorInput.ChannelLost(box 5))
+              stage.Prepare(6, slot = -1)
+              stage.Ready([ 0; 6 ], 0L)
+              Expect.equal stage.State "Training" "it begins"
+          }
           test "a process that is lost before the run begins ends it" {
               let stage = Stage(settings 2 1 10)
               stage.Handle(CoordinatorInput.ProcessLost(4711, 134))

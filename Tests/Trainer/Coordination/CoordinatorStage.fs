@@ -10,10 +10,11 @@ open CnnCluster.Trainer.Protocol
 
 let private token = Array.init 16 byte
 
-/// A run whose batches are dealt out in shards, if it is exact.
-let settingsOf (shards: Nullable<int>) world minWorkers epochs =
+/// A run that starts so many workers itself, and whose batches are dealt out in shards, if it is exact.
+let private settingsWith own (shards: Nullable<int>) world minWorkers epochs =
     RunSettings(
         World = world,
+        ReservedSlots = own,
         MinWorkers = minWorkers,
         MaxWorkers = Nullable(max 4 world),
         Job = Job(),
@@ -38,7 +39,14 @@ let settingsOf (shards: Nullable<int>) world minWorkers epochs =
         Shards = shards
     )
 
+/// A run that starts all of its workers itself.
+let settingsOf shards world = settingsWith world shards world
+
 let settings = settingsOf (Nullable())
+
+/// A run that begins with more workers than it starts itself.
+let settingsOfOwn own world =
+    settingsWith own (Nullable()) world world 10
 
 /// A coordinator, and all that it has said to each worker, told, and concluded.
 type Stage(settings: RunSettings) =

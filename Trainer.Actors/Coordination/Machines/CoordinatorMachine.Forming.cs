@@ -49,29 +49,45 @@ public sealed partial class CoordinatorMachine
         member.Position?.Step == source.Position!.Step
         && (decided is not null || member.Position.DecidedEpoch == source.Position.DecidedEpoch);
 
-    /// <summary>Waits for the workers that the run begins with.</summary>
+    /// <summary>Waits for the workers that the run begins with: its own first, which it has started, and then others, as long as behind a loss.</summary>
     private sealed class Gathering(CoordinatorMachine machine) : Stage(machine)
     {
-        private readonly TimeSpan until = machine.now + machine.Patience.Gathering;
+        private TimeSpan since = machine.now;
+        private TimeSpan patience = machine.Patience.Gathering;
+        private bool isForOthers;
 
         public override void Joined(Member member)
         {
-            if (Machine.members.Prepared.Count < Machine.settings.World) return;
-            Machine.regroupStarted = Machine.now;
-            Machine.Form([]);
+            var prepared = Machine.members.Prepared;
+            if (prepared.Count >= Machine.settings.World)
+            {
+                Machine.regroupStarted = Machine.lastInput;
+                Machine.Form([]);
+            }
+            else if (!isForOthers && prepared.Count(IsOwn) == Machine.settings.ReservedSlots)
+            {
+                (isForOthers, since, patience) = (true, Machine.now, Machine.Patience.Waiting);
+                Machine.Publish(new RunWaiting(prepared.Count, Machine.settings.World, "The run has not begun."));
+            }
         }
 
-        public override void Lost(Member member, string what) => Machine.End(Machine.Failed(what));
+        /// <summary>Others may come in place of one that came by itself.</summary>
+        public override void Lost(Member member, string what)
+        {
+            if (IsOwn(member)) Machine.End(Machine.Failed(what));
+        }
 
         public override void ProcessLost(string what) => Machine.End(Machine.Failed(what));
 
         public override void Tick()
         {
-            if (Machine.now < until) return;
+            if (Machine.now - since < patience) return;
             var (came, ready) = (Machine.members.All.Count, Machine.members.Prepared.Count);
             Machine.End(Machine.Failed(
-                $"Of {Machine.settings.World} workers {came} came and {ready} were ready within {Machine.Patience.Gathering.TotalSeconds:0} s."));
+                $"Of {Machine.settings.World} workers {came} came and {ready} were ready within {patience.TotalSeconds:0} s."));
         }
+
+        private bool IsOwn(Member member) => member.Slot < Machine.settings.ReservedSlots;
     }
 
     /// <summary>A generation connects, and its state is copied to those that lack it.</summary>

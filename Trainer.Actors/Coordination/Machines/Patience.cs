@@ -3,7 +3,7 @@ namespace CnnCluster.Trainer.Coordination.Machines;
 /// <summary>How long a coordinator waits for what; nothing is waited for without a bound.</summary>
 public sealed record Patience
 {
-    /// <summary>Workers that are to begin the run: to come, to read their data and to build their replicas.</summary>
+    /// <summary>Workers that are to begin the run and that it starts itself: to come, to read their data and to build their replicas.</summary>
     public TimeSpan Gathering { get; init; } = TimeSpan.FromSeconds(120);
 
     /// <summary>A generation that forms: its connections, and the copy of its state.</summary>
@@ -52,7 +52,7 @@ public sealed record Patience
     /// <summary>The last states to be written.</summary>
     public TimeSpan Saving { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>Workers to come back where fewer are left than the run may go on with.</summary>
+    /// <summary>Others to come where fewer are there than the run may begin or go on with.</summary>
     public TimeSpan Waiting { get; init; } = TimeSpan.FromMinutes(10);
 
     /// <summary>A command is said again to a worker that has not answered.</summary>
