@@ -78,6 +78,9 @@ type Run(cnn: Process, folder: string, ?program: unit -> int) =
 
     member _.Folder = folder
 
+    /// What the process has written to standard error by now.
+    member _.Errors = shown (errors.Last 200)
+
     /// The home's process.
     member _.Id = program ()
 
