@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
 using CnnCluster.Cli;
-using CnnCluster.Cli.Commands;
 using CnnCluster.Cli.Output;
 
 using var interruption = Interruption.Watch();
@@ -9,19 +8,7 @@ var output = new StandardOutput(Console.Out);
 Console.SetOut(output);
 Console.SetError(new StandardError(Console.Error));
 
-var root = new RootCommand("Describe a convolutional network in a few lines; train it on every device you have.")
-{
-    TrainCommand.Create(),
-    CompareCommand.Create(),
-    ApplyCommand.Create(),
-    CheckCommand.Create(),
-    DescribeCommand.Create(),
-    FmtCommand.Create(),
-    EvalCommand.Create(),
-    NodeCommand.Create(),
-    CertCommand.Create(),
-    HelpCommand.Create(),
-};
+var root = CommandLine.Create();
 
 // What Ctrl-C means is said elsewhere.
 var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };

@@ -121,11 +121,11 @@ internal sealed class TrainCommand
         Option[] fixedOnes = [changes, initial, output, wire, record];
         var said = fixedOnes.Where(option => parse.GetResult(option) is { Implicit: false }).Select(static option => option.Name).ToList();
         if (parse.GetValue(script) is not null) said.Insert(0, "FILE");
-        return said.Count == 0
-            ? RunFolder.Open(path)
-            : throw new UserException(
-                $"--resume goes on with what {path} was started with: {string.Join(", ", said)} cannot be changed. "
-                + "--epochs, --steps, --data, --workers, --processes, --devices, --threads, --listen, --cert, --host, --min-workers, --trace, --health, --log-level, --log-format and --json can.");
+        if (said.Count == 0) return RunFolder.Open(path);
+        var free = parse.CommandResult.Command.Options.Where(static option => !option.Hidden).Except([.. fixedOnes, resume]).Select(static option => option.Name).ToList();
+        throw new UserException(
+            $"--resume goes on with what {path} was started with: {string.Join(", ", said)} cannot be changed. "
+            + $"{string.Join(", ", free[..^1])} and {free[^1]} can.");
     }
 
     /// <exception cref="UserException">The data are others.</exception>
