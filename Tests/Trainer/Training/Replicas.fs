@@ -76,18 +76,22 @@ let plan text : TrainPlan =
 
 let learningRate (plan: TrainPlan) = plan.CreateRule().LearningRate
 
-/// Rank `rank`'s loader over the plan's training samples.
-let loader (plan: TrainPlan) (data: DataSet) (collective: ICollective) =
+/// A rank's loader over the plan's training samples, where each rank has its share of a batch.
+let loaderOf shares (plan: TrainPlan) (data: DataSet) (collective: ICollective) =
     BatchLoader(
         data.Train,
         plan.Batch,
         collective.Rank.Value,
-        Array.replicate collective.WorldSize.Value 1,
+        shares,
         plan.Seed,
         TrainingCatalogues.AugmentationsOf plan,
         plan.Batch,
         ShardDeal.Of(plan, collective.Rank.Value, collective.WorldSize.Value)
     )
+
+/// A rank's loader over the plan's training samples.
+let loader plan data (collective: ICollective) =
+    loaderOf (Array.replicate collective.WorldSize.Value 1) plan data collective
 
 /// What a rank ends with.
 type Ended =
