@@ -113,6 +113,19 @@ type Run(cnn: Process, folder: string, ?program: unit -> int) =
         if not (so members) then
             run.First(what, patience, (fun _ -> so members)) |> ignore
 
+    /// Waits for a line of standard error that has a text.
+    member _.Told(text: string, within: TimeSpan) =
+        let clock = Stopwatch.StartNew()
+
+        let rec next () =
+            match errors.Next(max TimeSpan.Zero (within - clock.Elapsed)) with
+            | Some line when line.Contains text -> ()
+            | Some _ -> next ()
+            | None when errors.IsOver -> fail $"the process ended before it said '{text}'"
+            | None -> fail $"not within {within}: '{text}' on standard error"
+
+        next ()
+
     member run.Signal name = signal name run.Id
 
     /// Asks the run to stop, and waits until it has.

@@ -43,8 +43,8 @@ type private Node(join: string, folder: string, name: string) =
             cnn.Dispose()
 
 /// A run of one worker at home and of nodes, from the first epoch that all of them take part in.
-let private withNodes count act =
-    running script [ "--listen"; "127.0.0.1:0" ] (fun run ->
+let private withNodesAnd options count act =
+    running script ([ "--listen"; "127.0.0.1:0" ] @ options) (fun run ->
         let join = string (run.Next("listen")["join"])
         run.Next "epoch" |> ignore
 
@@ -60,6 +60,8 @@ let private withNodes count act =
         finally
             for node in nodes do
                 (node :> System.IDisposable).Dispose())
+
+let private withNodes count act = withNodesAnd [] count act
 
 /// The node that leads: whichever stands first is chosen.
 let private leader (nodes: Node list) =
@@ -188,6 +190,23 @@ let longTests =
                           failtest "it was never chosen again"
 
                   untilItLeads second 1)
+          }
+          test
+              "a node that stood still until the cluster gave it up comes back in the same process, around the same workers" {
+              withNodesAnd [ "--log-level"; "debug" ] 2 (fun home nodes ->
+                  let node = nodes[1]
+                  let id = node.Process.Id
+                  node.Signal "STOP"
+                  home.Until("the others alone", List.contains id >> not)
+                  home.Told("as [Down]", patience)
+                  node.Signal "CONT"
+                  node.Run.Told("the cluster had given this node up; it joins anew", patience)
+                  home.Until("the node as a newcomer", List.contains id)
+                  home.Next "epoch" |> ignore
+                  let code, errors = home.Interrupt()
+                  Expect.equal code 130 errors
+                  Expect.isTrue (node.Process.WaitForExit patience) "the node ends with the run"
+                  Expect.equal node.Process.ExitCode 0 "and well")
           }
           test "a node that is no majority keeps the state, and ends" {
               withNodes 1 (fun home nodes ->

@@ -157,7 +157,9 @@ public sealed class ClusterNode : IAsyncDisposable
             }));
         var host = builder.Build();
         await host.StartAsync(cancellation);
-        return new ClusterNode(host, refusing.All, observation);
+        var node = new ClusterNode(host, refusing.All, observation);
+        if (role == WorkerRole) node.System.ActorOf(Props.Create(static () => new Quarantine()), "quarantine");
+        return node;
     }
 
     /// <summary>The members that have turned this process away, of those that were to take it in.</summary>
