@@ -5,6 +5,7 @@ module CnnCluster.Tests.Cli.ChaosTests
 open System
 open System.Collections.Generic
 open System.Diagnostics
+open System.Threading
 open Expecto
 open CnnCluster.Tests.Cli.Runs
 
@@ -28,15 +29,15 @@ let private AtOnce = 25
 type private Fault =
     /// Longer than the run waits for a word: the others go on, and it comes back.
     | LongStop
-    /// The run waits for it.
-    | ShortStop
+    /// For so many milliseconds: the run waits for it.
+    | ShortStop of int
     /// It is replaced by a node that joins.
     | Kill
 
-let private faultOf number =
-    match number with
+let private draw (random: Random) =
+    match random.Next 5 with
     | 0 -> LongStop
-    | 1 -> ShortStop
+    | 1 -> ShortStop(random.Next(200, 1500))
     | _ -> Kill
 
 /// The workers of a run, and what is done to them.
@@ -64,8 +65,9 @@ type private Disturbance(run: Run, join: string) =
             signal "STOP" victim
             away victim
             signal "CONT" victim
-        | ShortStop ->
+        | ShortStop milliseconds ->
             signal "STOP" victim
+            Thread.Sleep milliseconds
             signal "CONT" victim
         | Kill ->
             signal "KILL" victim
@@ -109,7 +111,7 @@ let private disturb (run: Run) join seed faults =
 
     try
         for _ in 1..faults do
-            disturbance.Do(disturbance.Victim(random.Next 1000), faultOf (random.Next 5))
+            disturbance.Do(disturbance.Victim(random.Next 1000), draw random)
 
         // The nodes end with the run: it is stopped before they are.
         let epoch = int (run.Next("epoch")["epoch"])
