@@ -37,8 +37,13 @@ let private list tests =
 
     0
 
-/// Many tests wait for processes that they started, and leave a core to others meanwhile.
-let private testsAtOnce = Environment.ProcessorCount + 2
+/// Many tests of the fast suite wait for processes that they started, and leave a core to others meanwhile. Those of the long
+/// one train without an end while something happens to them.
+let private atOnce suite =
+    if suite = Fast then
+        Environment.ProcessorCount + 2
+    else
+        Environment.ProcessorCount
 
 let private execute suite arguments tests =
     let results = ref None
@@ -48,7 +53,7 @@ let private execute suite arguments tests =
     let settings =
         Printer(printer suite)
         :: Append_Summary_Handler keep
-        :: Parallel_Workers testsAtOnce
+        :: Parallel_Workers(atOnce suite)
         :: plain
 
     let code = runTestsWithCLIArgs settings arguments tests

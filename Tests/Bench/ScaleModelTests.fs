@@ -57,7 +57,10 @@ let private algorithms =
                   Expect.equal (algorithm ranks bytes network) Algorithm.Whole $"{bytes} bytes of {ranks}"
 
               for ranks, network in [ 8, true; 64, false ] do
-                  Expect.equal (algorithm ranks (2048.0 * float ranks) network) Algorithm.Doubling $"2 KiB for each of {ranks}"
+                  Expect.equal
+                      (algorithm ranks (2048.0 * float ranks) network)
+                      Algorithm.Doubling
+                      $"2 KiB for each of {ranks}"
 
               for ranks, bytes, network in [ 3, 16388.0, true; 64, 131076.0, false; 2, 1048580.0, true ] do
                   Expect.equal (algorithm ranks bytes network) Algorithm.Chunks $"{bytes} bytes of {ranks}"
