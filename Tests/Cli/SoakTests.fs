@@ -32,7 +32,7 @@ train Small {
 let private duration =
     match Environment.GetEnvironmentVariable "CNN_SOAK" with
     | null
-    | "" -> TimeSpan.FromSeconds 40.0
+    | "" -> TimeSpan.FromSeconds 25.0
     | text -> TimeSpan.FromSeconds(float text)
 
 /// What a process has of the system: megabytes of memory, open files and sockets, threads.

@@ -65,11 +65,13 @@ let narrow =
     testSequenced
     <| testList
         "Kernels.Layers with narrow registers (long)"
-        [ for variable, _ in widths do
-              test $"all kernels of layers pass with {variable}=0" {
-                  let output = closing variable "Kernels.Layers"
-                  let counts = Regex.Match(output, @"(\d+) passed, (\d+) failed\s*$")
-                  Expect.isTrue counts.Success output
-                  Expect.equal counts.Groups[2].Value "0" output
-                  Expect.isGreaterThan (int counts.Groups[1].Value) 0 "there are some"
-              } ]
+        [ for variable, without in widths do
+              // Where the machine has none of these, every other run of the tests is one without them.
+              if List.contains RegisterWidths.Widest without then
+                  test $"all kernels of layers pass with {variable}=0" {
+                      let output = closing variable "Kernels.Layers"
+                      let counts = Regex.Match(output, @"(\d+) passed, (\d+) failed\s*$")
+                      Expect.isTrue counts.Success output
+                      Expect.equal counts.Groups[2].Value "0" output
+                      Expect.isGreaterThan (int counts.Groups[1].Value) 0 "there are some"
+                  } ]

@@ -207,19 +207,19 @@ let tests =
 let longTests =
     testList
         "Trainer.Coordination.Simulation (long)"
-        [ test "25,000 runs under faults lose no committed step, keep one state, and end" {
-              for seed in seeds 100_000 25_000 do
+        [ test "10,000 runs under faults lose no committed step, keep one state, and end" {
+              for seed in seeds 100_000 10_000 do
                   holds seed
           }
-          test "15,000 runs that end in other ways do the same" {
-              for seed in seeds 100_000 15_000 do
+          test "5,000 runs that end in other ways do the same" {
+              for seed in seeds 100_000 5_000 do
                   holdsFor drawnWide seed
           }
-          test "15,000 runs on several hosts do the same" {
-              for seed in seeds 100_000 15_000 do
+          test "5,000 runs on several hosts do the same" {
+              for seed in seeds 100_000 5_000 do
                   holdsFor drawnRemote seed
           }
-          test "10,000 runs whose home has no room for states do the same" {
-              for seed in seeds 100_000 10_000 do
+          test "5,000 runs whose home has no room for states do the same" {
+              for seed in seeds 100_000 5_000 do
                   holdsFor drawnFull seed
           } ]

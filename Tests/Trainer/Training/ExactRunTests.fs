@@ -124,10 +124,8 @@ let longTests =
         "Trainer.Exact runs (long)"
         [ for precision, accumulate, name, change, worlds in
               [ "float32", 1, "LeNet-5", id, some
-                "float64", 2, "LeNet-5", id, some
                 "float32", 1, "LeNet-5 with batch norm and dropout", normalised, all
-                "float32", 2, "LeNet-5 with batch norm and dropout", normalised, some
-                "float64", 1, "LeNet-5 with batch norm and dropout", normalised, some ] do
+                "float64", 2, "LeNet-5 with batch norm and dropout", normalised, some ] do
               test $"{name}, {precision}, {accumulate} batches a step: threads, processes and both have the same bits" {
                   let settings =
                       $"{settings 7 50}\n    precision {precision}\n    accumulate {accumulate}"
