@@ -8,7 +8,7 @@ open CnnCluster.Kernels
 open CnnCluster.Kernels.Collectives
 
 /// No rank may take longer, whatever happens to its peers.
-let bound = TimeSpan.FromSeconds 20.0
+let bound = TimeSpan.FromSeconds 60.0
 
 let token = Array.init 16 (fun i -> byte (200 + i))
 

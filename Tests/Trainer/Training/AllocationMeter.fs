@@ -14,10 +14,11 @@ open CnnCluster.Trainer.Training
 let smallest = 24.0
 
 /// The steps that are counted, and after how many of them there is a figure.
-let private first, private last, private stretch = 100, 300, 50
+let private first, private last, private stretch = 100, 400, 20
 
 /// Bytes that a thread allocates in a step, on the average of the stretch with the fewest: tables of TorchSharp's, which all
-/// threads share, grow now and then, and whoever meets a full one pays for all.
+/// threads share, grow now and then, and whoever meets a full one pays for all; and a full garbage collection, for which other
+/// tests may give cause, takes the pools' buffers away from every thread.
 [<Sealed>]
 type Meter() =
     let mutable step = 0
