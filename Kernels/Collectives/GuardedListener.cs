@@ -44,9 +44,10 @@ public sealed class GuardedListener(TcpListener listener, IConnectionSecurity se
                 if (socket is not null) greetings.Add(MeetAsync(new Stranger(socket, ended), greet, ended));
             }
         }
-        catch (Exception e) when (ended.IsCancellationRequested && e is (OperationCanceledException or InvalidOperationException))
+        catch (Exception e) when (ended.IsCancellationRequested && (e is OperationCanceledException or InvalidOperationException || IsFailure(e)))
         {
-            // The caller knows why; whichever is seen first, that it is to end or that the listener does not listen any more.
+            // The caller knows why; whichever is seen first, that it is to end or that the listener does not listen any more: closed
+            // within the call that accepts, its socket has failed.
         }
         finally
         {
