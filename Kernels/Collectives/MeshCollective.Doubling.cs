@@ -37,12 +37,12 @@ internal sealed partial class MeshCollective
         var blocks = Blocks.Count(sum.Length, sum.Block);
         for (var i = 0; i <= blocks; i++)
         {
-            if (i < blocks) exchange.Send(sum.Operation, Pieces.Of(BlockAt(own, i, sum.Block)));
+            if (i < blocks) SendAway(exchange.To, sum.Operation, Pieces.Of(BlockAt(own, i, sum.Block)));
             if (i == 0) continue;
             var mine = BlockAt(own, i - 1, sum.Block);
             var room = BlockAt(result, i - 1, sum.Block);
             var theirs = new ReadOnlySpan<T>((T*)exchange.From.Borrow(sum.Operation, mine.Length * sizeof(T)), mine.Length);
-            exchange.AwaitSent(i < blocks ? 1 : 0);
+            AwaitSent(exchange.To, i < blocks ? 1 : 0);
             if (exchange.IsFirst) SumTree.Combine(sum.Reduction, mine, theirs, room);
             else SumTree.Combine(sum.Reduction, theirs, mine, room);
             exchange.From.Return();
@@ -78,22 +78,5 @@ internal sealed partial class MeshCollective
     /// <param name="IsFirst">Whether it is on the first side.</param>
     /// <param name="From">Who tells it the other side's sum.</param>
     /// <param name="To">Those of the other side that it tells its own side's sum.</param>
-    private sealed record Exchange(bool IsFirst, PeerLink From, IReadOnlyList<PeerLink> To)
-    {
-        public void Send(Operation operation, Pieces pieces)
-        {
-            foreach (var link in To)
-            {
-                link.SendAway(operation, pieces);
-            }
-        }
-
-        public void AwaitSent(int unsent)
-        {
-            foreach (var link in To)
-            {
-                link.AwaitSent(unsent);
-            }
-        }
-    }
+    private sealed record Exchange(bool IsFirst, PeerLink From, PeerLink[] To);
 }

@@ -14,7 +14,7 @@ internal sealed partial class MeshCollective
         var blocks = Blocks.Count(sum.Length, sum.Block);
         for (var i = 0; i < blocks + ahead; i++)
         {
-            if (i < blocks) SendAway(sum.Operation, sum.Rows(Blocks.Of(i, sum.Block, sum.Length), OwnRows(sum)));
+            if (i < blocks) SendAway(others, sum.Operation, sum.Rows(Blocks.Of(i, sum.Block, sum.Length), OwnRows(sum)));
             var summed = i - ahead;
             if (summed < 0 || summed >= blocks) continue;
             var stretch = Blocks.Of(summed, sum.Block, sum.Length);
@@ -94,7 +94,7 @@ internal sealed partial class MeshCollective
             }
         }
 
-        if (unsent != int.MaxValue) AwaitSent(unsent);
+        if (unsent != int.MaxValue) AwaitSent(others, unsent);
         SumTree.Reduce(sum.Reduction, sum.Leaves.Leaves, sum.Leaves.Nodes, nodes, destination);
         Array.ForEach(others, static link => link.Return());
     }

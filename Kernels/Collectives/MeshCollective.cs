@@ -69,7 +69,7 @@ internal sealed partial class MeshCollective : Collective
         if (operation.Bytes > SmallFor(result)) ReduceChunks(sum, result);
         else if (WorldSize.Value >= LeastDoubling && leaves.IsOneEach) ReduceDoubling(sum, result);
         else ReduceWhole(sum, result);
-        AwaitSent(0);
+        AwaitSent(others, 0);
     }
 
     internal override void ReduceScatter<T>(Span<T> buffer, Span<T> part)
@@ -83,7 +83,7 @@ internal sealed partial class MeshCollective : Collective
             if (i > 0) SumPart(sum, i - 1, part);
         }
 
-        AwaitSent(0);
+        AwaitSent(others, 0);
     }
 
     internal override void Deliver<T>(Span<T> buffer, Span<T> parts)
@@ -106,7 +106,7 @@ internal sealed partial class MeshCollective : Collective
             }
         }
 
-        AwaitSent(0);
+        AwaitSent(others, 0);
     }
 
     internal override void AllGather<T>(Span<T> part, IReadOnlyList<int> lengths, Span<T> whole)
@@ -127,7 +127,7 @@ internal sealed partial class MeshCollective : Collective
             if (i > 0) ReceiveEach(operation, i - 1, block, lengths, starts, whole);
         }
 
-        AwaitSent(0);
+        AwaitSent(others, 0);
     }
 
     internal override void Broadcast<T>(Span<T> buffer, Rank root)
@@ -141,7 +141,7 @@ internal sealed partial class MeshCollective : Collective
             else links[root.Value]!.Receive(operation, MemoryMarshal.AsBytes(stretch));
         }
 
-        AwaitSent(0);
+        AwaitSent(others, 0);
     }
 
     /// <summary>In round k each rank hears of 2^k more ranks: it has heard of all after log₂ n of them.</summary>
@@ -154,7 +154,7 @@ internal sealed partial class MeshCollective : Collective
             links[(Rank.Value + world - distance) % world]!.Receive(operation, []);
         }
 
-        AwaitSent(0);
+        AwaitSent(others, 0);
     }
 
     internal override void Adopt(MovableMemory? memory, long bytes)
@@ -202,17 +202,17 @@ internal sealed partial class MeshCollective : Collective
         }
     }
 
-    private void SendAway(Operation operation, Pieces pieces)
+    private static void SendAway(PeerLink[] links, Operation operation, Pieces pieces)
     {
-        foreach (var link in others)
+        foreach (var link in links)
         {
             link.SendAway(operation, pieces);
         }
     }
 
-    private void AwaitSent(int unsent)
+    private static void AwaitSent(PeerLink[] links, int unsent)
     {
-        foreach (var link in others)
+        foreach (var link in links)
         {
             link.AwaitSent(unsent);
         }
