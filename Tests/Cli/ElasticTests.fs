@@ -56,27 +56,30 @@ let private joins address =
         finally
             if not node.HasExited then node.Kill true)
 
+/// Those in sequence have the machine to themselves: a regroup's seconds are the clock's.
 [<Tests>]
 let tests =
     testList
         "Cli.elastic"
-        [ test "a worker process that is killed is done without" {
-              running endless [ "--processes"; "2" ] (fun run ->
-                  let pids = workers (run.Next "start")
-                  run.Next "epoch" |> ignore
-                  signal "KILL" pids[1]
-                  let regroup = run.Next "regroup"
-                  Expect.equal (regrouped regroup) (2, 1, 0) "the second generation, of one worker"
-                  Expect.equal (workers regroup) [ pids[0] ] "the other one"
-                  let reason = string regroup["reason"]
-                  Expect.stringContains reason $"{pids[1]}" "which process"
-                  Expect.stringContains reason "killed by signal 9" "what happened to it"
-                  Expect.isLessThan (float regroup["seconds"]) 2.0 "from the first word of it"
-                  run.Next "epoch" |> ignore
-                  let code, errors = run.Interrupt()
-                  Expect.equal code 130 errors
-                  Expect.isNonEmpty (checkpoints run.Folder) "a checkpoint")
-          }
+        [ testSequenced (
+              test "a worker process that is killed is done without" {
+                  running endless [ "--processes"; "2" ] (fun run ->
+                      let pids = workers (run.Next "start")
+                      run.Next "epoch" |> ignore
+                      signal "KILL" pids[1]
+                      let regroup = run.Next "regroup"
+                      Expect.equal (regrouped regroup) (2, 1, 0) "the second generation, of one worker"
+                      Expect.equal (workers regroup) [ pids[0] ] "the other one"
+                      let reason = string regroup["reason"]
+                      Expect.stringContains reason $"{pids[1]}" "which process"
+                      Expect.stringContains reason "killed by signal 9" "what happened to it"
+                      Expect.isLessThan (float regroup["seconds"]) 2.0 "from the first word of it"
+                      run.Next "epoch" |> ignore
+                      let code, errors = run.Interrupt()
+                      Expect.equal code 130 errors
+                      Expect.isNonEmpty (checkpoints run.Folder) "a checkpoint")
+              }
+          )
           test "when the last worker is lost the run fails, says why, and has kept its last checkpoint" {
               running endless [ "--processes"; "1" ] (fun run ->
                   let pid = workers (run.Next "start") |> List.exactlyOne
@@ -123,24 +126,26 @@ let tests =
                   | Some reason -> printfn $"nothing listens at {address} here, and so no node joins there: {reason}"
                   | None -> joins address
               }
-          test "a node whose process is killed is done without" {
-              running endless [ "--processes"; "2"; "--listen"; "127.0.0.1:0" ] (fun run ->
-                  let join = string (run.Next("listen")["join"])
-                  let pids = workers (run.Next "start")
-                  use node = Cnn.start [ "node"; "--join"; join ] run.Folder
+          testSequenced (
+              test "a node whose process is killed is done without" {
+                  running endless [ "--processes"; "2"; "--listen"; "127.0.0.1:0" ] (fun run ->
+                      let join = string (run.Next("listen")["join"])
+                      let pids = workers (run.Next "start")
+                      use node = Cnn.start [ "node"; "--join"; join ] run.Folder
 
-                  try
-                      run.Until("the node", List.contains node.Id)
-                      run.Next "epoch" |> ignore
-                      signal "KILL" node.Id
-                      let regroup = run.Next("regroup", (fun _ -> run.Members.Length = 2))
-                      Expect.equal (workers regroup) pids "the others"
-                      Expect.isLessThan (float regroup["seconds"]) 2.0 "from the first word of it"
-                      run.Next "epoch" |> ignore
-                      Expect.equal (fst (run.Interrupt())) 130 "ends well"
-                  finally
-                      if not node.HasExited then node.Kill true)
-          }
+                      try
+                          run.Until("the node", List.contains node.Id)
+                          run.Next "epoch" |> ignore
+                          signal "KILL" node.Id
+                          let regroup = run.Next("regroup", (fun _ -> run.Members.Length = 2))
+                          Expect.equal (workers regroup) pids "the others"
+                          Expect.isLessThan (float regroup["seconds"]) 2.0 "from the first word of it"
+                          run.Next "epoch" |> ignore
+                          Expect.equal (fst (run.Interrupt())) 130 "ends well"
+                      finally
+                          if not node.HasExited then node.Kill true)
+              }
+          )
           test "an interrupted run goes on to the weights of one that was left alone" {
               let script = Cnn.lenet (settings 6)
 
