@@ -49,6 +49,17 @@ let private holdsFor draw seed =
 
 let private holds = holdsFor drawn
 
+/// The seed's run, of so many nodes, long enough for a home to be lost in it, under these faults.
+let private longRun workers areRemote faults seed =
+    { drawn seed with
+        Workers = workers
+        MinWorkers = 1
+        Epochs = 30
+        StepsPerEpoch = 30L
+        Slowness = 8.0
+        AreRemote = areRemote
+        Faults = List.sortBy fst faults }
+
 let private finds sabotage draw =
     seq { 1..400 } |> Seq.exists (fun seed -> (attempt sabotage (draw seed)).IsSome)
 
@@ -110,17 +121,7 @@ let tests =
                       else
                           0.5 + random.NextDouble(), Pause(random.Next workers, lost - 1.5 + random.NextDouble())
 
-                  holdsFor
-                      (fun seed ->
-                          { drawn seed with
-                              Workers = workers
-                              MinWorkers = 1
-                              Epochs = 30
-                              StepsPerEpoch = 30L
-                              Slowness = 8.0
-                              AreRemote = true
-                              Faults = [ joining; lost, HomeCrash ] |> List.sortBy fst })
-                      seed
+                  holdsFor (longRun workers true [ joining; lost, HomeCrash ]) seed
           }
           test "one is lost, and the control plane takes all others for gone as well: that one is done without" {
               for seed in 1..400 do
@@ -131,17 +132,7 @@ let tests =
                   let rumours =
                       [ for worker in 1 .. workers - 1 -> lost + random.NextDouble() * 2.0, Rumour worker ]
 
-                  holdsFor
-                      (fun seed ->
-                          { drawn seed with
-                              Workers = workers
-                              MinWorkers = 1
-                              Epochs = 30
-                              StepsPerEpoch = 30L
-                              Slowness = 8.0
-                              AreRemote = seed % 2 = 0
-                              Faults = (lost, Crash(0, seed % 4 < 2)) :: rumours |> List.sortBy fst })
-                      seed
+                  holdsFor (longRun workers (seed % 2 = 0) ((lost, Crash(0, seed % 4 < 2)) :: rumours)) seed
           }
           test
               "where a process is killed, of a worker or of the home, the others go on within two and within five seconds" {
@@ -163,17 +154,7 @@ let tests =
                         soon (), Split(1, 2, 0.5 + random.NextDouble() * 8.0)
                         soon (), Join ]
 
-                  holdsFor
-                      (fun seed ->
-                          { drawn seed with
-                              Workers = workers
-                              MinWorkers = 1
-                              Epochs = 30
-                              StepsPerEpoch = 30L
-                              Slowness = 8.0
-                              AreRemote = true
-                              Faults = rumours @ others |> List.sortBy fst })
-                      seed
+                  holdsFor (longRun workers true (rumours @ others)) seed
           }
           test "256 workers, some of which are lost, stopped or cut off, while others come" {
               let faults =

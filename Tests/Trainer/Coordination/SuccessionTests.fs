@@ -39,6 +39,35 @@ let private isChosen refusedBegun =
     votes true |> ignore
     votes false |> List.exists (fun effect -> effect :? WorkerEffect.Lead)
 
+/// Tenths of a second behind which one of this rank asks for votes again: it has stood just as its two peers did, and each has
+/// its own vote.
+let private standsAgain rank =
+    let voter = Voter rank
+    voter.Begin()
+    voter.Wait 3.8
+
+    let answer (incarnation: byte) isProbe =
+        Vote(
+            Term = 1L,
+            Probe = isProbe,
+            Granted = isProbe,
+            Incarnation = ByteString.CopyFrom incarnation,
+            Form = voter.First,
+            Voted = (if isProbe then 0L else 1L)
+        )
+
+    for vote in [ answer 2uy true; answer 2uy false; answer 3uy false ] do
+        voter.Handle(WorkerInput.FromPeer vote) |> ignore
+
+    let asks _ =
+        voter.Pass 0.1
+        |> List.exists (fun message ->
+            match message with
+            | :? RequestVote as request -> request.Term = 2L
+            | _ -> false)
+
+    1 + List.findIndex asks [ 1..100 ]
+
 [<Tests>]
 let tests =
     testList
@@ -150,6 +179,32 @@ let tests =
                   Expect.equal (standing rank 8) (standing rank 0) "whether the home has workers or not"
 
               Expect.isGreaterThan (standing 1 8) (standing 0 8 + 3) "and not at once"
+          }
+          test "where all stand at once, and none can have a majority, they stand again at once, one behind the other" {
+              let tenths = List.map standsAgain [ 0; 1; 2 ]
+              Expect.isLessThan tenths[0] 3 "the first"
+              Expect.isLessThan tenths[1] 6 "the second, which would wait for its vote's promise otherwise"
+              Expect.equal tenths (List.sort (List.distinct tenths)) "not at once"
+          }
+          test "a vote that its candidate gives back holds up no other" {
+              let granted (voter: Voter) message =
+                  voter.Handle(WorkerInput.FromPeer message)
+                  |> List.exists (fun message ->
+                      match message with
+                      | :? Vote as vote -> vote.Granted
+                      | _ -> false)
+
+              for candidate, isGivenBack in [ "second", true; "third", false ] do
+                  let voter = begun ()
+                  voter.Wait 2.0
+                  Expect.isTrue (granted voter (RequestVote(Term = 1L, Candidate = "second"))) "its vote"
+                  let later = RequestVote(Term = 2L, Candidate = "third")
+                  Expect.isFalse (granted voter later) "which it keeps for a while"
+
+                  granted voter (RequestVote(Term = 1L, Candidate = candidate, Withdrawn = true))
+                  |> ignore
+
+                  Expect.equal (granted voter later) isGivenBack $"{candidate} stands no more"
           }
           test "that a generation has begun is so whoever says it: then those that agreed to it need not agree again" {
               Expect.isFalse (isChosen false) "two of the four before are no majority"

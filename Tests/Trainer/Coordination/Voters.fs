@@ -38,14 +38,17 @@ type Voter(rank: int, ?ofHome: int) =
               | :? WorkerEffect.Tell as tell -> tell.Message
               | _ -> () ]
 
-    /// Taken in, ready, and in the middle of an epoch.
-    member voter.Begin() =
+    /// The command to form its first generation.
+    member _.First =
         let form = FormGeneration(Generation = 1L)
         form.Members.AddRange atHome
         form.Members.AddRange(List.insertAt rank (memberOf "self" 1uy) [ memberOf "second" 2uy; memberOf "third" 3uy ])
+        form
 
+    /// Taken in, ready, and in the middle of an epoch.
+    member voter.Begin() =
         for message in
-            [ WorkerAccepted(Slot = 3, Job = Job()) :> IMessage; form; TrainEpoch(Generation = 1L, Epoch = 1) ] do
+            [ WorkerAccepted(Slot = 3, Job = Job()) :> IMessage; voter.First; TrainEpoch(Generation = 1L, Epoch = 1) ] do
             voter.Handle(WorkerInput.Received message) |> ignore
 
             if message :? FormGeneration then

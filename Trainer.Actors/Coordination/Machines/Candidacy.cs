@@ -11,6 +11,9 @@ internal sealed class Candidacy(long term, bool isProbe, TimeSpan since)
     /// <summary>Generations all of whose members were ready. That is so whoever says it, one that refuses its vote too.</summary>
     private readonly HashSet<long> begun = [];
 
+    /// <summary>Members that have given their vote of this term to another.</summary>
+    private readonly HashSet<ByteString> taken = [];
+
     public long Term => term;
 
     public bool IsProbe => isProbe;
@@ -20,6 +23,11 @@ internal sealed class Candidacy(long term, bool isProbe, TimeSpan since)
     public IEnumerable<Vote> Votes => votes.Values;
 
     public void NoteBegun(long generation) => begun.Add(generation);
+
+    public void Refuse(Vote vote)
+    {
+        if (vote.Voted >= term) taken.Add(vote.Incarnation);
+    }
 
     public void Add(Vote vote)
     {
@@ -38,5 +46,10 @@ internal sealed class Candidacy(long term, bool isProbe, TimeSpan since)
         }
     }
 
-    public bool HasMajority => Bases.All(roster => 2 * roster.Members.Count(m => votes.ContainsKey(m.Incarnation)) > roster.Members.Count);
+    public bool HasMajority => IsMajority(m => votes.ContainsKey(m.Incarnation));
+
+    /// <summary>Whether those that have a vote, and have not given it to another, are too few.</summary>
+    public bool IsLost => !IsMajority(m => m.MayLead && !taken.Contains(m.Incarnation));
+
+    private bool IsMajority(Func<Protocol.Member, bool> agrees) => Bases.All(roster => 2 * roster.Members.Count(agrees) > roster.Members.Count);
 }

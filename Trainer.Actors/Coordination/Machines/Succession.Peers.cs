@@ -10,6 +10,7 @@ internal sealed partial class Succession
     {
         switch (message)
         {
+            case RequestVote { Withdrawn: true } request: Release(request); break;
             case RequestVote request: Answer(request); break;
             case Vote vote: Note(vote); break;
             case FollowCoordinator follow: Follow(follow); break;
@@ -26,6 +27,12 @@ internal sealed partial class Succession
 
         // Who was away while another was chosen asks for votes, and gets none: it would end without having found that one.
         if (!isGranted && !IsFenced && !IsOrphan(Doubt)) effects.Add(new WorkerEffect.Direct(request.Candidate));
+    }
+
+    /// <summary>Nobody claims what it has promised this candidate in this term.</summary>
+    private void Release(RequestVote request)
+    {
+        if (IsFenced && request.Term == Voted && request.Candidate == votedFor) promised = now - Claiming;
     }
 
     private void Grant(long term, string candidate)
@@ -52,7 +59,9 @@ internal sealed partial class Succession
         if (vote.Form is null || candidacy is not { } mine || mine.Term != vote.Term || mine.IsProbe != vote.Probe) return;
         if (vote.Begun) mine.NoteBegun(vote.Form.Generation);
         if (vote.Granted) mine.Add(vote);
+        else mine.Refuse(vote);
         Count();
+        if (candidacy == mine && !mine.IsProbe && mine.IsLost && !hasWithdrawn) Withdraw();
     }
 
     private void Follow(FollowCoordinator follow)

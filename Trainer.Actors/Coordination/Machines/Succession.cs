@@ -62,6 +62,7 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
     private bool begun;
     private bool declines;
     private bool abstains;
+    private bool hasWithdrawn;
     private long told;
     private string votedFor = "";
 
@@ -105,8 +106,7 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
 
     public void Hear()
     {
-        heard = now;
-        vacant = null;
+        (heard, vacant, hasWithdrawn) = (now, null, false);
         if (candidacy is { IsProbe: true }) candidacy = null;
     }
 
@@ -198,6 +198,17 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
         candidacy = null;
     }
 
+    /// <summary>
+    /// Two have stood at once, and votes are missing for both: nobody waits for the rest of the round, nor for what its votes
+    /// promised it. Once, since those to whom the ranks say different things would meet again and again.
+    /// </summary>
+    private void Withdraw()
+    {
+        TellPeers(new RequestVote { Term = candidacy!.Term, Candidate = identity.Control, Withdrawn = true });
+        (candidacy, hasWithdrawn) = (null, true);
+        promised = now - Claiming;
+    }
+
     private void Stand(bool isProbe)
     {
         var term = Math.Max(Math.Max(Voted, Term), heardOf) + 1;
@@ -211,8 +222,12 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
     private void Ask()
     {
         said = now;
-        var request = new RequestVote { Term = candidacy!.Term, Probe = candidacy.IsProbe, Candidate = identity.Control };
-        foreach (var peer in Peers(candidacy.Bases))
+        TellPeers(new RequestVote { Term = candidacy!.Term, Probe = candidacy.IsProbe, Candidate = identity.Control });
+    }
+
+    private void TellPeers(RequestVote request)
+    {
+        foreach (var peer in Peers(candidacy!.Bases))
         {
             effects.Add(new WorkerEffect.Tell(peer, request));
         }

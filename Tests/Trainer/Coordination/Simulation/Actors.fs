@@ -10,6 +10,13 @@ open CnnCluster.Trainer.Protocol
 
 /// Hosts the state machines, as the production's actors do: brings them what happens, and does what they want done.
 type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
+    /// What the trace has of what workers tell each other.
+    let describe (message: IMessage) =
+        match message with
+        | :? RequestVote as request -> $"of term {request.Term}, probe {request.Probe}"
+        | :? Vote as vote -> $"of term {vote.Term}, probe {vote.Probe}: {vote.Granted}, has voted in {vote.Voted}"
+        | _ -> ""
+
     let time, network, schedule = run.Time, run.Network, run.Schedule
     let threads = List<WorkerThread>()
     let leads = run.Leads
@@ -151,6 +158,7 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
 
     and toPeer (node: Node) (path: string) (message: IMessage) =
         let peer = run.Nodes[int path]
+        time.Say(fun () -> $"worker {node.Number} tells {peer.Number}: {message.Descriptor.Name} {describe message}")
         let lane = struct (node.Number, peer.Number)
         network.Deliver(lane, node.Place, peer.Place, (fun () -> peer.Do(fun () -> fromPeer node peer message)))
 

@@ -157,7 +157,7 @@ let drawnCrash seed =
         MinWorkers = 1
         Epochs = 4
         StepsPerEpoch = int64 (random.Next(40, 80))
-        IsBusy = false
+        IsBusy = fault.IsHomeCrash && seed % 2 = 0
         AreRemote = areRemote
         AtHome = atHome
         Faults = [ 1.5 + random.NextDouble() * 4.0, fault ] }

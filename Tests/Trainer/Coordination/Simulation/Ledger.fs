@@ -19,8 +19,7 @@ type Ledger(schedule: Schedule, course: Undisturbed.Course, time: VirtualTime) =
         match schedule.Faults with
         | [ _, Crash _ ] when not schedule.IsBusy && regrouped.Took.TotalSeconds >= 2.0 ->
             fail $"the others regroup within {regrouped.Took.TotalSeconds:F2} s"
-        | [ at, HomeCrash ] when not schedule.IsBusy && time.Now >= at + 5.0 ->
-            fail $"another coordinator leads behind {time.Now - at:F2} s"
+        | [ at, HomeCrash ] when time.Now >= at + 5.0 -> fail $"another coordinator leads behind {time.Now - at:F2} s"
         | _ -> ()
 
     /// What a home says that cannot write.
