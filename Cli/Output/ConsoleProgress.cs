@@ -103,7 +103,7 @@ internal sealed class ConsoleProgress : IRunReader
         if (m.SkippedSteps > 0)
         {
             var steps = (m.SkippedSteps == 1 ? "1 step" : $"{m.SkippedSteps} steps") + (m.HasTrained ? "" : ", all there were,");
-            console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"[yellow]{"",10}{steps} skipped: gradients were not finite in float16, and the loss' scale was halved[/]");
+            console.MarkupLineInterpolated(CultureInfo.InvariantCulture, $"[yellow]{"",10}{steps} skipped: gradients were not finite in 16 bits[/]");
         }
 
         if (m.RegularizationLosses.Count > 0)

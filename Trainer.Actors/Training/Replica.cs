@@ -56,7 +56,7 @@ public sealed class Replica : IDisposable
         Arena = new ParameterArena(Segments(plan.Network.Weights), rule, ElementType, device, extras.Length);
         Buffers = new BufferArena([.. Segments(plan.Network.Buffers)], ElementType, device);
         module = NewModule(new NetworkTensors(Arena.ParameterViews, Arena.GradientViews, Buffers.CurrentViews, Buffers.NextViews), ownStep);
-        scaling = plan.Precision == Precision.Float16 ? new LossScaling() : null;
+        scaling = plan.Precision is Precision.Float16 or Precision.BFloat16 ? new LossScaling(scales: plan.Precision == Precision.Float16) : null;
         module.Initialise(plan.Seed);
         own = ownStep is null ? null : new OwnStepRunner(plan, ownStep, module, Arena);
         pass = new SlicePass(plan, module, placement, Arena.ReductionBuffer, Arena.Extras, own);

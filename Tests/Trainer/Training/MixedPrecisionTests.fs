@@ -81,6 +81,25 @@ train N {{
 }}
 """
 
+/// What each of so many ranks comes to.
+let private over world (train: ICollective -> 'a) =
+    let collectives =
+        if world = 1 then
+            [| new SoloCollective() :> ICollective |]
+        else
+            Ranks.inProcess world Ranks.bound
+
+    Ranks.disposing collectives (fun collectives -> Ranks.onThreads collectives train |> Ranks.all)
+
+let private fill (replica: Replica) (value: float) =
+    use _ = torch.no_grad ()
+    replica.Arena.Parameters.fill_ (Scalars.Of value) |> ignore
+
+let private set (replica: Replica) (values: float[]) =
+    use _ = torch.no_grad ()
+    use values = torch.tensor (values, dtype = torch.float32)
+    replica.Arena.Parameters.copy_ values |> ignore
+
 let private skipping world =
     let plan = overflowing ""
 
@@ -99,13 +118,7 @@ let private skipping world =
         replica.WriteScaling scaling
         steps, replica.SkippedSteps, scaling.Scale, flat replica.Arena.Parameters
 
-    let collectives =
-        if world = 1 then
-            [| new SoloCollective() :> ICollective |]
-        else
-            Ranks.inProcess world (TimeSpan.FromSeconds 20.0)
-
-    Ranks.disposing collectives (fun collectives -> Ranks.onThreads collectives train |> Ranks.all)
+    over world train
 
 [<Tests>]
 let tests =
@@ -187,26 +200,59 @@ let tests =
               Expect.floatClose { absolute = 1e-5; relative = 0.0 } (Array.max moved) 0.001 "the rate itself"
           }
 
-          test "a loss that stays infinite ends the run rather than skip for ever" {
-              let plan = script "float16" sgd
-              use collective = new SoloCollective()
-              use replica = new Replica(plan, torch.CPU, collective)
-              let batch = (batches plan collective).Head
-              use _ = torch.no_grad ()
-              replica.Arena.Parameters.fill_ (Scalars.Of nan) |> ignore
-              use _ = torch.enable_grad ()
+          for precision in [ "float16"; "bfloat16" ] do
+              test $"a loss that stays infinite in {precision} ends the run rather than skip for ever" {
+                  let plan = script precision sgd
+                  use collective = new SoloCollective()
+                  use replica = new Replica(plan, torch.CPU, collective)
+                  let batch = (batches plan collective).Head
+                  fill replica nan
 
-              Expect.throwsT<NonFiniteGradientException>
-                  (fun () ->
-                      for _ in 1..64 do
-                          replica.Take([| batch |], 0.001, false) |> ignore)
-                  "after 2^15 has been halved down to 2^-24"
+                  Expect.throwsT<NonFiniteGradientException>
+                      (fun () ->
+                          for _ in 1..64 do
+                              replica.Take([| batch |], 0.001, false) |> ignore)
+                      "after 2^15 has been halved down to 2^-24, or as many steps"
 
-              Expect.equal replica.SkippedSteps 39L "steps until then"
+                  Expect.equal replica.SkippedSteps 39L "steps until then"
+              }
+
+          test "a gradient that is not finite in bfloat16 skips the step, on all workers alike, and costs nothing else" {
+              let plan = script "bfloat16" "    optimizer adam lr=1e-3"
+
+              let train (collective: ICollective) =
+                  use replica = new Replica(plan, torch.CPU, collective)
+                  let batch = (batches plan collective).Head
+
+                  let steps =
+                      [ for isInfinite in [ false; true; true; false ] do
+                            let before = flat replica.Arena.Parameters
+                            if isInfinite then fill replica 1e30
+                            let step = replica.Take([| batch |], 0.001, false)
+                            let after = flat replica.Arena.Parameters
+
+                            if isInfinite then
+                                Expect.allEqual after (float 1e30f) "nothing is changed"
+                                set replica before
+                            else
+                                Expect.isFalse (after = before) "an update"
+
+                            step.Skipped ]
+
+                  let scaling = LossScalingState()
+                  replica.WriteScaling scaling
+                  Expect.equal (scaling.Scale, scaling.GoodSteps) (1.0, 1) "no scale, and one good step in a row"
+                  steps, replica.SkippedSteps, flat replica.Arena.Parameters
+
+              for world in 1..2 do
+                  let ranks = over world train
+                  let steps, skipped, _ = ranks[0]
+                  Expect.equal (steps, skipped) ([ false; true; true; false ], 2L) "those that were infinite"
+                  Expect.allEqual ranks ranks[0] "every rank does the same, and has the same weights"
           }
 
           test "the scale doubles after many good steps" {
-              let scaling = LossScaling()
+              let scaling = LossScaling(scales = true)
 
               for _ in 1 .. LossScaling.GrowthSteps do
                   scaling.Succeeded()
