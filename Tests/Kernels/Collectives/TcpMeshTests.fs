@@ -101,6 +101,25 @@ let tests =
                   for client in silent do
                       client.Dispose())
           }
+          test "a guarded listener that is closed while it accepts ends well, whichever it sees first" {
+              for _ in 1..50 do
+                  let listener = new TcpListener(IPAddress.Loopback, 0)
+                  listener.Start()
+                  use ended = new Threading.CancellationTokenSource()
+
+                  let guarded =
+                      GuardedListener(listener, PlainConnections.Instance, "tests", (fun _ -> ()))
+
+                  let run =
+                      guarded.RunAsync(
+                          GuardedListener.Greeter(fun _ _ _ -> Threading.Tasks.Task.FromResult "unwanted"),
+                          ended.Token
+                      )
+
+                  listener.Stop()
+                  ended.Cancel()
+                  Expect.isTrue (run.Wait bound) "in time"
+          }
           test "a rank that comes twice is served once" {
               whileRank0Connects 3 (fun meshes _ ->
                   use first = new TcpClient("127.0.0.1", meshes[0].Port)
