@@ -9,6 +9,7 @@ open System.Text.Json.Nodes
 open System.Text.RegularExpressions
 open Expecto
 open CnnCluster.Tests.Cli.Runs
+open CnnCluster.Tests.Comparisons
 
 /// Why nothing listens at this address here; nothing where something can.
 let private whyNot (address: string) =
@@ -146,6 +147,25 @@ let tests =
                           if not node.HasExited then node.Kill true)
               }
           )
+          test
+              "a node that is killed while all validate is missed by its host's word, though nobody uses its connections" {
+              let validating = endless.Replace("train=640 test=64", "train=64 test=20000")
+
+              running validating [ "--processes"; "2"; "--listen"; "127.0.0.1:0" ] (fun run ->
+                  let join = string (run.Next("listen")["join"])
+                  run.Next "start" |> ignore
+
+                  use node =
+                      Cnn.startThrough [ "env"; "CNN_LOG=debug" ] [ "node"; "--join"; join ] run.Folder
+
+                  try
+                      Run(node, run.Folder).Told("worker: Validate", patience)
+                      signal "KILL" node.Id
+                      let regroup = run.Next("regroup", (fun event -> (workers event).Length = 2))
+                      Expect.stringContains (string regroup["reason"]) "has lost its connections" "not its silence"
+                  finally
+                      if not node.HasExited then node.Kill true)
+          }
           test "an interrupted run goes on to the weights of one that was left alone" {
               let script = Cnn.lenet (settings 6)
 

@@ -88,7 +88,8 @@ public sealed class ControlPlaneTransport : Transport, IDisposable
     internal static Address AddressOf(string protocol, string system, string host, int port) =>
         new(protocol, system, host.Contains(':') ? $"[{host}]" : host, port);
 
-    private static string HostOf(Address address) => address.Host.Trim('[', ']');
+    /// <summary>An address' host as a socket takes it.</summary>
+    internal static string HostOf(Address address) => address.Host.Trim('[', ']');
 
     private Task[] EndAll()
     {

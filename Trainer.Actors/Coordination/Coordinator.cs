@@ -1,7 +1,9 @@
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Remote;
+using CnnCluster.Trainer.ControlPlane;
 using CnnCluster.Trainer.Coordination.Machines;
 using CnnCluster.Trainer.Observation;
 using Google.Protobuf;
@@ -12,6 +14,12 @@ namespace CnnCluster.Trainer.Coordination;
 public sealed class Coordinator : ReceiveActor, IWithTimers
 {
     private static readonly TimeSpan TickInterval = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>From the end of a process' connection to the question whether it still listens: it closes one socket after the other.</summary>
+    private static readonly TimeSpan Closing = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>For the answer; a host that is gone gives none.</summary>
+    private static readonly TimeSpan Answer = TimeSpan.FromSeconds(2);
     private readonly TimeProvider clock = TimeProvider.System;
     private readonly long started;
     private readonly CoordinatorMachine machine;
@@ -32,6 +40,9 @@ public sealed class Coordinator : ReceiveActor, IWithTimers
 
     /// <summary>The cluster has had no sign of a process for a while. One whose workers this coordinator hears of is not taken out of it, nor is any by one that leads no more.</summary>
     public sealed record OutOfReach(Address Process) : IMessage;
+
+    /// <summary>Nobody listens where this process did.</summary>
+    private sealed record Refused(Address Process) : IMessage;
 
     private sealed record Tick : IMessage
     {
@@ -60,6 +71,7 @@ public sealed class Coordinator : ReceiveActor, IWithTimers
         Receive<Interrupt>(_ => Handle(new CoordinatorInput.Interrupt()));
         Receive<OutOfReach>(lost => Down(lost.Process));
         Receive<DisassociatedEvent>(broken => Disconnect(broken.RemoteAddress));
+        Receive<Refused>(refused => Refuse(refused.Process));
         Receive<Terminated>(Lose);
         Receive<EarlyStoppingSupervisor.EpochJudged>(judged => Handle(new CoordinatorInput.Judged(judged.Epoch, judged.Decision)));
         Receive<Google.Protobuf.IMessage>(Hear);
@@ -98,6 +110,37 @@ public sealed class Coordinator : ReceiveActor, IWithTimers
         {
             watch.Disconnected(channel);
             Handle(new CoordinatorInput.ChannelBroken(channel));
+        }
+
+        if (ChannelsOf(process).Any()) _ = AskAsync(process, Self);
+    }
+
+    /// <summary>Says where the host refuses a connection to the process: it knows that nobody listens there, which silence does not say.</summary>
+    private static async Task AskAsync(Address process, IActorRef coordinator)
+    {
+        await Task.Delay(Closing);
+        using var patience = new CancellationTokenSource(Answer);
+        using var client = new TcpClient();
+        try
+        {
+            await client.ConnectAsync(ControlPlaneTransport.HostOf(process), process.Port!.Value, patience.Token);
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionRefused)
+        {
+            coordinator.Tell(new Refused(process));
+        }
+        catch (Exception e) when (e is SocketException or OperationCanceledException)
+        {
+            // That it is not reached says nothing of it.
+        }
+    }
+
+    private void Refuse(Address process)
+    {
+        foreach (var channel in ChannelsOf(process).ToList())
+        {
+            watch.Refused(channel);
+            Handle(new CoordinatorInput.ChannelRefused(channel));
         }
     }
 

@@ -39,6 +39,9 @@ internal sealed class CoordinatorWatch(CoordinatorMachine machine, ProcessObserv
     /// <summary>A process' connection has ended; its workers' words may come over another.</summary>
     public void Disconnected(object channel) => Log(LogLevel.Information, $"the connection to {channel} has ended");
 
+    /// <summary>Its words can come over no other one.</summary>
+    public void Refused(object channel) => Log(LogLevel.Information, $"nobody listens where {channel} was");
+
     private (LogLevel Level, string Message)? TextOf(CoordinatorEffect effect) => effect switch
     {
         CoordinatorEffect.Publish { Event: var happened } => RunEventText.Of(happened),

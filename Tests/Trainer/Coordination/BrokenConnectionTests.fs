@@ -42,6 +42,22 @@ let tests =
               stage.Wait(0.5, [ 0; 2 ])
               Expect.equal stage.State "Regrouping" "then it is silent"
           }
+          test
+              "one whose own connection has broken, and whose host refuses another, is given up within a second though no peer blames it" {
+              let stage = begun 3
+              stage.Handle(CoordinatorInput.ChannelBroken(box 1))
+              stage.Handle(CoordinatorInput.ChannelRefused(box 1))
+              stage.Wait(0.5, [ 0; 2 ])
+              Expect.equal stage.State "Training" "what it has said may be on its way"
+              stage.Wait(0.5, [ 0; 2 ])
+              Expect.equal stage.State "Regrouping" "nobody is there"
+          }
+          test "one that listens nowhere, and speaks, is kept" {
+              let stage = begun 3
+              stage.Handle(CoordinatorInput.ChannelRefused(box 1))
+              stage.Wait(10.0, [ 0; 1; 2 ])
+              Expect.equal stage.State "Training" "its connection holds, or another was made"
+          }
           test "one that a peer blames, and whose own connection holds, has two seconds" {
               let stage = accused ()
               stage.Wait(2.0, [ 0; 2 ])

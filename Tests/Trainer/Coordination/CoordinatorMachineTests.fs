@@ -77,6 +77,24 @@ let tests =
               stage.Ready([ 0; 6 ], 0L)
               Expect.equal stage.State "Training" "it begins"
           }
+          test "one that came by itself and cannot be prepared ends nothing, where one of the run's own ends it" {
+              let failure =
+                  WorkerFailed(Kind = FailureKind.Worker, Reason = "there is no such folder")
+
+              let stage = Stage(settingsOfOwn 1 2)
+              stage.Prepare 0
+              stage.Register(5, slot = -1)
+              stage.Say(5, failure)
+              Expect.isNone stage.Outcome "another may come"
+              Expect.equal (stage.Last<Expelled> 5).Reason "failed: there is no such folder" "it is told to end"
+              stage.Prepare(6, slot = -1)
+              stage.Ready([ 0; 6 ], 0L)
+              Expect.equal stage.State "Training" "it begins"
+              let stage = Stage(settingsOfOwn 1 2)
+              stage.Register 0
+              stage.Say(0, failure)
+              Expect.stringContains (ended stage).Message "there is no such folder" "its own"
+          }
           test "a process that is lost before the run begins ends it" {
               let stage = Stage(settings 2 1 10)
               stage.Handle(CoordinatorInput.ProcessLost(4711, 134))

@@ -7,6 +7,7 @@ open Google.Protobuf
 open CnnCluster.Trainer.Coordination
 open CnnCluster.Trainer.Coordination.Machines
 open CnnCluster.Trainer.Protocol
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Trainer.Coordination.CoordinatorStage
 
 /// Of a script that has one.

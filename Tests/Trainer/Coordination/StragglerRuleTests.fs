@@ -3,6 +3,7 @@ module CnnCluster.Tests.Trainer.Coordination.StragglerRuleTests
 open Expecto
 open FsCheck
 open FsCheck.FSharp
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Trainer.Metrics.RunEventSamples
 open CnnCluster.Trainer.Coordination
 open CnnCluster.Trainer.Protocol

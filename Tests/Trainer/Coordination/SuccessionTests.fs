@@ -5,6 +5,7 @@ open Expecto
 open Google.Protobuf
 open CnnCluster.Trainer.Coordination.Machines
 open CnnCluster.Trainer.Protocol
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Trainer.Coordination.Voters
 
 /// The coordinator says that it leads no more.

@@ -64,7 +64,7 @@ public sealed partial class CoordinatorMachine
                 Machine.regroupStarted = Machine.lastInput;
                 Machine.Form([]);
             }
-            else if (!isForOthers && prepared.Count(IsOwn) == Machine.settings.ReservedSlots)
+            else if (!isForOthers && prepared.Count(Machine.IsOwn) == Machine.settings.ReservedSlots)
             {
                 (isForOthers, since, patience) = (true, Machine.now, Machine.Patience.Waiting);
                 Machine.Publish(new RunWaiting(prepared.Count, Machine.settings.World, "The run has not begun."));
@@ -74,7 +74,7 @@ public sealed partial class CoordinatorMachine
         /// <summary>Others may come in place of one that came by itself.</summary>
         public override void Lost(Member member, string what)
         {
-            if (IsOwn(member)) Machine.End(Machine.Failed(what));
+            if (Machine.IsOwn(member)) Machine.End(Machine.Failed(what));
         }
 
         public override void ProcessLost(string what) => Machine.End(Machine.Failed(what));
@@ -86,9 +86,10 @@ public sealed partial class CoordinatorMachine
             Machine.End(Machine.Failed(
                 $"Of {Machine.settings.World} workers {came} came and {ready} were ready within {patience.TotalSeconds:0} s."));
         }
-
-        private bool IsOwn(Member member) => member.Slot < Machine.settings.ReservedSlots;
     }
+
+    /// <summary>Whether the run has started it itself.</summary>
+    private bool IsOwn(Member member) => member.Slot < settings.ReservedSlots;
 
     /// <summary>A generation connects, and its state is copied to those that lack it.</summary>
     private sealed class Connecting(CoordinatorMachine machine, FormGeneration form) : Working(machine)

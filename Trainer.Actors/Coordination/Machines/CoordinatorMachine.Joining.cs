@@ -40,7 +40,7 @@ public sealed partial class CoordinatorMachine
             return;
         }
 
-        (member.Doubted, member.Disconnected) = (null, null);
+        (member.Doubted, member.Disconnected, member.IsRefused) = (null, null, false);
         effects.Add(new CoordinatorEffect.Watch(channel));
         told = Math.Max(told, registration.Generation);
         Send(member, new WorkerAccepted { Slot = member.Slot, Job = settings.Job, Term = term, Peers = { OthersThan(member) } });

@@ -27,9 +27,11 @@ public sealed partial class CoordinatorMachine
     }
 
     /// <summary>Nor is that a loss: processes connect anew, and a network breaks connections.</summary>
-    private void Disconnect(CoordinatorInput.ChannelBroken broken)
+    private void Disconnect(object channel, bool isRefused = false)
     {
-        if (members.Of(broken.Channel) is { } member) member.Disconnected ??= now;
+        if (members.Of(channel) is not { } member) return;
+        member.Disconnected ??= now;
+        member.IsRefused |= isRefused;
     }
 
     /// <summary>Why a worker that says nothing is not waited for any more; null where it is.</summary>
@@ -43,18 +45,18 @@ public sealed partial class CoordinatorMachine
     }
 
     /// <summary>
-    /// A process that ends breaks all of its connections at once: those to its peers, who say so, and that of the control plane. A
-    /// worker that is slow, stands still, or is out of one's reach alone loses none or one of both.
+    /// A process that ends breaks all of its connections at once: those to its peers, who say so where they use them, and that of the
+    /// control plane; and its host refuses others. A worker that is slow, stands still, or is out of one's reach alone loses none or one of them.
     /// </summary>
     private bool IsBroken(Member member) =>
-        accused.ContainsKey(member) && member.Disconnected is { } since
+        (member.IsRefused || accused.ContainsKey(member)) && member.Disconnected is { } since
         && now - (member.Heard > since ? member.Heard : since) > Patience.Broken;
 
     /// <summary>It has spoken. Whoever was taken for gone is watched anew.</summary>
     private void Trust(Member member)
     {
         // What it sent before it ended may be read behind that.
-        if (now - member.Disconnected > Patience.Broken) member.Disconnected = null;
+        if (now - member.Disconnected > Patience.Broken) (member.Disconnected, member.IsRefused) = (null, false);
         if (member.Doubted is null) return;
         member.Doubted = null;
         effects.Add(new CoordinatorEffect.Watch(member.Channel!));
@@ -115,10 +117,10 @@ public sealed partial class CoordinatorMachine
         stage.Lost(member, $"{Capitalised(member)} {loss.How} at step {committed}.");
     }
 
-    /// <summary>A worker that cannot be prepared: at the beginning it was counted on, later the others go on without it.</summary>
+    /// <summary>A worker that cannot be prepared: one of the run's own was counted on at the beginning; without others, and later, the run goes on.</summary>
     private void FailOutside(Member member, WorkerFailed failure)
     {
-        if (generation == 0)
+        if (generation == 0 && IsOwn(member))
         {
             Abandon($"{Capitalised(member)} failed: {failure.Reason}");
         }

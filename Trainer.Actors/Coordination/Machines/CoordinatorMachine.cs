@@ -143,7 +143,8 @@ public sealed partial class CoordinatorMachine
             case CoordinatorInput.Received received: Receive(received.Channel, received.Message); break;
             case CoordinatorInput.ChannelLost lost: Lose(lost); break;
             case CoordinatorInput.ChannelDoubted doubted: Doubt(doubted); break;
-            case CoordinatorInput.ChannelBroken broken: Disconnect(broken); break;
+            case CoordinatorInput.ChannelBroken broken: Disconnect(broken.Channel); break;
+            case CoordinatorInput.ChannelRefused refused: Disconnect(refused.Channel, isRefused: true); break;
             case CoordinatorInput.ProcessLost lost: Lose(lost); break;
             case CoordinatorInput.Interrupt: Interrupt(); break;
             case CoordinatorInput.Judged judged: stage.Judged(judged); break;

@@ -22,6 +22,9 @@ public abstract record CoordinatorInput
     /// <summary>The control plane's connection to the process behind a channel has ended. Another may be made.</summary>
     public sealed record ChannelBroken(object Channel) : CoordinatorInput;
 
+    /// <summary>The same, and the process' host refuses connections where the process listened: it has ended, or its control plane has.</summary>
+    public sealed record ChannelRefused(object Channel) : CoordinatorInput;
+
     /// <summary>The operating system says that a worker process of this machine is gone.</summary>
     public sealed record ProcessLost(int ProcessId, int ExitCode) : CoordinatorInput;
 

@@ -36,6 +36,9 @@ internal sealed class Member(RosterEntry entry, object? channel, ByteString inca
     /// <summary>Since when a connection of the control plane to it has ended, or it is taken for gone, and it has said nothing for sure since; else null.</summary>
     public TimeSpan? Disconnected { get; set; }
 
+    /// <summary>Whether its host has refused a connection to where it listened since.</summary>
+    public bool IsRefused { get; set; }
+
     /// <summary>When what its thread does was last seen to come on.</summary>
     public TimeSpan Moved { get; set; } = now;
 

@@ -35,6 +35,10 @@ type Faults(run: Run, actors: Actors) =
                 | _ -> CoordinatorInput.ChannelBroken node.Channel
             )
 
+            // Where the host lives on it says that nobody listens there any more.
+            if time.Between(0.0, 1.0) < 0.5 then
+                tellAll (CoordinatorInput.ChannelRefused node.Channel)
+
             if actors.EndsWithHome node then
                 tellLater actors.Leads[0] (CoordinatorInput.ProcessLost(Actors.ProcessOf node.Number, 137))
 
