@@ -4,6 +4,7 @@ module CnnCluster.Tests.ExamplesTests
 open System
 open Expecto
 open CnnCluster.Tests.Cli
+open CnnCluster.Tests.Comparisons
 
 /// Trains an example for a few epochs and gives what it reached.
 let private reached metric name arguments =

@@ -6,6 +6,7 @@ open FsCheck
 open CnnCluster.Bench.Scale
 open CnnCluster.Bench.Scale.Model
 open CnnCluster.Tests.Bench.ScaleSamples
+open CnnCluster.Tests.Comparisons
 
 let private algorithms =
     testList

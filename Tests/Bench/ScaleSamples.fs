@@ -7,6 +7,7 @@ open Expecto
 open CnnCluster.Bench.Report
 open CnnCluster.Bench.Scale
 open CnnCluster.Bench.Scale.Model
+open CnnCluster.Tests.Comparisons
 
 let isNear (actual: float) (expected: float) message =
     let scale = max 1e-300 (abs expected)

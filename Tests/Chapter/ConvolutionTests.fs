@@ -9,6 +9,7 @@ open TorchSharp
 open CnnCluster.Kernels
 open CnnCluster.Dsl
 open CnnCluster.Tests.Chapter.Networks
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Dsl
 open CnnCluster.Tests.Dsl.Networks
 open CnnCluster.Tests.Dsl.LayerReferences
@@ -127,7 +128,7 @@ let private sizes =
               let _, tensors = networkOf (planOf "input ?x?x8\nconv 16 5x5") 3UL
               let limit = sqrt (6.0 / (25.0 * 8.0 + 25.0 * 16.0))
               let kernel = values tensors.Weights[0]
-              Expect.isLessThan (Array.max (Array.map abs kernel)) limit "within the limit"
+              Expect.isLessThan (greatest (Array.map abs kernel)) limit "within the limit"
               Expect.isGreaterThan (Array.max kernel) (0.98 * limit) "and close to it"
               Expect.isLessThan (Array.min kernel) (-0.98 * limit) "on both sides"
 

@@ -4,6 +4,7 @@ module CnnCluster.Tests.Chapter.LeNetTests
 open Expecto
 open TorchSharp
 open CnnCluster.Dsl
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Dsl
 open CnnCluster.Tests.Dsl.LayerReferences
 

@@ -6,6 +6,7 @@ open TorchSharp
 open CnnCluster.Dsl
 open CnnCluster.Kernels.Arena
 open CnnCluster.Kernels.Optimization
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Dsl
 open CnnCluster.Tests.Dsl.LayerReferences
 open CnnCluster.Tests.Kernels.Optimization

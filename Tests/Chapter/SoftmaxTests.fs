@@ -7,6 +7,7 @@ open FsCheck
 open FsCheck.FSharp
 open TorchSharp
 open CnnCluster.Tests.Chapter.Networks
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Dsl.LayerReferences
 open CnnCluster.Tests.Dsl.Networks
 
@@ -17,7 +18,7 @@ let private softmax (logits: float list) =
     numbers (outputOf $"input {logits.Length}\nsoftmax" sample)
 
 let private greatestDifference a b =
-    List.map2 (fun x y -> abs (x - y)) a b |> List.max
+    List.map2 (fun x y -> abs (x - y)) a b |> greatest
 
 let private logits =
     Gen.choose (-9000, 9000)

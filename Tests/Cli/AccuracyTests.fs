@@ -3,6 +3,7 @@ module CnnCluster.Tests.Cli.AccuracyTests
 
 open Expecto
 open CnnCluster.Tests.Cli.Runs
+open CnnCluster.Tests.Comparisons
 
 /// Short of what LeNet-5 can come to: there the seeds lie apart, by some dozens of the samples.
 let private script =

@@ -7,6 +7,7 @@ open Expecto
 open CnnCluster.Tests
 open CnnCluster.Trainer.Storage
 open CnnCluster.Trainer.Training
+open CnnCluster.Tests.Comparisons
 
 /// Two epochs, each better than the one before, and then as good as none at all.
 let private settings =

@@ -4,6 +4,7 @@ module CnnCluster.Tests.Cli.CurveTests
 open System.Collections.Generic
 open Expecto
 open CnnCluster.Tests.Cli.Runs
+open CnnCluster.Tests.Comparisons
 
 let private epochs = 10
 

@@ -6,6 +6,7 @@ open System.Diagnostics
 open System.IO
 open Expecto
 open CnnCluster.Tests.Cli.Runs
+open CnnCluster.Tests.Comparisons
 
 /// So small that a step is mostly what a cluster does for it.
 let private script =

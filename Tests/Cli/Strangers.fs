@@ -14,6 +14,7 @@ open Google.Protobuf
 open CnnCluster.Kernels
 open CnnCluster.Kernels.Collectives
 open CnnCluster.Tests.Cli.Runs
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Trainer.ControlPlane.Peers
 open CnnCluster.Tests.Trainer.Security
 open CnnCluster.Trainer.Hosting

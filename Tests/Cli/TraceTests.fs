@@ -5,6 +5,7 @@ open System.IO
 open System.Text.RegularExpressions
 open Expecto
 open CnnCluster.Tests
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Docs
 open CnnCluster.Tests.Trainer.Tracing
 

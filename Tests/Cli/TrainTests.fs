@@ -6,6 +6,7 @@ open System.IO
 open System.Text.Json.Nodes
 open Expecto
 open CnnCluster.Trainer.Training
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Trainer.Training
 
 let private small =

@@ -6,6 +6,7 @@ open Expecto
 open TorchSharp
 open CnnCluster.Dsl
 open CnnCluster.Kernels.Layers
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Dsl
 open CnnCluster.Tests.Dsl.LayerReferences
 open CnnCluster.Tests.Dsl.Networks

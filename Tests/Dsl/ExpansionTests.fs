@@ -4,6 +4,7 @@ module CnnCluster.Tests.Dsl.ExpansionTests
 open Expecto
 open TorchSharp
 open CnnCluster.Dsl
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Dsl.Scripts
 open CnnCluster.Tests.Dsl.Networks
 open CnnCluster.Tests.Dsl.LayerReferences

@@ -2,6 +2,7 @@ module CnnCluster.Tests.Dsl.ImportsTests
 
 open Expecto
 open CnnCluster.Dsl
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Dsl.Scripts
 
 /// Files by name, as an importer finds them.

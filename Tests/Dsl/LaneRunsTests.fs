@@ -8,6 +8,7 @@ open TorchSharp
 open CnnCluster.Dsl
 open CnnCluster.Kernels
 open CnnCluster.Kernels.Tracing
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Dsl.LayerCases
 open CnnCluster.Tests.Dsl.LayerReferences
 open CnnCluster.Tests.Dsl.Networks
@@ -57,6 +58,11 @@ let private computed kernels plan =
 
     for w, weight in Seq.indexed [ yield! tensors.Weights; yield! tensors.Buffers ] do
         fill weight (eighths (fun i -> cos (1.3 * i + float w)))
+
+    // A frozen batch normalisation takes their roots.
+    for buffer, tensor in Seq.zip plan.Buffers tensors.Buffers do
+        if buffer.Name.EndsWith "/variance" then
+            fill tensor (eighths (fun i -> 1.5 + cos (1.3 * i)))
 
     let x = (samples plan 20).``to`` torch.float32
     fill x (eighths (fun i -> sin (0.7 * i + 0.3)))

@@ -5,6 +5,7 @@ open Expecto
 open TorchSharp
 open CnnCluster.Dsl
 open CnnCluster.Kernels
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Dsl.LayerCases
 open CnnCluster.Tests.Dsl.LayerReferences
 open CnnCluster.Tests.Dsl.Networks

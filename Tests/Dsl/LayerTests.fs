@@ -5,6 +5,7 @@ open TorchSharp
 open CnnCluster.Dsl
 open CnnCluster.Dsl.Layers
 open CnnCluster.Kernels
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Dsl
 open CnnCluster.Tests.Dsl.LayerCases
 open CnnCluster.Tests.Dsl.LayerReferences

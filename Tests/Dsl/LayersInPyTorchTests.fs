@@ -9,6 +9,7 @@ open TorchSharp
 open CnnCluster.Dsl
 open CnnCluster.Dsl.Layers
 open CnnCluster.Tests
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Dsl.LayerCases
 open CnnCluster.Tests.Dsl.LayerReferences
 open CnnCluster.Tests.Dsl.Networks

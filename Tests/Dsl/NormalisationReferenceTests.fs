@@ -3,6 +3,7 @@ module CnnCluster.Tests.Dsl.NormalisationReferenceTests
 
 open System
 open Expecto
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Dsl.LayerCases
 open CnnCluster.Tests.Dsl.LayerReferences
 open CnnCluster.Tests.Dsl.Networks

@@ -7,6 +7,7 @@ open Expecto
 open FsCheck
 open FsCheck.FSharp
 open CnnCluster.Dsl
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Dsl.Scripts
 
 let private errors text =

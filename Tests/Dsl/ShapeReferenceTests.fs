@@ -6,6 +6,7 @@ open FsCheck
 open FsCheck.FSharp
 open TorchSharp
 open CnnCluster.Dsl
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Dsl.LayerCases
 open CnnCluster.Tests.Dsl.LayerReferences
 open CnnCluster.Tests.Dsl.WindowCases

@@ -8,6 +8,7 @@ open TorchSharp
 open CnnCluster.Dsl
 open CnnCluster.Kernels
 open CnnCluster.Kernels.Collectives
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Dsl.LayerReferences
 open CnnCluster.Tests.Examples.TorchvisionReferences
 

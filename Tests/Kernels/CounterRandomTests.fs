@@ -3,6 +3,7 @@ module CnnCluster.Tests.Kernels.CounterRandomTests
 open System
 open Expecto
 open CnnCluster.Kernels
+open CnnCluster.Tests.Comparisons
 
 let private block key high low =
     let struct (w0, w1, w2, w3) = CounterRandom.Block(RandomKey key, high, low)

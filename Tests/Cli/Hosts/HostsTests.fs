@@ -7,6 +7,7 @@ open System.Threading
 open Expecto
 open CnnCluster.Tests.Cli
 open CnnCluster.Tests.Cli.Runs
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Trainer.Security
 
 let private script epochs =

@@ -115,3 +115,13 @@ let disposing (collectives: ICollective[]) act =
     finally
         for collective in collectives do
             collective.Dispose()
+
+/// What work comes to on every rank of a world of threads, and on one that is alone; no rank may fail in it.
+let onRanks world (work: ICollective -> 'a) =
+    let collectives =
+        if world = 1 then
+            [| new SoloCollective() :> ICollective |]
+        else
+            inProcess world bound
+
+    disposing collectives (fun collectives -> onThreads collectives work |> all)

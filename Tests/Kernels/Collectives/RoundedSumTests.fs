@@ -5,6 +5,7 @@ open Expecto
 open TorchSharp
 open CnnCluster.Kernels
 open CnnCluster.Kernels.Collectives
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Kernels.Collectives.Ranks
 open CnnCluster.Tests.Kernels.Collectives.Implementations
 

@@ -33,15 +33,6 @@ let private dealt world leaves rank =
     let cut r = r * leaves / world
     LeafRange(cut rank, cut (rank + 1))
 
-let private onRanks world act =
-    let collectives =
-        if world = 1 then
-            [| new SoloCollective() :> ICollective |]
-        else
-            Ranks.inProcess world Ranks.bound
-
-    Ranks.disposing collectives (fun collectives -> Ranks.onThreads collectives act |> Ranks.all)
-
 /// What each leaf's thread sees when all of a rank's go through the group.
 let private inLockstep (group: ShardGroup) (range: LeafRange) (work: int -> IBatchSum -> 'T) =
     group.Begin()
@@ -75,7 +66,7 @@ let tests =
 
                   for world in 1 .. min leaves 4 do
                       let sums =
-                          onRanks world (fun collective ->
+                          Ranks.onRanks world (fun collective ->
                               let range = dealt world leaves collective.Rank.Value
                               use sums = new LeafSums(range, leaves, length, torch.float32, torch.CPU)
                               use result = torch.zeros (int64 length)
@@ -95,7 +86,7 @@ let tests =
                   let leaves = 7
 
                   let seen =
-                      onRanks world (fun collective ->
+                      Ranks.onRanks world (fun collective ->
                           let range = dealt world leaves collective.Rank.Value
                           use group = new ShardGroup(collective, range, leaves)
 

@@ -7,6 +7,7 @@ open Expecto
 open TorchSharp
 open CnnCluster.Kernels
 open CnnCluster.Kernels.Collectives
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Kernels.Collectives.Implementations
 open CnnCluster.Tests.Kernels.Collectives.Ranks
 

@@ -3,6 +3,7 @@ module CnnCluster.Tests.Kernels.Collectives.SumTreeTests
 open System
 open Expecto
 open CnnCluster.Kernels.Collectives
+open CnnCluster.Tests.Comparisons
 
 /// How a tree adds its leaves, as text: that of (0+1)+2 is "((0+1)+2)".
 let rec private shape (leaves: string list) =

@@ -10,6 +10,7 @@ open Expecto
 open TorchSharp
 open CnnCluster.Kernels
 open CnnCluster.Kernels.Collectives
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Kernels.Collectives.Ranks
 
 let private hello generation key (rank: int) =

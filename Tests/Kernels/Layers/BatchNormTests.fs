@@ -6,6 +6,7 @@ open TorchSharp
 open CnnCluster.Kernels
 open CnnCluster.Kernels.Collectives
 open CnnCluster.Kernels.Layers
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Kernels.Collectives
 open CnnCluster.Tests.Kernels.Layers.BatchNormCases
 

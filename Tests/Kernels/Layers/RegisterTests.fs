@@ -9,6 +9,7 @@ open System.Runtime.Intrinsics
 open System.Text.RegularExpressions
 open Expecto
 open CnnCluster.Kernels.Layers.Lanes
+open CnnCluster.Tests.Comparisons
 
 /// .NET's variables, and the widths that a process has no hardware for where one of them is 0 (those of .NET 10:
 /// before, the first was EnableAVX512F).

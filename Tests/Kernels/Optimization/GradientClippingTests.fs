@@ -5,6 +5,7 @@ open Expecto
 open TorchSharp
 open CnnCluster.Kernels.Arena
 open CnnCluster.Kernels.Optimization
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Kernels.Optimization.Arenas
 
 let private segments =

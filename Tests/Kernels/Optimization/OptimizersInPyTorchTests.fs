@@ -10,6 +10,7 @@ open CnnCluster.Kernels
 open CnnCluster.Kernels.Arena
 open CnnCluster.Kernels.Optimization
 open CnnCluster.Tests
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Kernels.Optimization.Arenas
 
 let private document =

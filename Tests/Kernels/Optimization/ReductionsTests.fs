@@ -4,6 +4,7 @@ open System
 open Expecto
 open TorchSharp
 open CnnCluster.Kernels.Optimization
+open CnnCluster.Tests.Comparisons
 
 let private factors = Coefficients<float>(0.75, 0.5, -1.25, 0.0, 0.0, 0.0)
 

@@ -6,6 +6,7 @@ open TorchSharp
 open CnnCluster.Kernels
 open CnnCluster.Kernels.Arena
 open CnnCluster.Kernels.Optimization
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Kernels.Optimization.Arenas
 open CnnCluster.Tests.Kernels.Optimization.RuleFormulas
 

@@ -10,6 +10,7 @@ open System.Xml.Linq
 open Expecto
 open SkiaSharp
 open CnnCluster.Dsl
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Trainer.Comparison.Comparisons
 open CnnCluster.Tests.Trainer.Storage.TemporaryFolder
 open CnnCluster.Trainer.Comparison

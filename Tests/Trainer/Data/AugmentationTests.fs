@@ -5,6 +5,7 @@ open Expecto
 open FsCheck
 open CnnCluster.Kernels
 open CnnCluster.Trainer.Data
+open CnnCluster.Tests.Comparisons
 
 let internal create name settings =
     let definition = Augmentations.All |> Seq.find (fun entry -> entry.Name = name)

@@ -7,6 +7,7 @@ open System.IO.Compression
 open Expecto
 open CnnCluster.Kernels
 open CnnCluster.Trainer.Data
+open CnnCluster.Tests.Comparisons
 
 let private bigEndian (value: int) =
     let bytes = Array.zeroCreate 4

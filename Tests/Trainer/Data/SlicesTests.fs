@@ -4,6 +4,7 @@ open System
 open Expecto
 open FsCheck
 open CnnCluster.Trainer.Data
+open CnnCluster.Tests.Comparisons
 
 let private slices samples world =
     [ for rank in 0 .. world - 1 -> Slices.Of(samples, rank, world).ToTuple() ]

@@ -8,6 +8,7 @@ open System.Threading
 open Expecto
 open CnnCluster.Dsl
 open CnnCluster.Tests.Cli
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Trainer.Coordination
 open CnnCluster.Trainer.Coordination.Machines
 open CnnCluster.Trainer.Hosting

@@ -3,6 +3,7 @@ module CnnCluster.Tests.Trainer.Hosting.RunLayoutTests
 open System
 open Expecto
 open CnnCluster.Trainer.Hosting
+open CnnCluster.Tests.Comparisons
 
 [<Tests>]
 let tests =

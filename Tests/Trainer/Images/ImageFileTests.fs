@@ -5,6 +5,7 @@ open System.IO
 open Expecto
 open SkiaSharp
 open CnnCluster.Trainer.Images
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Trainer.Storage.TemporaryFolder
 open CnnCluster.Tests.Trainer.Images.Pictures
 

@@ -6,6 +6,7 @@ open Expecto
 open FsCheck
 open FsCheck.FSharp
 open CnnCluster.Trainer.Images
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Trainer.Images.Pictures
 
 let private levels (range: string) (values: float list) =

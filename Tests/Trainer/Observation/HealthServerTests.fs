@@ -11,6 +11,7 @@ open Microsoft.Extensions.Logging
 open CnnCluster.Trainer
 open CnnCluster.Trainer.Observation
 open CnnCluster.Trainer.Protocol
+open CnnCluster.Tests.Comparisons
 
 let private observation () =
     ProcessObservation(LogOptions(LogLevel.None, LogFormat.Text), TextWriter.Null)

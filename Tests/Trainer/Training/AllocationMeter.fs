@@ -6,6 +6,8 @@ open Expecto
 open TorchSharp
 open CnnCluster.Dsl
 open CnnCluster.Kernels
+open CnnCluster.Tests.Comparisons
+open CnnCluster.Tests.Kernels.Collectives
 open CnnCluster.Tests.Trainer.Training.Replicas
 open CnnCluster.Trainer.Protocol
 open CnnCluster.Trainer.Training
@@ -70,7 +72,7 @@ let ofSessions world (plan: TrainPlan) data (makeStep: unit -> OwnStep) measure 
         session.Enter(collective, form)
         measure session, session
 
-    let sessions = onRanks world run
+    let sessions = Ranks.onRanks world run
 
     // A peer may have been in its last step until now.
     for _, session in sessions do

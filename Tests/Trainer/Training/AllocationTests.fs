@@ -6,6 +6,7 @@ open System.Collections.Concurrent
 open Expecto
 open CnnCluster.Dsl
 open CnnCluster.Kernels.Collectives
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Trainer.Training.AllocationCases
 open CnnCluster.Tests.Trainer.Training.AllocationMeter
 open CnnCluster.Tests.Trainer.Training.CallsByHand

@@ -5,6 +5,7 @@ open System.IO
 open System.Text.Json.Nodes
 open Expecto
 open CnnCluster.Tests.Cli
+open CnnCluster.Tests.Comparisons
 
 let private settings shards batch =
     $"    data digits train=150 test=70\n    optimizer sgd lr=0.05 momentum=0.9\n    augment rotate\n    batch {batch}\n    epochs 2\n    seed 5\n    exact shards={shards}"

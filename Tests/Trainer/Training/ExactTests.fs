@@ -7,6 +7,7 @@ open TorchSharp
 open CnnCluster.Dsl
 open CnnCluster.Kernels
 open CnnCluster.Kernels.Collectives
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Kernels.Collectives
 open CnnCluster.Tests.Trainer.Training.Replicas
 open CnnCluster.Trainer.Coordination
@@ -80,7 +81,7 @@ let private trainOn makeStep (plan: TrainPlan) (data: DataSet) (collective: ICol
 
 let private runBy makeStep world (plan: TrainPlan) =
     let data = TrainingCatalogues.Load(plan, null)
-    let ends = onRanks world (trainOn makeStep plan data)
+    let ends = Ranks.onRanks world (trainOn makeStep plan data)
     let runs = ends |> Array.map fst
     Expect.allEqual runs runs[0] "every rank has the same"
 
@@ -224,7 +225,7 @@ let tests =
                   let data = TrainingCatalogues.Load(plan, null)
 
                   let seen =
-                      onRanks 3 (fun collective ->
+                      Ranks.onRanks 3 (fun collective ->
                           torch.set_num_threads 1
                           use replica = new Replica(plan, torch.CPU, collective)
                           let loader = loader plan data collective

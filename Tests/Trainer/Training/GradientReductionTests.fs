@@ -9,6 +9,7 @@ open CnnCluster.Dsl
 open CnnCluster.Kernels
 open CnnCluster.Kernels.Collectives
 open CnnCluster.Tests.Cli
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Kernels.Collectives
 open CnnCluster.Tests.Trainer.Training.Replicas
 open CnnCluster.Trainer.Protocol

@@ -8,6 +8,7 @@ open CnnCluster.Dsl
 open CnnCluster.Kernels
 open CnnCluster.Kernels.Collectives
 open CnnCluster.Kernels.Optimization
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Kernels.Collectives
 open CnnCluster.Tests.Trainer.Training.Replicas
 open CnnCluster.Trainer.Protocol
@@ -81,16 +82,6 @@ train N {{
 }}
 """
 
-/// What each of so many ranks comes to.
-let private over world (train: ICollective -> 'a) =
-    let collectives =
-        if world = 1 then
-            [| new SoloCollective() :> ICollective |]
-        else
-            Ranks.inProcess world Ranks.bound
-
-    Ranks.disposing collectives (fun collectives -> Ranks.onThreads collectives train |> Ranks.all)
-
 let private fill (replica: Replica) (value: float) =
     use _ = torch.no_grad ()
     replica.Arena.Parameters.fill_ (Scalars.Of value) |> ignore
@@ -118,7 +109,7 @@ let private skipping world =
         replica.WriteScaling scaling
         steps, replica.SkippedSteps, scaling.Scale, flat replica.Arena.Parameters
 
-    over world train
+    Ranks.onRanks world train
 
 [<Tests>]
 let tests =
@@ -197,7 +188,7 @@ let tests =
                   Array.map2 (fun a b -> abs (a - b)) before (flat replica.Arena.Parameters)
 
               Expect.isGreaterThan replica.SkippedSteps 0L "some were skipped"
-              Expect.floatClose { absolute = 1e-5; relative = 0.0 } (Array.max moved) 0.001 "the rate itself"
+              Expect.floatClose { absolute = 1e-5; relative = 0.0 } (greatest moved) 0.001 "the rate itself"
           }
 
           for precision in [ "float16"; "bfloat16" ] do
@@ -245,7 +236,7 @@ let tests =
                   steps, replica.SkippedSteps, flat replica.Arena.Parameters
 
               for world in 1..2 do
-                  let ranks = over world train
+                  let ranks = Ranks.onRanks world train
                   let steps, skipped, _ = ranks[0]
                   Expect.equal (steps, skipped) ([ false; true; true; false ], 2L) "those that were infinite"
                   Expect.allEqual ranks ranks[0] "every rank does the same, and has the same weights"

@@ -10,6 +10,7 @@ open CnnCluster.Dsl
 open CnnCluster.Kernels.Collectives
 open CnnCluster.Samples
 open CnnCluster.Tests.Cli
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Trainer.Training.OwnStepCases
 open CnnCluster.Tests.Trainer.Training.Replicas
 open CnnCluster.Trainer

@@ -8,6 +8,7 @@ open CnnCluster.Dsl
 open CnnCluster.Kernels
 open CnnCluster.Kernels.Collectives
 open CnnCluster.Tests.Cli
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Trainer.Training
 open CnnCluster.Trainer.Storage
 open CnnCluster.Trainer.Training
@@ -87,7 +88,7 @@ let tests =
                       running script (world @ [ "--record-steps"; steps ]) (fun _ _ ->
                           let errors = gradientErrors script steps
                           Expect.hasLength errors 200 "states"
-                          let worst = List.max errors
+                          let worst = greatest errors
                           printfn $"parity, {name}: worst of 200 gradients {worst:E1}"
                           Expect.isLessThan worst 1e-6 "norm-relative"))
               }

@@ -3,6 +3,7 @@ module CnnCluster.Tests.Trainer.Training.ReplicaObjectivesTests
 
 open Expecto
 open TorchSharp
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Trainer.Training.Replicas
 open CnnCluster.Trainer.Data
 open CnnCluster.Trainer.Training

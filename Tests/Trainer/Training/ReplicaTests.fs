@@ -6,6 +6,7 @@ open TorchSharp
 open CnnCluster.Dsl
 open CnnCluster.Kernels
 open CnnCluster.Kernels.Optimization
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Kernels.Collectives
 open CnnCluster.Tests.Trainer.Training.Replicas
 open CnnCluster.Trainer.Data
@@ -43,8 +44,8 @@ let tests =
                             replica.Take([| batch |], 0.0, false) |> ignore
                             gradient, count ]
 
-                  let alone = (onRanks 1 (gradients [| 1 |]))[0]
-                  let together = onRanks shares.Length (gradients shares)
+                  let alone = (Ranks.onRanks 1 (gradients [| 1 |]))[0]
+                  let together = Ranks.onRanks shares.Length (gradients shares)
                   let counts = [ for rank in together -> snd rank.Head ]
                   let fair = [ for share in shares -> 16.0 * float share / float (Array.sum shares) ]
                   Expect.equal (List.sum counts) 16 "the first batch is dealt out"
@@ -163,7 +164,7 @@ train N {{
               let plan = plan (small "" $"{exact}    data digits train=64 test=10")
               let data = TrainingCatalogues.Load(plan, null)
 
-              let collectives = Ranks.inProcess 3 (TimeSpan.FromSeconds 20.0)
+              let collectives = Ranks.inProcess 3 Ranks.bound
 
               let seen =
                   Ranks.onThreads collectives (fun collective ->
@@ -179,7 +180,7 @@ train N {{
               let plan = plan (small withBatchNorm $"{exact}    data digits train=64 test=10")
               let data = TrainingCatalogues.Load(plan, null)
 
-              let collectives = Ranks.inProcess 2 (TimeSpan.FromSeconds 20.0)
+              let collectives = Ranks.inProcess 2 Ranks.bound
 
               use committed = new System.Threading.CountdownEvent 2
 
@@ -193,7 +194,7 @@ train N {{
 
                       if collective.Rank.Value = 1 then
                           // A rank that leaves at once could still fail the step that its peer is leaving.
-                          committed.Wait(TimeSpan.FromSeconds 20.0) |> ignore
+                          committed.Wait Ranks.bound |> ignore
                           collective.Abort "gone"
                           None
                       else

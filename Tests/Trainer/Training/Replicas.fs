@@ -7,6 +7,7 @@ open TorchSharp
 open CnnCluster.Dsl
 open CnnCluster.Kernels
 open CnnCluster.Kernels.Collectives
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Kernels.Collectives
 open CnnCluster.Trainer.Data
 open CnnCluster.Trainer.Training
@@ -127,26 +128,16 @@ let private train makeStep wire (plan: TrainPlan) (data: DataSet) epochs (collec
       Losses = List.map fst steps
       Figures = List.map snd steps }
 
-/// Runs on every rank of a world of this size; what each came to.
-let onRanks world (act: ICollective -> 'T) =
-    let collectives =
-        if world = 1 then
-            [| new SoloCollective() :> ICollective |]
-        else
-            Ranks.inProcess world (TimeSpan.FromSeconds 20.0)
-
-    Ranks.disposing collectives (fun collectives -> Ranks.onThreads collectives act |> Ranks.all)
-
 /// Trains by a step of one's own (null for the script's losses) in a world of this size; every rank's end.
 let trainedBy (makeStep: unit -> OwnStep) world epochs (plan: TrainPlan) =
     let data = TrainingCatalogues.Load(plan, null)
-    onRanks world (train makeStep (Nullable()) plan data epochs)
+    Ranks.onRanks world (train makeStep (Nullable()) plan data epochs)
 
 /// The reduced gradient of the first step, as rank 0 has it.
 let gradientBy (makeStep: unit -> OwnStep) world (plan: TrainPlan) =
     let data = TrainingCatalogues.Load(plan, null)
 
-    onRanks world (fun collective ->
+    Ranks.onRanks world (fun collective ->
         use replica = new Replica(plan, torch.CPU, collective, makeStep ())
         let mutable gradient = [||]
         replica.Reduced <- fun r -> gradient <- flat r.Arena.Gradients

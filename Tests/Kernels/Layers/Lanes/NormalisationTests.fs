@@ -7,6 +7,7 @@ open TorchSharp
 open CnnCluster.Kernels
 open CnnCluster.Kernels.Collectives
 open CnnCluster.Kernels.Layers.Lanes
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Dsl.LayerCases
 open CnnCluster.Tests.Kernels.Collectives
 open CnnCluster.Tests.Kernels.Layers.Lanes.LaneCases

@@ -3,6 +3,7 @@ module CnnCluster.Tests.Trainer.Data.Digits.DigitPairsTests
 open Expecto
 open CnnCluster.Trainer.Data
 open CnnCluster.Trainer.Data.Digits
+open CnnCluster.Tests.Comparisons
 
 let private classes (values: TargetValues) =
     (values :?> TargetValues.Classes).Values |> Array.map int

@@ -3,6 +3,7 @@ module CnnCluster.Tests.Trainer.Data.Digits.DigitSetTests
 open Expecto
 open CnnCluster.Trainer.Data
 open CnnCluster.Trainer.Data.Digits
+open CnnCluster.Tests.Comparisons
 
 let private pixels (set: SampleSet) = set.Inputs[0].Pixels
 
