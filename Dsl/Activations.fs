@@ -73,12 +73,18 @@ module Activation =
     /// ln(1 + eˣ) = −ln σ(−x). libtorch has a function of it, but TorchSharp makes the numbers that it takes: see `Scalars`.
     let private softplus (x: torch.Tensor) = -(Functional.logsigmoid -x)
 
+    /// min(1, max(0, x/6 + 1/2)). At its corners its slope is 0, as Keras and PyTorch have it, and as `clamp` has not.
+    let private hardsigmoid (x: torch.Tensor) = x.Plus(3.0).relu6() / scalar 6.0
+
+    /// The same of min(1, max(−1, x)). TorchSharp 0.107 has a `hardtanh`, which returns what it is given.
+    let private hardtanh (x: torch.Tensor) =
+        torch.where (x.abs().lt(scalar 1.0), x, x.detach().clamp(scalar -1.0, scalar 1.0))
+
     /// The activations that scripts can name; defaults as in Keras 3.
     let all =
         [ plain "linear" "x" id |> giving None |> exact
           plain "relu" "max(0, x)" (fun x -> x.relu ()) |> exact
-          plain "relu6" "min(6, max(0, x))" (fun x -> x.clamp (scalar 0.0, scalar 6.0))
-          |> exact
+          plain "relu6" "min(6, max(0, x))" (fun x -> x.relu6 ()) |> exact
           one "leakyrelu" "x where x > 0, else slope·x" (NumberArgument.any "slope" 0.3) (fun slope x ->
               x.leaky_relu (scalar slope))
           one "elu" "x where x > 0, else alpha·(eˣ − 1)" (NumberArgument.any "alpha" 1.0) (fun alpha x ->
@@ -98,10 +104,8 @@ module Activation =
           plain "softsign" "x / (1 + |x|)" (fun x -> x / x.abs().Plus(1.0))
           plain "tanh" "tanh x" (fun x -> x.tanh ())
           plain "sigmoid" "1 / (1 + e⁻ˣ)" (fun x -> x.sigmoid ()) |> chances
-          plain "hardsigmoid" "min(1, max(0, x/6 + 1/2))" (fun x ->
-              (x / scalar 6.0).Plus(0.5).clamp(scalar 0.0, scalar 1.0))
-          |> chances
-          plain "hardswish" "x·hardsigmoid(x)" (fun x -> x * (x / scalar 6.0).Plus(0.5).clamp(scalar 0.0, scalar 1.0))
+          plain "hardsigmoid" "min(1, max(0, x/6 + 1/2))" hardsigmoid |> chances
+          plain "hardswish" "x·hardsigmoid(x)" (fun x -> x * hardsigmoid x)
           plain "exponential" "eˣ" (fun x -> x.exp ())
           plain "softmax" "eˣ / Σ eˣ, over the channels" (fun x -> x.softmax 1L)
           |> probabilities
@@ -114,8 +118,7 @@ module Activation =
               (fun alpha x ->
                   x.relu().Plus(((x.clamp_max (scalar 0.0) / scalar alpha).exp() - scalar 1.0) * scalar alpha))
           |> from "Barron 2017"
-          plain "hardtanh" "min(1, max(−1, x))" (fun x -> x.clamp (scalar -1.0, scalar 1.0))
-          |> exact
+          plain "hardtanh" "min(1, max(−1, x))" hardtanh |> exact
           one
               "hardshrink"
               "x where |x| > threshold, else 0"
@@ -132,8 +135,7 @@ module Activation =
           one "squareplus" "(x + √(x² + b)) / 2" (NumberArgument.atLeast 1e-6 "b" 4.0) (fun b x ->
               x.Plus((x * x).Plus(b).sqrt()) / scalar 2.0)
           |> from "Barron 2021"
-          plain "sparsesigmoid" "min(1, max(0, (x + 1)/2))" (fun x ->
-              (x.Plus 1.0 / scalar 2.0).clamp(scalar 0.0, scalar 1.0))
+          plain "sparsesigmoid" "min(1, max(0, (x + 1)/2))" (fun x -> hardsigmoid (x * scalar 3.0))
           |> chances
           plain "sparseplus" "0 where x ≤ −1, (x + 1)²/4 up to x = 1, then x" (fun x ->
               let bend = x.clamp(scalar -1.0, scalar 1.0).Plus 1.0

@@ -3,6 +3,7 @@ module CnnCluster.Tests.Dsl.ActivationTests
 open Expecto
 open TorchSharp
 open CnnCluster.Dsl
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Dsl.LayerReferences
 open CnnCluster.Tests.Dsl.Networks
 
@@ -42,6 +43,20 @@ let private formulas: Map<string, float -> float> =
               if x <= -1.0 then 0.0
               elif x < 1.0 then (x + 1.0) ** 2.0 / 4.0
               else x) ]
+
+/// Where an activation has two slopes, and the one that Keras 3 takes; PyTorch has the same, but for hardswish's.
+let private corners =
+    [ "relu", [ 0.0, 0.0 ]
+      "relu6", [ 0.0, 0.0; 6.0, 0.0 ]
+      "leakyrelu", [ 0.0, 0.3 ]
+      "elu", [ 0.0, 1.0 ]
+      "celu", [ 0.0, 1.0 ]
+      "hardsigmoid", [ -3.0, 0.0; 3.0, 0.0 ]
+      "hardswish", [ -3.0, 0.0; 3.0, 1.0 ]
+      "hardtanh", [ -1.0, 0.0; 1.0, 0.0 ]
+      "softshrink", [ -0.5, 0.0; 0.5, 0.0 ]
+      "sparsesigmoid", [ -1.0, 0.0; 1.0, 0.0 ]
+      "sparseplus", [ -1.0, 0.0; 1.0, 1.0 ] ]
 
 let private points = [| -4.0; -3.0; -1.0; -0.5; 0.0; 0.5; 1.0; 3.0; 7.0 |]
 
@@ -124,6 +139,13 @@ let tests =
                   1e-14
                   "logsoftmax"
           }
+          for name, slopes in corners do
+              test $"{name} has Keras' slope at its corners" {
+                  use _ = torch.NewDisposeScope()
+                  let x = (row (List.toArray (List.map fst slopes))).requires_grad_ true
+                  (apply (definition name) x).sum().backward()
+                  Expect.equal (List.ofArray (values x.grad)) (List.map snd slopes) "left or right of the corner"
+              }
           test "an argument in parentheses takes the default's place" {
               use _ = torch.NewDisposeScope()
               let network, _ = networkOf (planOf "input 1\nleakyrelu(0.1)\nelu(2)") 1UL
