@@ -13,6 +13,10 @@ let LongestLine = 10_000
 [<Literal>]
 let MostMistakes = 1_000
 
+/// The greatest seed, 2⁵³ − 1: the numbers up to it are told apart.
+[<Literal>]
+let GreatestSeed = 9_007_199_254_740_991UL
+
 let private tooLong (source: Source) (position: Position) message expected =
     { Diagnostic.error
           { File = source.File

@@ -20,10 +20,23 @@ public enum SettingKind
 /// <param name="Kind">What values it takes.</param>
 /// <param name="Default">The value when none is given; null if one must be given.</param>
 /// <param name="Minimum">The least value allowed, inclusive.</param>
-/// <param name="Maximum">The greatest value allowed, inclusive.</param>
+/// <param name="Maximum">The greatest value allowed, unless <see cref="StaysBelow"/> it.</param>
 /// <param name="Doc">One sentence for <c>cnn help</c> and the reference.</param>
 public sealed record Setting(string Name, SettingKind Kind, double? Default, double Minimum, double Maximum, string Doc)
 {
+    /// <summary>Whether the greatest value is not allowed itself, but all below it.</summary>
+    public bool StaysBelow { get; private init; }
+
+    /// <summary>Whether the value is in the range; that it is whole, where it must be, is another question.</summary>
+    public bool Allows(double value) => value >= Minimum && (StaysBelow ? value < Maximum : value <= Maximum);
+
+    /// <summary>How much of a mean is kept of it with every step: from 0 to less than 1, with which it would never begin.</summary>
+    public static Setting Kept(string name, double defaultValue, string doc) =>
+        Real(name, defaultValue, 0, 1, doc) with { StaysBelow = true };
+
+    /// <summary>What keeps a rule from dividing by zero, also where all that it has seen of a gradient is zero: not zero itself, nor what rounds to it.</summary>
+    public static Setting Epsilon(string doc) => Real("epsilon", 1e-7, 1e-30, double.MaxValue, doc);
+
     public static Setting Real(string name, double? defaultValue, double minimum, double maximum, string doc) =>
         new(name, SettingKind.Real, defaultValue, minimum, maximum, doc);
 

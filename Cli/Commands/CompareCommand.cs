@@ -13,6 +13,10 @@ namespace CnnCluster.Cli.Commands;
 internal sealed class CompareCommand
 {
     private const int DefaultSeeds = 3;
+
+    /// <summary>Far above what a spread needs; each is a training of every variant.</summary>
+    private const int MostSeeds = 10_000;
+
     private readonly Argument<string?> script = new("FILE") { Description = CommonOptions.Script().Description, Arity = ArgumentArity.ZeroOrOne };
     private readonly Option<string[]> vary = new("--vary") { Description = "A variant: SETTING=VALUE as in --set, several with ';' between, train=NAME or train=FILE:NAME for another train part, and a name in front, as in \"L2: train=LeNetL2\"; \"none:\" changes nothing", HelpName = "VARIANT" };
     private readonly Option<int?> seeds = new("--seeds") { Description = $"How many seeds each variant is trained with, one after the other from the script's (default: {DefaultSeeds})", HelpName = "N" };
@@ -89,7 +93,7 @@ internal sealed class CompareCommand
     {
         var file = ScriptFile.Read(parse.GetValue(script) ?? throw new UserException("cnn compare takes a FILE, or --resume DIR."));
         var common = CommonOptions.ChangesOf(parse, changes, epochs);
-        var count = (int)CommonOptions.AtLeast(1, parse.GetValue(seeds) ?? DefaultSeeds, "--seeds");
+        var count = CommonOptions.Between(1, MostSeeds, parse.GetValue(seeds) ?? DefaultSeeds, "--seeds");
         var each = CommonOptions.Between(1, CommonOptions.MostWorkers, parse.GetValue(workers) ?? 1, "--workers");
         var limit = CommonOptions.AtLeast(0, parse.GetValue(steps), "--steps");
         var reading = VariantReading.Of(parse.GetValue(vary) ?? [], common, (train, changed) => Read(file, train, changed));
@@ -99,6 +103,11 @@ internal sealed class CompareCommand
         }
 
         if (reading.HasErrors) throw new WrongScriptException();
+        if (reading.FirstSeed + (ulong)(count - 1) > Limits.GreatestSeed)
+        {
+            throw new UserException($"--seeds {count} counts from the script's seed {reading.FirstSeed} beyond the greatest seed, {Limits.GreatestSeed}.");
+        }
+
         var plans = reading.Variants.Select(variant => variant.WithSeed(reading.FirstSeed).Plan).ToList();
         var asked = parse.GetValue(threads) ?? plans.Select(ExactMode.ThreadsOf).Max() ?? RunLayout.ThreadsFor(each * atOnce);
         var threadsEach = CommonOptions.Between(1, CommonOptions.MostThreads, asked, "--threads");

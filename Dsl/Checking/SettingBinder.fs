@@ -19,14 +19,15 @@ let range (setting: Setting) =
     | SettingKind.Whole when below ->
         $"a whole number from {Printer.number setting.Minimum} to {Printer.number setting.Maximum}"
     | SettingKind.Whole -> $"a whole number of at least {Printer.number setting.Minimum}"
+    | _ when setting.StaysBelow ->
+        $"a number of at least {Printer.number setting.Minimum} and less than {Printer.number setting.Maximum}"
     | _ when below -> $"a number from {Printer.number setting.Minimum} to {Printer.number setting.Maximum}"
     | _ -> $"a number of at least {Printer.number setting.Minimum}"
 
 /// A row of rising whole numbers.
 let private ascending sink (setting: Setting) (expression: Expression) =
     let rising (row: float list) =
-        row
-        |> List.forall (fun value -> value = floor value && value >= setting.Minimum && value <= setting.Maximum)
+        row |> List.forall (fun value -> value = floor value && setting.Allows value)
         && row |> List.pairwise |> List.forall (fun (a, b) -> a < b)
 
     let wrong () =
@@ -51,7 +52,7 @@ let private convert sink (setting: Setting) (expression: Expression) =
         |> Option.bind (fun value ->
             let whole = kind <> SettingKind.Whole || value = floor value
 
-            if whole && value >= setting.Minimum && value <= setting.Maximum then
+            if whole && setting.Allows value then
                 Some value
             else
                 expected

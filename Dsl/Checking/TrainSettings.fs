@@ -105,10 +105,10 @@ let seedOf sink (found: Entry list) =
         | [ Positional value ] ->
             number sink Scope.empty value
             |> Option.bind (fun seed ->
-                if seed >= 0.0 && seed = floor seed && seed <= 9007199254740992.0 then
+                if seed >= 0.0 && seed = floor seed && seed <= float Limits.GreatestSeed then
                     Some(uint64 seed)
                 else
-                    expected sink value.Span $"{Printer.number seed} is no seed" "a whole number from 0 to 2^53")
+                    expected sink value.Span $"{Printer.number seed} is no seed" "a whole number from 0 to 2^53 - 1")
         | _ -> expected sink entry.Span "'seed' takes one number" "seed 42"
 
 let precisionOf sink (found: Entry list) =

@@ -628,7 +628,7 @@ type TrainMethods =
     static member EarlyStop(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
         train.Setting("early-stop", arguments)
 
-    /// A whole number from 0 to 2⁵³. First weights, the samples' order, dropout and augmentations follow from it.
+    /// A whole number from 0 to 2⁵³ − 1. First weights, the samples' order, dropout and augmentations follow from it.
     [<Extension>]
     static member Seed(train: TrainBuilder, [<ParamArray>] arguments: obj[]) =
         train.Setting("seed", arguments)

@@ -454,7 +454,7 @@ type TrainWords =
     static member earlyStop([<ParamArray>] arguments: obj[]) =
         Writing.useOf "early-stop" arguments
 
-    /// A whole number from 0 to 2⁵³. First weights, the samples' order, dropout and augmentations follow from it.
+    /// A whole number from 0 to 2⁵³ − 1. First weights, the samples' order, dropout and augmentations follow from it.
     static member seed([<ParamArray>] arguments: obj[]) =
         Writing.useOf "seed" arguments
 

@@ -197,6 +197,11 @@ type TrainPlan =
 
         [| for name, (_, classification) in List.zip names classifying -> { classification with Name = name } |]
 
+    /// Steps of an epoch over so many training samples; the last one may have fewer samples than the others.
+    member plan.StepsPerEpoch(samples: int) : int64 =
+        let each = int64 plan.Batch * int64 plan.Accumulate
+        (int64 samples + each - 1L) / each
+
     member plan.CreateRule() =
         plan.Optimizer.Definition.Create.Invoke plan.Optimizer.Settings
 

@@ -208,7 +208,7 @@ module TrainStatements =
             "seed"
             [ "seed N" ]
             "0"
-            "A whole number from 0 to 2⁵³. First weights, the samples' order, dropout and augmentations follow from it."
+            "A whole number from 0 to 2⁵³ − 1. First weights, the samples' order, dropout and augmentations follow from it."
             "seed 42"
 
     let exact =

@@ -13,7 +13,7 @@ public sealed class Adadelta(double learningRate, double rho, double epsilon) : 
         [
             Setting.Real("lr", 0.001, 0, double.MaxValue, "The learning rate; 1 in the paper."),
             Setting.Real("rho", 0.95, 0, 1, "ρ, how much of the means of squares is kept."),
-            Setting.Real("epsilon", 1e-7, 0, double.MaxValue, "Added under both roots: what the first steps are made of."),
+            Setting.Epsilon("Added under both roots: what the first steps are made of."),
             WeightDecay.RateSetting(0), WeightDecay.CoupledSetting,
         ],
         static s => new Adadelta(s["lr"], s["rho"], s["epsilon"]) { Decay = WeightDecay.Of(s) },

@@ -13,7 +13,7 @@ public sealed class Adagrad(double learningRate, double initialAccumulator, doub
         [
             Setting.Real("lr", 0.001, 0, double.MaxValue, "The learning rate."),
             Setting.Real("initial-accumulator-value", 0.1, 0, double.MaxValue, "What s starts with."),
-            Setting.Real("epsilon", 1e-7, 0, double.MaxValue, "Added under the root, against division by zero."),
+            Setting.Epsilon("Added under the root, against division by zero."),
             WeightDecay.RateSetting(0), WeightDecay.CoupledSetting,
         ],
         static s => new Adagrad(s["lr"], s["initial-accumulator-value"], s["epsilon"]) { Decay = WeightDecay.Of(s) },

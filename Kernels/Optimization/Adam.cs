@@ -31,9 +31,9 @@ public sealed class Adam(double learningRate, double beta1, double beta2, double
     private static IReadOnlyList<Setting> Settings =>
     [
         Setting.Real("lr", 0.001, 0, double.MaxValue, "The learning rate."),
-        Setting.Real("beta_1", 0.9, 0, 1, "How much of the mean of the gradients is kept."),
-        Setting.Real("beta_2", 0.999, 0, 1, "How much of the mean of their squares is kept."),
-        Setting.Real("epsilon", 1e-7, 0, double.MaxValue, "Added to the square root, against division by zero."),
+        Setting.Kept("beta_1", 0.9, "How much of the mean of the gradients is kept."),
+        Setting.Kept("beta_2", 0.999, "How much of the mean of their squares is kept."),
+        Setting.Epsilon("Added to the square root, against division by zero."),
         Setting.Flag("amsgrad", "Divide by the root of the largest mean of squares so far."),
     ];
 

@@ -19,9 +19,9 @@ public sealed class Lamb(double learningRate, double beta1, double beta2, double
         "You and others: Large batch optimization for deep learning, training BERT in 76 minutes, ICLR 2020; there decay is part of u.",
         [
             Setting.Real("lr", 0.001, 0, double.MaxValue, "The learning rate."),
-            Setting.Real("beta_1", 0.9, 0, 1, "How much of the mean of the gradients is kept."),
-            Setting.Real("beta_2", 0.999, 0, 1, "How much of the mean of their squares is kept."),
-            Setting.Real("epsilon", 1e-7, 0, double.MaxValue, "Added to the corrected square root, against division by zero."),
+            Setting.Kept("beta_1", 0.9, "How much of the mean of the gradients is kept."),
+            Setting.Kept("beta_2", 0.999, "How much of the mean of their squares is kept."),
+            Setting.Epsilon("Added to the corrected square root, against division by zero."),
             WeightDecay.RateSetting(0), WeightDecay.CoupledSetting,
         ],
         static s => new Lamb(s["lr"], s["beta_1"], s["beta_2"], s["epsilon"]) { Decay = WeightDecay.Of(s) },

@@ -12,8 +12,8 @@ public sealed class Lion(double learningRate, double beta1, double beta2) : Upda
         "Chen and others: Symbolic discovery of optimization algorithms, NeurIPS 2023.",
         [
             Setting.Real("lr", 0.001, 0, double.MaxValue, "The learning rate: what every weight moves by; 3 to 10 times less than Adam's suits."),
-            Setting.Real("beta_1", 0.9, 0, 1, "How much the mean of the gradients counts in the direction."),
-            Setting.Real("beta_2", 0.99, 0, 1, "How much of the mean of the gradients is kept."),
+            Setting.Kept("beta_1", 0.9, "How much the mean of the gradients counts in the direction."),
+            Setting.Kept("beta_2", 0.99, "How much of the mean of the gradients is kept."),
             WeightDecay.RateSetting(0), WeightDecay.CoupledSetting,
         ],
         static s => new Lion(s["lr"], s["beta_1"], s["beta_2"]) { Decay = WeightDecay.Of(s) },

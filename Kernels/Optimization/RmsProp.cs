@@ -20,7 +20,7 @@ public sealed class RmsProp(double learningRate, double rho, double momentum, do
             Setting.Real("lr", 0.001, 0, double.MaxValue, "The learning rate."),
             Setting.Real("rho", 0.9, 0, 1, "ρ, how much of the means is kept."),
             Setting.Real("momentum", 0, 0, 1, "μ, how much of the last step is kept."),
-            Setting.Real("epsilon", 1e-7, 0, double.MaxValue, "Added under the root, against division by zero."),
+            Setting.Epsilon("Added under the root, against division by zero."),
             Setting.Flag("centered", "Divide by the deviation rather than the root of the mean square."),
             WeightDecay.RateSetting(0), WeightDecay.CoupledSetting,
         ],

@@ -47,7 +47,20 @@ public static class Schedules
             Setting.Ascending("epochs", 1, int.MaxValue, "Epochs after which the rate drops."),
             Setting.Real("factor", 0.1, 0, 1, "What a drop multiplies by."),
         ],
-        static s => (initial, at) => initial * Math.Pow(s["factor"], s.List("epochs").Count(epoch => epoch <= at.EpochsOver)));
+        static s =>
+        {
+            var (factor, epochs) = (s["factor"], s.List("epochs").ToArray());
+            return (initial, at) =>
+            {
+                var drops = 0;
+                while (drops < epochs.Length && epochs[drops] <= at.EpochsOver)
+                {
+                    drops++;
+                }
+
+                return initial * Math.Pow(factor, drops);
+            };
+        });
 
     private static readonly ScheduleDefinition Polynomial = new(
         "polynomial",

@@ -206,6 +206,14 @@ let tests =
                   wrong (compare folder [ file; "--vary"; "none:"; "--seeds"; "0" ]) [ "--seeds must be at least 1" ]
 
                   wrong
+                      (compare folder [ file; "--vary"; "none:"; "--seeds"; "2000000000" ])
+                      [ "--seeds must be at most" ]
+
+                  wrong
+                      (compare folder [ file; "--set"; "seed=9007199254740990"; "--vary"; "none:" ])
+                      [ "--seeds 3 counts from the script's seed 9007199254740990 beyond the greatest seed" ]
+
+                  wrong
                       (compare folder [ "--resume"; "nowhere"; "--seeds"; "3"; "--vary"; "none:" ])
                       [ "--vary, --seeds cannot be changed" ]
 

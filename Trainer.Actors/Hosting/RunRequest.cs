@@ -123,11 +123,7 @@ public sealed record RunRequest
     };
 
     /// <summary>Steps in an epoch of the run.</summary>
-    public long StepsPerEpoch(Data.DataSet data)
-    {
-        var samples = Plan.Batch * Plan.Accumulate;
-        return (data.Train.Count + samples - 1) / samples;
-    }
+    public long StepsPerEpoch(Data.DataSet data) => Plan.StepsPerEpoch(data.Train.Count);
 
     /// <summary>Reads the data, so that what is wrong with it is said before any worker starts.</summary>
     public Data.DataSet LoadData(DataCache cache) => cache.Load(Plan, DataFolder);

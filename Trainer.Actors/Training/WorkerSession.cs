@@ -44,7 +44,7 @@ public sealed class WorkerSession : IDisposable
         this.data = data;
         computesOnCpu = device.type == TorchSharp.DeviceType.CPU;
         (training, validation) = Loaders(0, [1], IsAhead([new Member()], 0));
-        stepsPerEpoch = (training.Steps + plan.Accumulate - 1) / plan.Accumulate;
+        stepsPerEpoch = plan.StepsPerEpoch(data.Train.Count);
         schedule = plan.CreateSchedule();
         initialRate = plan.CreateRule().LearningRate;
         replica = new Replica(plan, device, new SoloCollective(), ownStep, WireNames.Of(job.Wire));
@@ -116,10 +116,10 @@ public sealed class WorkerSession : IDisposable
         if (Position.StepInEpoch == 0) replica.BeginEpoch();
         slices.Clear();
         BeginStep();
-        foreach (var slice in training.TrainEpoch(epoch, (int)Position.StepInEpoch * plan.Accumulate))
+        foreach (var slice in training.TrainEpoch(epoch, (int)Math.Min(training.Steps, Position.StepInEpoch * plan.Accumulate)))
         {
             slices.Add(slice);
-            if (slices.Count == plan.Accumulate * training.Parts && TakeStep(stopRequested, onStep) is not StopCause.NotStopped and var cause) return cause;
+            if (slices.Count == (long)plan.Accumulate * training.Parts && TakeStep(stopRequested, onStep) is not StopCause.NotStopped and var cause) return cause;
         }
 
         // Fewer batches are left at the end of an epoch than a step accumulates.

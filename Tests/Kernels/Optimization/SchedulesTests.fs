@@ -129,6 +129,26 @@ let tests =
                               Expect.floatClose close (rateAt step) expected $"step {step}"
                       }
 
+                      test $"{definition.Name} %A{settings} leaves the garbage collector nothing" {
+                          let schedule = scheduleOf definition.Name (settings @ [ "warmup", [ 6.0 ] ])
+
+                          let sum () =
+                              let mutable sum = 0.0
+                              let mutable step = 0L
+
+                              while step <= total do
+                                  sum <- sum + schedule.Invoke(initial, SchedulePoint(step, stepsPerEpoch, total))
+                                  step <- step + 1L
+
+                              sum
+
+                          let first = sum ()
+                          let before = GC.GetAllocatedBytesForCurrentThread()
+                          let second = sum ()
+                          Expect.equal (GC.GetAllocatedBytesForCurrentThread() - before) 0L "bytes"
+                          Expect.equal second first "the same rates"
+                      }
+
                       test $"{definition.Name} %A{settings} begins behind its warm-up" {
                           let warmup = 6L
                           let rateAt = create definition.Name (settings @ [ "warmup", [ float warmup ] ])

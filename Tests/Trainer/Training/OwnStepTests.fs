@@ -7,6 +7,7 @@ open CnnCluster.Dsl
 open CnnCluster.Kernels.Collectives
 open CnnCluster.Samples
 open CnnCluster.Tests.Cli
+open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Trainer.Training.OwnStepCases
 open CnnCluster.Tests.Trainer.Training.Replicas
 open CnnCluster.Trainer.Training
@@ -186,6 +187,14 @@ let tests =
 
               for c, r in Array.zip critic restorer do
                   Expect.isTrue (c = 0.0 || r = 0.0) "no weight gets of both"
+          }
+          test "a loss' weight is a finite number" {
+              Expect.equal (OwnLoss("less", Weight = -0.5)).Weight -0.5 "a negative one has it made greater"
+
+              for weight in [ nan; infinity; -infinity ] do
+                  Expect.throwsT<System.ArgumentOutOfRangeException>
+                      (fun () -> OwnLoss("lost", Weight = weight) |> ignore)
+                      $"{weight}"
           }
           test "a loss names its weights anew in every step, and none changes none" {
               let named = ref [ "conv1" ]

@@ -14,8 +14,13 @@ public sealed partial class OwnLoss
 
     public string Name { get; }
 
-    /// <summary>Its share in the whole loss, and a factor of its gradient.</summary>
-    public double Weight { get; init; } = 1;
+    /// <summary>Its share in the whole loss, and a factor of its gradient. A negative one has the loss made greater.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">It is infinite or NaN.</exception>
+    public double Weight
+    {
+        get;
+        init => field = double.IsFinite(value) ? value : throw new ArgumentOutOfRangeException(nameof(value), value, "A loss' weight is a finite number.");
+    } = 1;
 
     /// <summary>
     /// Says by its name, such as <c>critic/dense1/kernel</c>, whether a weight is changed by this loss; null for all that

@@ -37,6 +37,8 @@ public abstract class OwnStep
     /// <summary>
     /// Adds to <see cref="StepSlice.Gradients"/>, which are zero before, the gradient of the sum over the slice's
     /// samples. Unless overridden it back-propagates each loss' weighted sum into the weights that the loss trains.
+    /// Where a layer takes statistics over the batch, as <c>batchnorm</c>, all workers exchange sums on the way back too: each must make as
+    /// many passes back as the others, whatever its <see cref="StepSlice.Count"/>.
     /// </summary>
     /// <param name="slice">As in <see cref="Forward"/>.</param>
     /// <param name="losses">What <see cref="Forward"/> has returned.</param>

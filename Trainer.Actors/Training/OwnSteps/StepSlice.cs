@@ -52,7 +52,9 @@ public sealed class StepSlice
 
     /// <summary>
     /// A further pass through the network, on inputs of one's own, n samples each. Dropout and noise draw the same
-    /// numbers in every pass of a step; of batch normalisation's running statistics those of the last pass stay.
+    /// numbers in every pass of a step; each training pass adds its statistics to batch normalisation's running ones, as
+    /// each in PyTorch does. Where a layer takes statistics all workers exchange them, forward and backward: each makes the same
+    /// passes in the same order, with an empty slice too.
     /// </summary>
     public IReadOnlyList<Tensor> Run(params IReadOnlyList<Tensor> inputs) => passes.Of(inputs);
 
