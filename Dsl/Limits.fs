@@ -49,3 +49,19 @@ let internal exceeded (source: Source) =
                   Column = LongestLine + 1 }
 
             tooLong source place "this line is too long" "at most 10,000 characters in a line")
+
+/// The same of what nodes read and a run's folder keeps of a script: imports and indents make it longer than what was written.
+let internal exceededInCanonicalForm file (canonical: string) =
+    let mistake what expected =
+        tooLong { File = file; Text = canonical } Span.nowhere.Start what expected
+
+    if canonical.Length > LongestScript then
+        Some(mistake "this script is too long in its canonical form, with all that it imports" "at most 1 MiB")
+    else
+        longLine canonical
+        |> Option.map (fun (_, start) ->
+            let line = canonical.Substring(start, 60).Trim()
+
+            mistake
+                $"a line is too long in this script's canonical form: {line}…"
+                "at most 10,000 characters in a line")

@@ -129,6 +129,15 @@ module private Parts =
         let plan = networkOf reading name |> Option.bind (network reading samples)
         TrainChecker.check reading.Sink reading.Catalogues plan name body
 
+    /// The canonical script; one that is too long to be sent and read again is a mistake.
+    let canonical reading tree =
+        let text = Printer.print tree
+
+        Limits.exceededInCanonicalForm reading.Sources.Head.File text
+        |> Option.iter (Scope.report reading.Sink)
+
+        text
+
     /// What the script itself declares for nothing. A file without networks is there for others to import.
     let warnOfUnused reading =
         let here (span: Span) = span.File = reading.Sources.Head.File
@@ -185,7 +194,10 @@ type Script private () =
 
         Unreached.check reading.Sink reading.Words tree
         Parts.warnOfUnused reading
-        Parts.result reading [] (Some(Printer.print tree))
+
+        let print = if List.isEmpty trained then Printer.print else Parts.canonical reading
+
+        Parts.result reading [] (Some(print tree))
 
     /// The plan of one network. `inputs` fill in the sides that the script leaves open, input by input.
     static member Network
@@ -239,7 +251,7 @@ type Script private () =
                 Parts.training { reading with Tree = tree } changedPart
                 |> Option.map (fun plan ->
                     { Plan = plan
-                      Canonical = Printer.print tree })
+                      Canonical = Parts.canonical reading tree })
             | _ -> None
 
         Parts.result reading (changes |> Seq.map CommandLine.shown |> List.ofSeq) training

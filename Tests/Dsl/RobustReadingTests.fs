@@ -108,6 +108,17 @@ let limits =
               Expect.isEmpty (inNetwork ("#" + repeated (Limits.LongestLine - 1) "x")) "line"
               let text = "network N {}\n"
               Expect.isEmpty (errors (text.PadRight(Limits.LongestScript, '\n'))) "script"
+          }
+          test "a line that indents make too long for the workers that read it is a mistake of who trains it" {
+              let withLine length =
+                  (training (plain.Replace("    input ", "# " + repeated (length - 2) "x" + "\n    input ")) []).Text
+
+              Expect.equal (withLine (Limits.LongestLine - 4)) "" "the longest"
+
+              Expect.stringContains
+                  (withLine (Limits.LongestLine - 3))
+                  "a line is too long in this script's canonical form: # xxx"
+                  "one more"
           } ]
 
 [<Tests>]

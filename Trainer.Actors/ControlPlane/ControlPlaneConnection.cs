@@ -22,8 +22,17 @@ internal sealed class ControlPlaneConnection : AssociationHandle, IDisposable
     /// <summary>Messages that wait to be sent; Akka keeps and tries again what is one too many.</summary>
     private const int MostWaiting = 10_000;
 
+    /// <summary>And their bytes. Where nothing waits, one message may always.</summary>
+    private const int MostWaitingBytes = 4 * LongestFrame;
+
     /// <summary>What is sent at once, as far as there is that much.</summary>
     private const int Gathered = 1 << 16;
+
+    /// <summary>Of the memory in which messages are gathered, what is kept for the next ones; few are longer.</summary>
+    private const int MostKept = 4 * Gathered;
+
+    /// <summary>What a message's length alone gets of memory; more comes as its bytes do.</summary>
+    private const int FirstPiece = 1 << 17;
 
     /// <summary>How long the last messages may take, and the other side's.</summary>
     private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(1);
@@ -35,17 +44,22 @@ internal sealed class ControlPlaneConnection : AssociationHandle, IDisposable
     private readonly Socket socket;
     private readonly Stream stream;
     private readonly Action<string> broken;
+    private readonly Action<string> unsent;
     private volatile bool isLeft;
+
+    /// <summary>Bytes of messages that are still to be sent.</summary>
+    private long waiting;
 
     /// <param name="own">This process.</param>
     /// <param name="remote">The other one, as far as it is known.</param>
     /// <param name="socket">The connection owns it.</param>
     /// <param name="stream">What security made of it.</param>
     /// <param name="broken">Hears why what came over it makes no sense.</param>
-    public ControlPlaneConnection(Address own, Address remote, Socket socket, Stream stream, Action<string> broken)
+    /// <param name="unsent">Hears why a message does not go over it.</param>
+    public ControlPlaneConnection(Address own, Address remote, Socket socket, Stream stream, Action<string> broken, Action<string> unsent)
         : base(own, remote)
     {
-        (this.socket, this.stream, this.broken) = (socket, stream, broken);
+        (this.socket, this.stream, this.broken, this.unsent) = (socket, stream, broken, unsent);
 
         // Akka completes it on an actor's thread, which is not to read from a socket then.
         ReadHandlerSource = new TaskCompletionSource<IHandleEventListener>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -55,7 +69,21 @@ internal sealed class ControlPlaneConnection : AssociationHandle, IDisposable
     /// <summary>Completes when the connection is closed.</summary>
     public Task Ended { get; }
 
-    public override bool Write(ByteString payload) => outgoing.Writer.TryWrite(payload);
+    /// <summary>Takes a message to be sent.</summary>
+    /// <returns>False where too much waits already: Akka tries again.</returns>
+    public override bool Write(ByteString payload)
+    {
+        if (payload.Length > LongestFrame)
+        {
+            unsent($"it is of {payload.Length} bytes, where {LongestFrame} are allowed");
+            return true;
+        }
+
+        var all = Interlocked.Add(ref waiting, payload.Length);
+        if ((all == payload.Length || all <= MostWaitingBytes) && outgoing.Writer.TryWrite(payload)) return true;
+        Interlocked.Add(ref waiting, -payload.Length);
+        return false;
+    }
 
     // Akka has marked the method as obsolete for those who call it; it is still the one that a transport has to have.
 #pragma warning disable CS0672
@@ -142,10 +170,24 @@ internal sealed class ControlPlaneConnection : AssociationHandle, IDisposable
         if (count < LengthBytes) throw new InvalidDataException("it broke off within a message");
         var length = BinaryPrimitives.ReadInt32LittleEndian(header);
         if (length is < 0 or > LongestFrame) throw new InvalidDataException($"it sent a message of {length} bytes, where 0 to {LongestFrame} are allowed");
-        var payload = new byte[length];
-        return await stream.ReadAtLeastAsync(payload, length, throwOnEndOfStream: false, closing.Token) == length
-            ? UnsafeByteOperations.UnsafeWrap(payload)
-            : throw new InvalidDataException("it broke off within a message");
+        return UnsafeByteOperations.UnsafeWrap(await PayloadAsync(length));
+    }
+
+    /// <summary>Takes memory as bytes come: a length that is only said costs little.</summary>
+    private async Task<byte[]> PayloadAsync(int length)
+    {
+        var payload = new byte[Math.Min(length, FirstPiece)];
+        for (var came = 0; ; Array.Resize(ref payload, Math.Min(length, 2 * came)))
+        {
+            var lacking = payload.Length - came;
+            if (await stream.ReadAtLeastAsync(payload.AsMemory(came), lacking, throwOnEndOfStream: false, closing.Token) < lacking)
+            {
+                throw new InvalidDataException("it broke off within a message");
+            }
+
+            came = payload.Length;
+            if (came == length) return payload;
+        }
     }
 
     private async Task WriteAsync()
@@ -158,6 +200,7 @@ internal sealed class ControlPlaneConnection : AssociationHandle, IDisposable
                 gathered.ResetWrittenCount();
                 while (gathered.WrittenCount < Gathered && outgoing.Reader.TryRead(out var payload)) Append(gathered, payload);
                 await stream.WriteAsync(gathered.WrittenMemory, closing.Token);
+                if (gathered.Capacity > MostKept) gathered = new ArrayBufferWriter<byte>();
             }
 
             // The other side reads what was sent last, and then the end; closing at once could take the former from it.
@@ -170,8 +213,9 @@ internal sealed class ControlPlaneConnection : AssociationHandle, IDisposable
         }
     }
 
-    private static void Append(ArrayBufferWriter<byte> gathered, ByteString payload)
+    private void Append(ArrayBufferWriter<byte> gathered, ByteString payload)
     {
+        Interlocked.Add(ref waiting, -payload.Length);
         BinaryPrimitives.WriteInt32LittleEndian(gathered.GetSpan(LengthBytes), payload.Length);
         gathered.Advance(LengthBytes);
         gathered.Write(payload.Span);

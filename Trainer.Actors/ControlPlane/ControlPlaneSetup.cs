@@ -27,6 +27,9 @@ public sealed class ControlPlaneSetup(NodeNetwork network, int port, byte[] toke
     /// <summary>Says of a connection that it was turned away.</summary>
     internal void Refuse(string from, string why) => Network.Refused(new Refusal(from, Name, why));
 
+    /// <summary>Says of a message of this process that it is not sent.</summary>
+    internal void RefuseToSend(string to, string why) => Network.Refused(new Refusal("this process", to, why) { What = "a message" });
+
     /// <summary>Says of a message that it was; where one is read, nothing is known of its sender but that he is a member.</summary>
     internal void RefuseMessage(string why) => Network.Refused(new Refusal("a member", Name, why) { What = "a message" });
 }

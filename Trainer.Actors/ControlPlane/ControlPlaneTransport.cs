@@ -18,8 +18,11 @@ public sealed class ControlPlaneTransport : Transport, IDisposable
     /// <summary>Of addresses: <c>akka.tcp://cnn@HOST:PORT</c>.</summary>
     public const string Scheme = "tcp";
 
-    /// <summary>Bytes. States and gradients travel elsewhere.</summary>
-    public const int LongestMessage = 128_000;
+    /// <summary>
+    /// Bytes. The longest is a run's job: its script, of which a character has three bytes at most, and some paths. States and
+    /// gradients travel elsewhere.
+    /// </summary>
+    public const int LongestMessage = (3 * Dsl.Limits.LongestScript) + (1 << 20);
 
     /// <summary>For a connection to be made; shorter than Akka's own patience, so that none is left to nobody.</summary>
     private static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(10);
@@ -35,7 +38,9 @@ public sealed class ControlPlaneTransport : Transport, IDisposable
     public ControlPlaneTransport(ActorSystem system, Config config)
     {
         setup = system.Settings.Setup.Get<ControlPlaneSetup>().Value;
-        (System, Config, SchemeIdentifier, MaximumPayloadBytes) = (system, config, Scheme, LongestMessage);
+
+        // What is longer than this Akka discards, with a word in its log alone: connections have a bound of their own, and say so.
+        (System, Config, SchemeIdentifier, MaximumPayloadBytes) = (system, config, Scheme, int.MaxValue);
         listener = new TcpListener(setup.Network.Bind, setup.Port);
     }
 
@@ -139,7 +144,8 @@ public sealed class ControlPlaneTransport : Transport, IDisposable
 
     private ControlPlaneConnection Keep(Address remote, Socket socket, Stream stream)
     {
-        var connection = new ControlPlaneConnection(own, remote, socket, stream, why => setup.Refuse($"{remote.Host}:{remote.Port}", why));
+        var peer = $"{remote.Host}:{remote.Port}";
+        var connection = new ControlPlaneConnection(own, remote, socket, stream, why => setup.Refuse(peer, why), why => setup.RefuseToSend(peer, why));
         lock (connections)
         {
             connections.Add(connection);

@@ -102,11 +102,11 @@ let tests =
                   networks (fun network ->
                       talking network (fun one _ target heard ->
                           let asker, _, answers = one.Record "asker"
-                          let long = Expelled(Reason = String('x', 120_000))
+                          let long = Expelled(Reason = String('x', 4_000_000))
                           target.Tell(long, asker)
                           let _, sender = heard.Take()
                           sender.Tell(long, ActorRefs.NoSender)
-                          Expect.equal (next<Expelled> answers).Reason.Length 120_000 "back again"))
+                          Expect.equal (next<Expelled> answers).Reason.Length 4_000_000 "back again"))
               }
 
               test $"an actor of a process that ends is known to be gone: {name}" {
@@ -127,6 +127,33 @@ let tests =
                       watch (Inbox.Create one.System)
                       Expect.isTrue (gone.Wait patience) "told")
               }
+          test "what is too long to be sent is said, and what comes behind it is sent" {
+              let network, refusals = watched (loopback ())
+              use one = new Peer(network, token, honest)
+              use other = new Peer(loopback (), token, honest)
+              let _, path, heard = other.Record "recorder"
+              let target = one.At path
+              target.Tell(Expelled(Reason = String('x', 5_000_000)))
+              target.Tell(numbered 1)
+              let said = Expect.wantSome (take refusals) "said"
+
+              Expect.equal
+                  (said.What, said.From, said.To)
+                  ("a message", "this process", $"127.0.0.1:{other.Address.Port.Value}")
+                  "what is not sent where"
+
+              Expect.stringContains said.Why "where 4195304 are allowed" "why"
+              Expect.equal (fst (heard.Take()) :?> WorkerReady) (numbered 1) "the next one"
+          }
+          test "more long messages than may wait at a time come whole and in order" {
+              talking loopback (fun _ _ target heard ->
+                  for i in 1..8 do
+                      target.Tell(Expelled(Reason = String(char i, 4_000_000)))
+
+                  for i in 1..8 do
+                      let reason = (next<Expelled> heard).Reason
+                      Expect.equal (reason.Length, reason[0], reason[3_999_999]) (4_000_000, char i, char i) "in order")
+          }
           test "who has another token is turned away, is told so, and sends nothing" {
               let network, refusals = watched (loopback ())
               use home = new Peer(network, token, honest)
@@ -161,9 +188,13 @@ let tests =
                 "a message that breaks off", Array.append hello (frame 100 [| 1uy; 2uy |]), welcome, "it broke off"
                 "half a length", Array.append hello [| 1uy; 0uy |], welcome, "it broke off"
                 "a message over the bound",
-                Array.append hello (frame 200_000 (Array.zeroCreate 64)),
+                Array.append hello (frame 5_000_000 (Array.zeroCreate 64)),
                 welcome,
-                "a message of 200000 bytes"
+                "a message of 5000000 bytes"
+                "a long message that breaks off",
+                Array.append hello (frame 4_000_000 (Array.zeroCreate 300_000)),
+                welcome,
+                "it broke off within a message"
                 "a message of a negative length", Array.append hello (frame -1 [||]), welcome, "a message of -1 bytes" ] do
               test $"{what} is turned away and said, and others are still heard" {
                   let network, refusals = watched (loopback ())
