@@ -29,9 +29,9 @@ internal static class NodeCommand
         command.SetAction(async (parse, _) =>
         {
             using var observed = observing.Begin(parse);
+            var part = CommonOptions.Between(1, RosterEntry.MostShare, parse.GetValue(share), "--share");
             var ticket = Ticket(parse.GetValue(join)!);
-            var least = (int)CommonOptions.AtLeast(1, parse.GetValue(share), "--share");
-            var offer = new WorkerOffer(ticket.Token, parse.GetValue(firstSlot), CommonOptions.SplitDevices(parse.GetValue(devices)), least);
+            var offer = new WorkerOffer(ticket.Token, parse.GetValue(firstSlot), CommonOptions.SplitDevices(parse.GetValue(devices)), part);
             var network = NetworkTowards(ticket.Home, parse.GetValue(host), parse.GetValue(certificates));
             observed.Announce(parse.GetValue(json));
             return offer.FirstSlot is null

@@ -63,8 +63,9 @@ internal sealed class MeshForming(IConnectionSecurity security, Rank own, IReadO
             seated = Seats.TryReserve(rank, new MeshSeat(socket, stream));
             Seats.Confirm();
         }
-        catch (Exception e) when (GuardedListener.IsFailure(e))
+        catch (Exception e) when (!(e is OperationCanceledException && ended.IsCancellationRequested))
         {
+            // Whatever it is, be it an address that is none: this rank is well, and knows which one it lacks.
             obstacles[rank.Value] = e.Message;
         }
         finally

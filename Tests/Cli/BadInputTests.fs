@@ -114,6 +114,8 @@ let tests =
                 [ "train"; "net.cnn"; "--workers"; "65" ], "--workers must be at most 64; it is 65"
                 [ "train"; "net.cnn"; "--processes"; "65" ], "--processes must be at most 64; it is 65"
                 [ "train"; "net.cnn"; "--threads"; "1025" ], "--threads must be at most 1024; it is 1025"
+                [ "node"; "--join"; "127.0.0.1:1"; "--share"; "0" ], "--share must be at least 1; it is 0"
+                [ "node"; "--join"; "127.0.0.1:1"; "--share"; "1001" ], "--share must be at most 1000; it is 1001"
                 [ "compare"; "net.cnn"; "--parallel"; "65" ], "--parallel must be at most 64; it is 65"
                 [ "train"; "net.cnn"; "--init"; "absent.safetensors" ], "absent.safetensors"
                 [ "train"; "net.cnn:Other" ], "no train part 'Other'"

@@ -126,6 +126,7 @@ let private former (peer: Peer) (coordinator: IActorRef) (joinToken: byte[]) nam
         RegisterWorker(JoinToken = bytes joinToken, Slot = -1, Host = name, ProcessId = 1, Device = "cpu", Share = 1)
 
     registration.Incarnation <- bytes (Guid.NewGuid().ToByteArray())
+    registration.Process <- bytes (Guid.NewGuid().ToByteArray())
     registration.Control <- path
 
     for version in RunDescriptions.Versions() do

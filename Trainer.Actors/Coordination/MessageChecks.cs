@@ -1,3 +1,4 @@
+using System.Net;
 using CnnCluster.Trainer.Protocol;
 using Google.Protobuf;
 
@@ -17,6 +18,12 @@ internal static class MessageChecks
     /// <summary>A program names some five parts of it.</summary>
     private const int MostVersions = 32;
 
+    /// <summary>Characters of a host's name, as DNS has it.</summary>
+    private const int LongestHost = 255;
+
+    /// <summary>Of other names: each member is told all of them.</summary>
+    private const int LongestName = 1_000;
+
     /// <param name="message">As it came.</param>
     /// <param name="figures">How many further figures the script has.</param>
     /// <returns>As in "an EpochTrained without sums"; null where nothing is.</returns>
@@ -24,9 +31,15 @@ internal static class MessageChecks
     {
         RegisterWorker { Slot: < -1 or >= MostSlots } => "a registration with no sensible number",
         RegisterWorker { Incarnation.IsEmpty: true } => "a registration without an incarnation",
+        RegisterWorker { Process.Length: not RosterEntry.ProcessBytes } => "a registration without a process",
+        RegisterWorker { Share: < 1 or > RosterEntry.MostShare } => $"a registration with no share from 1 to {RosterEntry.MostShare}",
         RegisterWorker { Versions.Count: > MostVersions } => "a registration of too many versions",
+        RegisterWorker { Host.Length: > LongestHost } or RegisterWorker { Device.Length: > LongestName } or RegisterWorker { Control.Length: > LongestName } =>
+            "a registration with too long a name",
         WorkerPrepared { DataPlane: null } => "a WorkerPrepared without an address",
-        WorkerReady { Position: null } or WorkerHalted { HasState: true, Position: null } => $"a {message.Descriptor.Name} without a position",
+        WorkerPrepared { DataPlane.Host.Length: 0 or > LongestHost } => "a WorkerPrepared without a host's name",
+        WorkerPrepared { DataPlane.Port: < 1 or > IPEndPoint.MaxPort } => $"a WorkerPrepared with no port from 1 to {IPEndPoint.MaxPort}",
+        WorkerPrepared { Position: null } or WorkerReady { Position: null } or WorkerHalted { HasState: true, Position: null } => $"a {message.Descriptor.Name} without a position",
         WorkerReady ready when !Enum.IsDefined(ready.Exchange) => "a WorkerReady of no known exchange",
         Heartbeat beat when !(IsTime(beat.StepSeconds) && IsTime(beat.WaitSeconds)) => "a heartbeat of no sensible times",
         EpochTrained trained => FlawOf(trained, figures),

@@ -8,6 +8,12 @@ namespace CnnCluster.Trainer.Coordination;
 /// <param name="Share">Its part of a batch beside the others'.</param>
 public sealed record RosterEntry(int Slot, string Host, int ProcessId, string Device, int Share)
 {
+    /// <summary>The greatest share: no device is worth having beside one that is a thousand times as fast.</summary>
+    public const int MostShare = 1_000;
+
+    /// <summary>Random bytes that tell its process from all others: in containers several have one name and one number.</summary>
+    public const int ProcessBytes = 16;
+
     /// <summary>Intra-op threads that it computes with; null until it has said so.</summary>
     public int? Threads { get; init; }
 

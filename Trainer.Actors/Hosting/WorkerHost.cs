@@ -16,6 +16,7 @@ public sealed record WorkerOffer(byte[] JoinToken, int? FirstSlot, IReadOnlyList
 internal sealed class WorkerHost
 {
     private readonly WorkerOffer offer;
+    private readonly WorkerServices services;
     private readonly IReadOnlyList<Place> places;
 
     /// <param name="coordinator">The path of the coordinator.</param>
@@ -23,7 +24,7 @@ internal sealed class WorkerHost
     /// <param name="services">What the workers share.</param>
     public WorkerHost(string coordinator, WorkerOffer offer, WorkerServices services)
     {
-        this.offer = offer;
+        (this.offer, this.services) = (offer, services);
         places = [.. offer.Devices.Select((device, i) => new Place($"worker-{i}", device, i, coordinator, services))];
     }
 
@@ -54,6 +55,7 @@ internal sealed class WorkerHost
                 $"{node.Address}/user/{place.Name}",
                 MayLead: standby is not null)
             {
+                Process = services.Process,
                 Peers = place.Seat.Peers,
                 Versions = RunDescriptions.Versions(),
             };

@@ -1,10 +1,13 @@
 using System.Collections.Concurrent;
+using System.Security.Cryptography;
 using CnnCluster.Dsl;
 using CnnCluster.Kernels;
 using CnnCluster.Kernels.Collectives;
+using CnnCluster.Trainer.Coordination;
 using CnnCluster.Trainer.Protocol;
 using CnnCluster.Trainer.Security;
 using CnnCluster.Trainer.Tracing;
+using Google.Protobuf;
 
 namespace CnnCluster.Trainer.Training;
 
@@ -22,6 +25,9 @@ public sealed class WorkerServices(DataCache data) : IDisposable
     private TraceFile? part;
 
     public DataCache Data { get; } = data;
+
+    /// <summary>Tells workers that share all this, and can sum as threads of one process, from all others: random bytes.</summary>
+    public ByteString Process { get; } = ByteString.CopyFrom(RandomNumberGenerator.GetBytes(RosterEntry.ProcessBytes));
 
     /// <summary>What the run's script may name, as its home was told.</summary>
     public Catalogues Catalogues { get; init; } = TrainingCatalogues.All;

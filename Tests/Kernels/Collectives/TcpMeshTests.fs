@@ -149,6 +149,22 @@ let tests =
               for mesh in meshes do
                   mesh.Dispose()
           }
+          for what, host, port in
+              [ "a port above the highest", "127.0.0.1", 65536
+                "a port below the lowest", "127.0.0.1", -1
+                "a name that is too long", String('h', 300), 80 ] do
+              test $"a rank at {what} is one that is missing, and no failure of the rank that connects" {
+                  use mesh = TcpMesh.Listen IPAddress.Loopback
+                  let places = [| struct (host, port); struct ("127.0.0.1", mesh.Port) |]
+
+                  let failure =
+                      Expect.throwsC
+                          (fun () -> connect mesh 1 places (TimeSpan.FromMilliseconds 300.0) bound |> ignore)
+                          (fun e -> e :?> CollectiveException)
+
+                  Expect.equal failure.Peer (Nullable(Rank 0)) "whom it lacks"
+                  Expect.stringContains failure.Message $"rank 0 at {host}:{port} (" "and why"
+              }
           test "connecting goes on until the peer welcomes it" {
               let peer = new TcpListener(IPAddress.Loopback, 0)
               peer.Start()

@@ -9,6 +9,14 @@ open CnnCluster.Trainer.Coordination.Machines
 open CnnCluster.Trainer.Protocol
 open CnnCluster.Tests.Trainer.Coordination.CoordinatorStage
 
+/// One of two workers says this, is told what is wrong with it, and the other one goes on.
+let private doneWithout message flaw =
+    let stage = begun 2
+    stage.Say(1, message)
+    stage.Halt([ 0 ], 0L)
+    Expect.equal stage.State "Connecting" "the other one goes on"
+    Expect.stringContains (stage.Last<Expelled> 1).Reason flaw "what was wrong"
+
 [<Tests>]
 let tests =
     testList
@@ -188,13 +196,20 @@ let tests =
                 WorkerReady(Generation = 1L), "without a position"
                 WorkerReady(Generation = 1L, Position = Position(), Exchange = enum 99), "of no known exchange"
                 WorkerFinished(Generation = 1L), "without a hash"
-                WorkerPrepared(), "without an address" ] do
+                WorkerPrepared(), "without an address"
+                WorkerPrepared(DataPlane = Endpoint(Host = "h", Port = 1)), "without a position" ] do
               test $"a worker whose message makes no sense is done without: {message.Descriptor.Name} {flaw}" {
-                  let stage = begun 2
-                  stage.Say(1, message)
-                  stage.Halt([ 0 ], 0L)
-                  Expect.equal stage.State "Connecting" "the other one goes on"
-                  Expect.stringContains (stage.Last<Expelled> 1).Reason flaw "what was wrong"
+                  doneWithout message flaw
+              }
+          for what, host, port, flaw in
+              [ "nowhere", "", 1, "without a host's name"
+                "a host of too long a name", String('h', 256), 1, "without a host's name"
+                "port 0", "h", 0, "with no port from 1 to 65535"
+                "port 65536", "h", 65536, "with no port from 1 to 65535" ] do
+              test $"a worker that says it listens at {what} is done without, and is not told to others" {
+                  doneWithout
+                      (WorkerPrepared(DataPlane = Endpoint(Host = host, Port = port), Position = Position()))
+                      flaw
               }
           test "one that computes with other threads than an exact run is refused, and nobody waits for it" {
               let stage = Stage(settingsOf (Nullable 4) 2 1 10)
@@ -217,7 +232,9 @@ let tests =
                           Slot = -1,
                           Host = "there",
                           ProcessId = 1,
+                          Process = processOf 3,
                           Device = "cpu",
+                          Share = 1,
                           Generation = 9L,
                           Incarnation = ByteString.CopyFrom 30uy
                       )

@@ -10,6 +10,10 @@ open CnnCluster.Trainer.Protocol
 
 let private token = Array.init 16 byte
 
+/// The bytes that a process is known by.
+let processOf (number: int) =
+    ByteString.CopyFrom(Array.append (BitConverter.GetBytes number) (Array.zeroCreate 12))
+
 /// A run that starts so many workers itself, and whose batches are dealt out in shards, if it is exact.
 let private settingsWith own (shards: Nullable<int>) world minWorkers epochs =
     RunSettings(
@@ -47,6 +51,10 @@ let settings = settingsOf (Nullable())
 /// A run that begins with more workers than it starts itself.
 let settingsOfOwn own world =
     settingsWith own (Nullable()) world world 10
+
+/// The same, which goes on with as few as are left.
+let settingsBeside own world =
+    settingsWith own (Nullable()) world 1 10
 
 /// A coordinator, and all that it has said to each worker, told, and concluded.
 type Stage(settings: RunSettings) =
@@ -126,21 +134,23 @@ type Stage(settings: RunSettings) =
 
     member stage.Last<'T when 'T :> IMessage>(worker: int) : 'T = List.last (stage.Heard<'T> worker)
 
-    member stage.Register(worker: int, ?slot, ?withToken, ?host) =
+    member stage.Register(worker: int, ?slot, ?withToken, ?host, ?pid, ?ofProcess) =
         stage.Say(
             worker,
             RegisterWorker(
                 JoinToken = ByteString.CopyFrom(defaultArg withToken token),
                 Slot = defaultArg slot worker,
                 Host = defaultArg host "here",
-                ProcessId = 100 + worker,
+                ProcessId = defaultArg pid (100 + worker),
+                Process = processOf (defaultArg ofProcess worker),
                 Device = "cpu",
+                Share = 1,
                 Incarnation = ByteString.CopyFrom(byte (worker + 1))
             )
         )
 
-    member stage.Prepare(worker: int, ?slot, ?host) =
-        stage.Register(worker, ?slot = slot, ?host = host)
+    member stage.Prepare(worker: int, ?slot, ?host, ?pid, ?ofProcess) =
+        stage.Register(worker, ?slot = slot, ?host = host, ?pid = pid, ?ofProcess = ofProcess)
         stage.Say(worker, WorkerPrepared(DataPlane = Endpoint(Host = "h", Port = worker + 1), Position = Position()))
 
     member stage.Ready(workers: int list, step) =

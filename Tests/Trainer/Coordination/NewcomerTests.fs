@@ -117,6 +117,8 @@ let tests =
                           Slot = -1,
                           Host = "there",
                           ProcessId = worker,
+                          Process = CoordinatorStage.processOf worker,
+                          Share = 1,
                           Control = $"path {worker}",
                           Incarnation = ByteString.CopyFrom(byte (worker + 1))
                       )

@@ -26,6 +26,8 @@ let private register (stage: Stage) worker generation =
             Slot = -1,
             Host = "there",
             ProcessId = 1,
+            Process = processOf worker,
+            Share = 1,
             Generation = generation,
             Incarnation = ByteString.CopyFrom(byte (worker + 1))
         )

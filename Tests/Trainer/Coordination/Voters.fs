@@ -14,7 +14,17 @@ type Voter(rank: int, ?ofHome: int) =
 
     let machine =
         WorkerMachine(
-            WorkerIdentity(Array.zeroCreate 16, -1, "there", 42, "cpu", 1, "self", true),
+            WorkerIdentity(
+                Array.zeroCreate 16,
+                -1,
+                "there",
+                42,
+                "cpu",
+                1,
+                "self",
+                true,
+                Process = CoordinatorStage.processOf 42
+            ),
             Func<ByteString>(fun () ->
                 incarnations <- incarnations + 1
                 ByteString.CopyFrom(if incarnations = 1 then 1uy else 100uy + byte incarnations)),

@@ -14,7 +14,8 @@ type private Side() =
     let mutable incarnations = 0
 
     let machine =
-        let identity = WorkerIdentity(Array.zeroCreate 16, 3, "here", 42, "cpu", 1)
+        let identity =
+            WorkerIdentity(Array.zeroCreate 16, 3, "here", 42, "cpu", 1, Process = CoordinatorStage.processOf 42)
 
         let incarnation () =
             incarnations <- incarnations + 1

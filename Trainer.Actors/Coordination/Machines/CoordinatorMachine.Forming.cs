@@ -29,7 +29,7 @@ public sealed partial class CoordinatorMachine
             Token = newToken(),
             Members = { generationMembers.Select(static m => m.Described) },
             Bases = { bases.Select(static members => new Roster { Members = { members.Select(static m => m.Described) } }) },
-            OneProcess = generationMembers.DistinctBy(static m => (m.Entry.Host, m.Entry.ProcessId)).Count() == 1,
+            OneProcess = generationMembers.DistinctBy(static m => m.Process).Count() == 1,
             Source = RankOf(source),
             Synchronise = generationMembers.Any(m => !HasStateOf(m, source)),
             Position = source.Position,

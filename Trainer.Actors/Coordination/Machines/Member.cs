@@ -15,6 +15,9 @@ internal sealed class Member(RosterEntry entry, object? channel, ByteString inca
 
     public ByteString Incarnation => incarnation;
 
+    /// <summary>Tells its process from all others.</summary>
+    public required ByteString Process { get; init; }
+
     /// <summary>Where its peers reach its side of the protocol.</summary>
     public string Control => control;
 
@@ -70,6 +73,7 @@ internal sealed class Member(RosterEntry entry, object? channel, ByteString inca
         Incarnation = incarnation,
         Control = control,
         MayLead = MayLead,
+        Process = Process,
     };
 
     /// <summary>One that another coordinator had.</summary>
@@ -82,6 +86,7 @@ internal sealed class Member(RosterEntry entry, object? channel, ByteString inca
     {
         DataPlane = described.DataPlane,
         MayLead = described.MayLead,
+        Process = described.Process,
     };
 
     public override string ToString() => Entry.ToString();

@@ -12,6 +12,7 @@ internal sealed class Members(byte[] joinToken, int reserved)
     private readonly List<Member> registered = [];
     private readonly HashSet<Member> confirmed = [];
     private readonly Dictionary<Google.Protobuf.ByteString, Member> expected = [];
+    private readonly int reserved = reserved;
     private int nextSlot = reserved;
     private Member[]? all;
 
@@ -31,9 +32,12 @@ internal sealed class Members(byte[] joinToken, int reserved)
         return null;
     }
 
-    /// <summary>All that ever registered from a process, those that were given up among them.</summary>
+    /// <summary>
+    /// All that ever registered from a process that the home has started, those that were given up among them. Only these have
+    /// its slots: another process may have the same number, and in a container its machine the home's name.
+    /// </summary>
     public IReadOnlyList<Member> OfProcess(int processId, string host) =>
-        [.. registered.Where(m => m.Entry.ProcessId == processId && m.Entry.Host == host)];
+        [.. registered.Where(m => m.Slot < reserved && m.Entry.ProcessId == processId && m.Entry.Host == host)];
 
     public bool Has(Member member) => bySlot.TryGetValue(member.Slot, out var found) && found == member;
 
@@ -97,8 +101,8 @@ internal sealed class Members(byte[] joinToken, int reserved)
 
         var slot = registration.Slot >= 0 ? registration.Slot : FreeSlot();
         nextSlot = Math.Max(nextSlot, slot + 1);
-        var entry = new RosterEntry(slot, registration.Host, registration.ProcessId, registration.Device, Math.Max(1, registration.Share));
-        return (Add(new Member(entry, channel, registration.Incarnation, registration.Control, now) { MayLead = registration.MayLead }), "");
+        var entry = new RosterEntry(slot, registration.Host, registration.ProcessId, registration.Device, registration.Share);
+        return (Add(new Member(entry, channel, registration.Incarnation, registration.Control, now) { Process = registration.Process, MayLead = registration.MayLead }), "");
     }
 
     private Member Add(Member member)

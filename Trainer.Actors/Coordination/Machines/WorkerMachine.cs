@@ -165,6 +165,7 @@ public sealed partial class WorkerMachine
         Control = identity.Control,
         Generation = generation,
         MayLead = identity.MayLead,
+        Process = identity.Process,
         Versions = { identity.Versions.ToDictionary(StringComparer.Ordinal) },
     };
 

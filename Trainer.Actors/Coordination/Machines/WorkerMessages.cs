@@ -15,6 +15,9 @@ namespace CnnCluster.Trainer.Coordination.Machines;
 public sealed record WorkerIdentity(
     byte[] JoinToken, int Slot, string Host, int ProcessId, string Device, int Share, string Control = "", bool MayLead = false)
 {
+    /// <summary>Tells this process from all others: 16 random bytes, the same for each of its workers.</summary>
+    public required ByteString Process { get; init; }
+
     /// <summary>The control paths of workers that it knows from before, as behind a loss of its process's control plane.</summary>
     public IReadOnlyList<string> Peers { get; init; } = [];
 

@@ -47,9 +47,7 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
 
     // ---- A coordinator ----
 
-    /// Whether a worker ends with the home.
-    let endsWithHome number =
-        not schedule.AreRemote || number < schedule.AtHome
+    let endsWithHome = Identities.endsWithHome schedule
 
     let endHome () =
         for node in run.Nodes do
@@ -193,8 +191,8 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
 
         node.IsAlive <- false
 
-        if node.HasFailed && endsWithHome node.Number then
-            let input = CoordinatorInput.ProcessLost(Actors.ProcessOf node.Number, 1)
+        if node.HasFailed && Identities.isStartedByHome schedule node.Number then
+            let input = CoordinatorInput.ProcessLost(Identities.processOf node.Number, 1)
             time.Later(time.Between(0.01, 0.1), (fun () -> toCoordinator leads[0] input))
 
     and takeOver (node: Node) (mandate: Mandate) =
@@ -246,24 +244,6 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
                 noticeLoss node)
         )
 
-    let identityOf number slot =
-        let host, ownSlot =
-            if endsWithHome number then "home", slot else $"host {number}", -1
-
-        WorkerIdentity(
-            Array.zeroCreate 16,
-            ownSlot,
-            host,
-            Actors.ProcessOf number,
-            "cpu",
-            1,
-            string number,
-            not (endsWithHome number)
-        )
-
-    /// The process of a worker.
-    static member ProcessOf number = 1000 + number
-
     /// Those that lead or led, in the order of their terms.
     member _.Leads: IReadOnlyList<Lead> = leads
 
@@ -280,7 +260,7 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
                 number,
                 (if isAtHome then Home else number),
                 slot,
-                WorkerMachine(identityOf number slot, Func<ByteString> token, time.Span)
+                WorkerMachine(Identities.identityOf schedule number slot, Func<ByteString> token, time.Span)
             )
 
         node.Report <- fun message -> toWorker node (WorkerInput.Reported message)

@@ -39,8 +39,8 @@ type Faults(run: Run, actors: Actors) =
             if time.Between(0.0, 1.0) < 0.5 then
                 tellAll (CoordinatorInput.ChannelRefused node.Channel)
 
-            if actors.EndsWithHome node then
-                tellLater actors.Leads[0] (CoordinatorInput.ProcessLost(Actors.ProcessOf node.Number, 137))
+            if Identities.isStartedByHome run.Schedule node.Number then
+                tellLater actors.Leads[0] (CoordinatorInput.ProcessLost(Identities.processOf node.Number, 137))
 
     let goOn (node: Node) =
         time.Say(fun () -> $"worker {node.Number} goes on")
