@@ -76,6 +76,15 @@ let tests =
 
                   Expect.stringContains failure.Message "the disk is full" "the receiver's own words")
           }
+          test "of a refusal longer than an answer, the sender is told what there is room for" {
+              receiving (fun _ _ -> raise (IOException("x" + String('é', 20_000)))) (fun port ->
+                  let failure = Expect.throwsC (fun () -> send port token "x" [| 1uy |]) id
+
+                  match failure with
+                  | :? StateRefusedException as refused ->
+                      Expect.equal refused.Reason ("x" + String('é', 4_999)) "whole characters"
+                  | other -> failtest $"{other}")
+          }
           test "a sender without the run's token is turned away, and the next one is served" {
               let arrived = ConcurrentQueue()
 

@@ -1,11 +1,12 @@
 using System.Net;
+using Akka.Actor;
 using CnnCluster.Trainer.Protocol;
 using Google.Protobuf;
 
 namespace CnnCluster.Trainer.Coordination;
 
 /// <summary>
-/// What is wrong with a worker's message, so that the coordinator need not expect it anywhere: that a message is of a known
+/// What is wrong with a worker's message, so that whoever hears it need not expect it anywhere: that a message is of a known
 /// type says nothing of what is in it.
 /// </summary>
 internal static class MessageChecks
@@ -47,6 +48,10 @@ internal static class MessageChecks
         WorkerFinished { WeightsSha256.Length: 0 } => "a WorkerFinished without a hash",
         _ => null,
     };
+
+    /// <summary>What is wrong with what a worker tells another; null where nothing is.</summary>
+    public static string? FlawOf(FollowCoordinator follow) =>
+        ActorPath.TryParse(follow.Coordinator, out var path) && path.Address.HasGlobalScope ? null : "a FollowCoordinator that leads nowhere";
 
     private static string? FlawOf(EpochTrained trained, int figures) =>
         !IsTime(trained.Seconds) ? "an EpochTrained of no sensible time"

@@ -63,7 +63,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         Receive<RegisterWorker>(_ => Direct(Sender));
         Receive<RequestVote>(request => Handle(new WorkerInput.FromPeer(request)));
         Receive<Vote>(vote => Handle(new WorkerInput.FromPeer(vote)));
-        Receive<FollowCoordinator>(follow => Handle(new WorkerInput.FromPeer(follow)));
+        Receive<FollowCoordinator>(Consult);
         Receive<WorkerInput>(Handle);
         Receive<IMessage>(Hear);
     }
@@ -96,6 +96,13 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         }
 
         Handle(new WorkerInput.Received(message));
+    }
+
+    /// <summary>What leads to nobody would have this worker forget the coordinator that it has.</summary>
+    private void Consult(FollowCoordinator follow)
+    {
+        if (MessageChecks.FlawOf(follow) is { } flaw) watch.Ignores(Sender, flaw);
+        else Handle(new WorkerInput.FromPeer(follow));
     }
 
     /// <summary>A worker asks where the coordinator is: its own is not there any more.</summary>
@@ -164,7 +171,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     }
 
     private void Lead(Mandate mandate) => standby!.LeadAsync(mandate, job!).PipeTo(
-        Self, success: static path => new WorkerInput.Leads(path), failure: static reason => new WorkerInput.CannotLead(reason.Message));
+        Self, success: path => new WorkerInput.Leads(mandate.Term, path), failure: static reason => new WorkerInput.CannotLead(reason.Message));
 
     private void Keep(Position position) => standby!.KeepAsync(job!, position).PipeTo(
         Self, success: static places => new WorkerInput.KeepsAt(places), failure: static reason => new WorkerInput.CannotKeep(reason.Message));

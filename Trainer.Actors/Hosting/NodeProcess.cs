@@ -41,19 +41,20 @@ public static class NodeProcess
         using var refusals = new Refusals(static line => Console.Error.WriteLine(line));
         network.Refused = refusals.Note;
         using var services = new WorkerServices(data) { Network = network, Refused = refusals.Note };
+        using var folder = options is null ? null : new NodeFolder(options);
         var workers = new WorkerHost(RunHome.PathOf(address), offer, services);
         IReadOnlyList<Address> known = [address];
         while (true)
         {
             await using var node = await ClusterNode.JoinAsync(network, offer.JoinToken, known, observation, leave);
-            await using var standby = options is null ? null : new NodeStandby(node, network, refusals, offer, data, options);
+            await using var standby = folder is null ? null : new NodeStandby(node, network, refusals, offer, data, folder, options!.Say);
             workers.Speak(node, standby);
             await Task.WhenAny(workers.Ended, node.System.WhenTerminated, TurnedAwayAsync(node, workers), Asked(standby, leave));
-            if (workers.Ended.IsCompleted || leave.IsCancellationRequested) return await EndAsync(workers, standby);
+            if (workers.Ended.IsCompleted || leave.IsCancellationRequested) return await EndAsync(workers, standby, folder);
 
-            if (!workers.WereAccepted) return new NodeEnd(await NotLetInAsync(node), null, null);
+            if (!workers.WereAccepted) return new NodeEnd(await NotLetInAsync(node), null, folder?.Kept);
 
-            // The cluster has taken this process for lost, and its control plane has ended. The workers and what they know live on.
+            // The cluster has taken this process for lost, and its control plane has ended. The workers, what they know and what is kept live on.
             options?.Say("the cluster had given this node up; it joins anew");
             known = workers.Known;
             await Task.WhenAny(Task.Delay(Again, leave));
@@ -78,11 +79,11 @@ public static class NodeProcess
         ? $"the run's cluster does not let this node in: {await node.TurnedAway}"
         : "the run's cluster does not let this node in";
 
-    private static async Task<NodeEnd> EndAsync(WorkerHost workers, NodeStandby? standby)
+    private static async Task<NodeEnd> EndAsync(WorkerHost workers, NodeStandby? standby, NodeFolder? folder)
     {
         var outcome = standby is null ? null : await standby.OutcomeAsync();
         var isAsked = !workers.Ended.IsCompleted;
         if (isAsked) workers.End(outcome is null ? "asked to leave" : "");
-        return new NodeEnd(await workers.Ended, outcome, standby?.Folder);
+        return new NodeEnd(await workers.Ended, outcome, folder?.Kept);
     }
 }

@@ -4,22 +4,18 @@ using CnnCluster.Trainer.Coordination.Machines;
 using CnnCluster.Trainer.Protocol;
 using CnnCluster.Trainer.Security;
 using CnnCluster.Trainer.StateChannel;
-using CnnCluster.Trainer.Storage;
 using CnnCluster.Trainer.Training;
 
 namespace CnnCluster.Trainer.Hosting;
 
 /// <summary>A node that leads its run where the home is gone, or keeps the run's state where it can go on nowhere.</summary>
 internal sealed class NodeStandby(
-    ClusterNode node, NodeNetwork network, Refusals refusals, WorkerOffer offer, DataCache data, NodeStandbyOptions options) : IStandby, IAsyncDisposable
+    ClusterNode node, NodeNetwork network, Refusals refusals, WorkerOffer offer, DataCache data, NodeFolder folder, Action<string> say)
+    : IStandby, IAsyncDisposable
 {
     private readonly SemaphoreSlim gate = new(1);
-    private RunKeeper? keeper;
     private StateReceiver? receiver;
     private RunHome? home;
-
-    /// <summary>What this node has kept of the run; null where it has kept nothing.</summary>
-    public RunFolder? Folder => keeper?.Folder;
 
     public async Task<string> LeadAsync(Mandate mandate, Job job)
     {
@@ -29,7 +25,7 @@ internal sealed class NodeStandby(
             if (home is not null) await home.RetireAsync();
             await EndLeadingAsync();
             var (request, samples) = Read(job);
-            var kept = Keep(request, samples);
+            var kept = folder.Keep(request, samples);
             home = new RunHome(
                 node,
                 network,
@@ -38,7 +34,7 @@ internal sealed class NodeStandby(
                 refusals.Note,
                 mandate);
             home.Listen(kept);
-            options.Say($"the run's coordinator is gone; this node leads the run now, and keeps it in {kept.Folder.Location}");
+            say($"the run's coordinator is gone; this node leads the run now, and keeps it in {kept.Folder.Location}");
             return home.CoordinatorPath;
         }
         finally
@@ -55,7 +51,7 @@ internal sealed class NodeStandby(
             if (receiver is not null) return [];
             var (request, samples) = Read(job);
             var token = RandomNumberGenerator.GetBytes(16);
-            receiver = Keep(request, samples).Receive(network, token, refusals.Note);
+            receiver = folder.Keep(request, samples).Receive(network, token, refusals.Note);
             var checkpoint = Delivery(StateNames.Checkpoint(position.Step, isBest: false), StateContent.Checkpoint, token);
             return position.EarlyStopping is { BestEpoch: > 0 } && request.Plan.EarlyStop.Restore == Dsl.Restore.Best
                 ? [checkpoint, Delivery(StateNames.Best, StateContent.Best, token)]
@@ -79,11 +75,12 @@ internal sealed class NodeStandby(
     public async Task<RunOutcome?> OutcomeAsync() =>
         home is { Outcome.IsCompleted: true } && await home.Outcome is { IsOutvoted: false } outcome ? outcome : null;
 
+    /// <summary>Behind what is under way: whoever stands by next has the same folder.</summary>
     public async ValueTask DisposeAsync()
     {
+        await gate.WaitAsync();
         await EndLeadingAsync();
         receiver?.Dispose();
-        keeper?.Dispose();
         gate.Dispose();
     }
 
@@ -97,16 +94,6 @@ internal sealed class NodeStandby(
     {
         var request = RunRequest.Of(job, offer.Devices);
         return (request, request.LoadData(data));
-    }
-
-    /// <summary>A folder as that of a run which was started here, so that it can be resumed here.</summary>
-    private RunKeeper Keep(RunRequest request, Data.DataSet samples)
-    {
-        if (keeper is not null) return keeper;
-        var folder = RunFolder.Create(options.Folder, request.Plan.Name, DateTimeOffset.Now);
-        folder.WriteScript(request.Training.Canonical);
-        folder.WriteSettings(RunDescriptions.Of(request, samples, DateTimeOffset.Now));
-        return keeper = new RunKeeper(folder, [options.Reader(folder, request, request.StepsPerEpoch(samples))]);
     }
 
     private DeliverState Delivery(string name, StateContent content, byte[] token) => new()

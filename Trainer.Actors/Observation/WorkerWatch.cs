@@ -1,3 +1,4 @@
+using Akka.Actor;
 using CnnCluster.Trainer.Coordination.Machines;
 using CnnCluster.Trainer.Protocol;
 using Microsoft.Extensions.Logging;
@@ -25,6 +26,9 @@ internal sealed class WorkerWatch(string name, WorkerMachine machine, ProcessObs
             if (TextOf(effect) is { } line) observation.Log.Write(line.Level, Source, subject, line.Message);
         }
     }
+
+    /// <summary>Another worker has said what nothing can be made of.</summary>
+    public void Ignores(IActorRef peer, string flaw) => observation.Log.Write(LogLevel.Warning, Source, subject, $"ignores {flaw}, of {peer.Path}");
 
     /// <summary>The actor has ended.</summary>
     public void End() => observation.Status.Forget(name);

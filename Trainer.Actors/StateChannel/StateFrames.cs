@@ -16,6 +16,10 @@ internal static class StateFrames
     public const int TokenBytes = 16;
     public const int LongestName = 200;
     public const int LongestChunk = 1 << 20;
+
+    /// <summary>Of the words that content is refused with, in bytes of UTF-8.</summary>
+    public const int LongestRefusal = 10_000;
+
     public static ReadOnlySpan<byte> Magic => "CNNSTAT1"u8;
 
     public static byte[] Hello(ReadOnlySpan<byte> token, string name)
@@ -28,6 +32,14 @@ internal static class StateFrames
         BinaryPrimitives.WriteInt32LittleEndian(hello.AsSpan(Magic.Length + TokenBytes), text.Length);
         text.CopyTo(hello.AsSpan(Magic.Length + TokenBytes + 4));
         return hello;
+    }
+
+    /// <summary>The words that content is refused with, as far as there is room for them, and no half of a character.</summary>
+    public static ReadOnlySpan<byte> Refusal(string reason)
+    {
+        var bytes = new byte[LongestRefusal];
+        Encoding.UTF8.GetEncoder().Convert(reason, bytes, flush: true, out _, out var used, out _);
+        return bytes.AsSpan(0, used);
     }
 
     /// <summary>Reads a frame's length.</summary>

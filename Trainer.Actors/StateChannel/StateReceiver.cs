@@ -92,7 +92,7 @@ public sealed class StateReceiver : IDisposable
         stream.ReadTimeout = stream.WriteTimeout = ContentPatience;
         using var content = new ChunkReader(stream);
         var refusal = Accept(name, content);
-        StateFrames.WriteFrame(stream, Encoding.UTF8.GetBytes(refusal));
+        StateFrames.WriteFrame(stream, StateFrames.Refusal(refusal));
     }
 
     /// <summary>Hands the content on; returns the reason if it was refused.</summary>

@@ -17,7 +17,7 @@ public static class StateSender
     /// <param name="name">What the receiver is to call it, at most 200 bytes of UTF-8.</param>
     /// <param name="write">Writes the content; once more where the connection breaks.</param>
     /// <param name="security">How the connection is opened; plain where none is given.</param>
-    /// <exception cref="IOException">The receiver is gone, late by over 30 s, or refused the content.</exception>
+    /// <exception cref="IOException">The receiver is gone, late by over 30 s, answers with no sense, or refused the content.</exception>
     public static void Send(
         string host, int port, ReadOnlySpan<byte> token, string name, Action<Stream> write, IConnectionSecurity? security = null)
     {
@@ -54,7 +54,7 @@ public static class StateSender
             chunks.Complete();
             ThrowIfRefused(stream);
         }
-        catch (Exception e) when (e is SocketException or AggregateException or EndOfStreamException or OperationCanceledException)
+        catch (Exception e) when (e is SocketException or AggregateException or EndOfStreamException or InvalidDataException or OperationCanceledException)
         {
             throw new IOException($"The state channel to {host}:{port} failed: {e.GetBaseException().Message}", e);
         }
@@ -68,7 +68,7 @@ public static class StateSender
 
     private static void ThrowIfRefused(Stream stream)
     {
-        var length = StateFrames.ReadLength(stream, 10_000);
+        var length = StateFrames.ReadLength(stream, StateFrames.LongestRefusal);
         if (length > 0)
         {
             var reason = new byte[length];

@@ -42,11 +42,85 @@ let private told (voter: Voter) =
         | :? WorkerEffect.Direct as direct -> direct.Peer = "third"
         | _ -> false)
 
+/// A candidate of the third term, with its own vote, that may have been chosen.
+let private standing isChosen =
+    let voter = begun ()
+    voter.Wait 2.0
+
+    voter.Handle(WorkerInput.FromPeer(RequestVote(Term = 2L, Candidate = "second")))
+    |> ignore
+
+    voter.Wait 2.5
+
+    let vote isProbe =
+        WorkerInput.FromPeer(
+            Vote(
+                Term = 3L,
+                Probe = isProbe,
+                Granted = (isProbe || isChosen),
+                Incarnation = ByteString.CopyFrom 3uy,
+                Form = voter.First,
+                Voted = 2L
+            )
+        )
+
+    voter.Handle(vote true) |> ignore
+    voter, voter.Effects(vote false)
+
+let private leads effects =
+    effects
+    |> List.exists (fun (effect: WorkerEffect) -> effect :? WorkerEffect.Lead)
+
+let private givesBack effects =
+    effects
+    |> List.exists (fun (effect: WorkerEffect) ->
+        match effect with
+        | :? WorkerEffect.Tell as tell ->
+            match tell.Message with
+            | :? RequestVote as request -> request.Term = 3L && request.Withdrawn
+            | _ -> false
+        | _ -> false)
+
 [<Tests>]
 let tests =
     testList
         "Trainer.Coordination.Succession.Promises"
-        [ test "where the one chosen is lost, those that have promised themselves to it stand by their ranks" {
+        [ test
+              "a candidate that was not chosen follows a coordinator of an earlier term at once, as the member that it was" {
+              let voter, effects = standing false
+              Expect.isFalse (leads effects) "its vote was refused"
+              let effects = voter.Effects lower
+              Expect.isTrue (follows effects) "it goes over"
+              Expect.isTrue (givesBack effects) "and gives back what others may have promised it"
+              Expect.equal (registers voter) (ByteString.CopyFrom 1uy) "its agreement may be needed"
+
+              let late =
+                  Vote(Term = 3L, Granted = true, Incarnation = ByteString.CopyFrom 3uy, Form = voter.First, Voted = 3L)
+
+              Expect.isFalse (leads (voter.Effects(WorkerInput.FromPeer late))) "no vote of its term counts any more"
+          }
+          test "one that was chosen does not: its mandate stands on its vote" {
+              let voter, effects = standing true
+              Expect.isTrue (leads effects) "chosen"
+              Expect.isFalse (follows (voter.Effects lower)) "of an earlier term"
+          }
+          test "who has got its vote back follows a coordinator of an earlier term at once, as the member that it was" {
+              for isWithdrawn in [ true; false ] do
+                  let voter = begun ()
+                  voter.Wait 2.0
+
+                  for withdrawn in [ false; isWithdrawn ] do
+                      voter.Handle(
+                          WorkerInput.FromPeer(RequestVote(Term = 3L, Candidate = "third", Withdrawn = withdrawn))
+                      )
+                      |> ignore
+
+                  Expect.equal (follows (voter.Effects lower)) isWithdrawn $"given back: {isWithdrawn}"
+
+                  if isWithdrawn then
+                      Expect.equal (registers voter) (ByteString.CopyFrom 1uy) "the member"
+          }
+          test "where the one chosen is lost, those that have promised themselves to it stand by their ranks" {
               let stands rank =
                   let voter = Voter rank
                   voter.Begin()

@@ -69,6 +69,29 @@ let private standsAgain rank =
 
     1 + List.findIndex asks [ 1..100 ]
 
+/// Two of three want it to lead, in this term.
+let private choose term (voter: Voter) =
+    for isProbe in [ true; false ] do
+        let vote =
+            Vote(
+                Term = term,
+                Probe = isProbe,
+                Granted = true,
+                Incarnation = ByteString.CopyFrom 2uy,
+                Form = voter.First
+            )
+
+        voter.Handle(WorkerInput.FromPeer vote) |> ignore
+
+/// Where the others are told to go.
+let private announced messages =
+    messages
+    |> List.choose (fun (message: IMessage) ->
+        match message with
+        | :? FollowCoordinator as follow -> Some follow.Coordinator
+        | _ -> None)
+    |> List.distinct
+
 [<Tests>]
 let tests =
     testList
@@ -206,6 +229,23 @@ let tests =
                   |> ignore
 
                   Expect.equal (granted voter later) isGivenBack $"{candidate} stands no more"
+          }
+          test "where its process takes over for too long nobody is told to follow, and it stands again" {
+              let voter = begun ()
+              voter.Wait 3.2
+              choose 1L voter
+              let waiting = List.collect voter.Pass [ for _ in 1..95 -> 0.1 ]
+              Expect.isEmpty waiting "the others are to come to it"
+              let over = List.collect voter.Pass [ for _ in 1..10 -> 0.1 ]
+              Expect.isEmpty (announced over) "there is no coordinator to follow"
+              Expect.exists over (fun message -> message :? RequestVote) "it may be chosen again"
+              choose 2L voter
+              Expect.isEmpty (announced (voter.Handle(WorkerInput.Leads(1L, "late")))) "one that was given up"
+
+              Expect.equal
+                  (announced (voter.Handle(WorkerInput.Leads(2L, "there"))))
+                  [ "there" ]
+                  "the one that was chosen"
           }
           test "that a generation has begun is so whoever says it: then those that agreed to it need not agree again" {
               Expect.isFalse (isChosen false) "two of the four before are no majority"

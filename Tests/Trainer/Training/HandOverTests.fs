@@ -5,6 +5,7 @@ open System
 open System.Collections.Concurrent
 open System.Net
 open System.Net.Sockets
+open System.Threading
 open Expecto
 open Google.Protobuf
 open CnnCluster.Dsl
@@ -20,6 +21,39 @@ let private abandoned () =
     let port = (listener.LocalEndpoint :?> IPEndPoint).Port
     listener.Stop()
     Endpoint(Host = "127.0.0.1", Port = port)
+
+/// A home that takes what it is sent, and answers each time with these bytes.
+let private answering (answer: byte[]) act =
+    use listener = new TcpListener(IPAddress.Loopback, 0)
+    listener.Start()
+
+    let serveOne () =
+        use client = listener.AcceptTcpClient()
+        let stream = client.GetStream()
+        stream.Write(ReadOnlySpan answer)
+        client.Client.Shutdown SocketShutdown.Send
+
+        try
+            stream.CopyTo IO.Stream.Null
+        with :? IO.IOException ->
+            // The sender does not wait for more.
+            ()
+
+    let rec serve () =
+        let isOver =
+            try
+                serveOne ()
+                false
+            with :? SocketException ->
+                true
+
+        if not isOver then serve ()
+
+    let thread = Thread(serve, IsBackground = true, Name = "a home")
+    thread.Start()
+    act (Endpoint(Host = "127.0.0.1", Port = (listener.LocalEndpoint :?> IPEndPoint).Port))
+    listener.Stop()
+    Expect.isTrue (thread.Join(TimeSpan.FromSeconds 20.0)) "the home ends"
 
 let private token = Array.init 16 byte
 
@@ -77,6 +111,16 @@ let tests =
               Expect.stringContains delivered.Failure "refused" "why"
               Expect.isFalse delivered.Refused "nobody was there to refuse it"
           }
+          for what, answer in
+              [ "of no sensible length", [| 255uy; 255uy; 255uy; 127uy |]
+                "of a negative length", [| 255uy; 255uy; 255uy; 255uy |]
+                "that breaks off", [| 100uy; 0uy; 0uy; 0uy; 1uy |] ] do
+              test $"nor is an answer {what} to it" {
+                  answering answer (fun home ->
+                      let delivered = handedOver home
+                      Expect.stringContains delivered.Failure "The state channel" "why"
+                      Expect.isFalse delivered.Refused "nobody has refused it")
+              }
           test "nor is it that the home cannot keep it" {
               use receiver =
                   new StateReceiver(IPAddress.Loopback, token, (fun _ _ -> raise (IO.IOException "the disk is full")))

@@ -32,12 +32,12 @@ internal sealed partial class Succession
     /// <summary>Nobody claims what it has promised this candidate in this term.</summary>
     private void Release(RequestVote request)
     {
-        if (IsFenced && request.Term == Voted && request.Candidate == votedFor) promised = now - Claiming;
+        if (IsFenced && request.Term == Voted && request.Candidate == votedFor) (promised, isGivenBack) = (now - Claiming, true);
     }
 
     private void Grant(long term, string candidate)
     {
-        (Voted, votedFor, IsFenced, promised) = (term, candidate, true, now);
+        (Voted, votedFor, IsFenced, promised, isGivenBack) = (term, candidate, true, now, false);
         if (candidate != identity.Control) candidacy = null;
     }
 
@@ -64,9 +64,15 @@ internal sealed partial class Succession
         if (candidacy == mine && !mine.IsProbe && mine.IsLost && !hasWithdrawn) Withdraw();
     }
 
+    /// <summary>
+    /// A vote of a later term that nobody counts any more is none: who was chosen before it, and was late to lead, is followed by the
+    /// member that gave it, which may be the one that is missing for a majority.
+    /// </summary>
     private void Follow(FollowCoordinator follow)
     {
-        if (!identity.MayLead || follow.Term <= Term || follow.Term < Voted) return;
+        if (!identity.MayLead || follow.Term <= Term || (follow.Term < Voted && IsOwed)) return;
+        if (follow.Term < Voted && candidacy is { IsProbe: false }) GiveBack();
+        heardOf = Math.Max(heardOf, Voted);
         (Term, Voted, IsFenced, candidacy) = (follow.Term, follow.Term, false, null);
         Hear();
         effects.Add(new WorkerEffect.Follow(follow.Coordinator));

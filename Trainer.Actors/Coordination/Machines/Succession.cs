@@ -66,6 +66,12 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
     private long told;
     private string votedFor = "";
 
+    /// <summary>Its last vote was given back: nobody counts it any more.</summary>
+    private bool isGivenBack;
+
+    /// <summary>The last term in which it was chosen itself.</summary>
+    private long mandated;
+
     /// <summary>The highest term that another has voted in: the next one that it stands for is above.</summary>
     private long heardOf;
     private Candidacy? candidacy;
@@ -174,7 +180,13 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
     /// others have chosen without it. The member that gave it can not, but a newcomer can.
     /// </summary>
     public bool IsReleasedTo(FollowCoordinator follow) =>
-        identity.MayLead && IsUnclaimed && announcement is null && follow.Term > Term && follow.Term < Voted;
+        identity.MayLead && IsUnclaimed && IsOwed && announcement is null && follow.Term > Term && follow.Term < Voted;
+
+    /// <summary>
+    /// Whether its last vote may be counted by somebody: by another that it was given to, or since it was chosen with it itself. A
+    /// candidate that was not, and leaves it at that, counts no vote of its term any more.
+    /// </summary>
+    private bool IsOwed => !isGivenBack && (votedFor != identity.Control || Voted <= mandated);
 
     private bool IsUnclaimed => IsFenced && now - promised > Promise;
 
@@ -204,10 +216,12 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
     /// </summary>
     private void Withdraw()
     {
-        TellPeers(new RequestVote { Term = candidacy!.Term, Candidate = identity.Control, Withdrawn = true });
-        (candidacy, hasWithdrawn) = (null, true);
+        GiveBack();
+        (candidacy, hasWithdrawn, isGivenBack) = (null, true, true);
         promised = now - Claiming;
     }
+
+    private void GiveBack() => TellPeers(new RequestVote { Term = candidacy!.Term, Candidate = identity.Control, Withdrawn = true });
 
     private void Stand(bool isProbe)
     {
@@ -247,14 +261,18 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
 
         effects.Add(new WorkerEffect.Lead(new Mandate(candidacy.Term, candidacy.Votes.Max(static vote => vote.Generation), candidacy.Bases)));
         announcement = (now + Announcing, new FollowCoordinator { Term = candidacy.Term }, Peers(candidacy.Bases));
+        mandated = candidacy.Term;
         candidacy = null;
         nextTry = now + Announcing;
     }
 
-    /// <summary>Its process has a coordinator now: the others are to come to it.</summary>
-    public void Leads(string coordinator)
+    /// <summary>
+    /// Its process has a coordinator now, of the term that it was chosen for: the others are to come to it. One that comes when nobody waits
+    /// for it any more is none of theirs.
+    /// </summary>
+    public void Leads(long term, string coordinator)
     {
-        if (announcement is not { } pending) return;
+        if (announcement is not { } pending || pending.Message.Term != term) return;
         pending.Message.Coordinator = coordinator;
         announcement = pending with { Until = now + Announcing };
         Announce();
@@ -264,11 +282,11 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
     /// <summary>Its process cannot lead: it stands no more, and votes for others.</summary>
     public void Decline() => (announcement, declines) = (null, true);
 
+    /// <summary>As long as its process has no coordinator, there is nobody to follow.</summary>
     private void Announce()
     {
         var (until, message, whom) = announcement!.Value;
-        if (message.Coordinator.Length == 0 && now < until) return;
-        if (now - said > Repeat || message.Term > Term)
+        if (message.Coordinator.Length > 0 && (now - said > Repeat || message.Term > Term))
         {
             said = now;
             foreach (var peer in whom)

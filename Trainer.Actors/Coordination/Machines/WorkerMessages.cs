@@ -45,8 +45,9 @@ public abstract record WorkerInput
     public sealed record HomeLost : WorkerInput;
 
     /// <summary>This process has a coordinator of the run now, as it was charged to.</summary>
+    /// <param name="Term">That of its mandate.</param>
     /// <param name="Coordinator">The path of its actor.</param>
-    public sealed record Leads(string Coordinator) : WorkerInput;
+    public sealed record Leads(long Term, string Coordinator) : WorkerInput;
 
     /// <summary>This process cannot lead the run as it was charged to: others are to stand.</summary>
     public sealed record CannotLead(string Reason) : WorkerInput;

@@ -10,16 +10,10 @@ open CnnCluster.Trainer.Protocol
 
 /// Hosts the state machines, as the production's actors do: brings them what happens, and does what they want done.
 type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
-    /// What the trace has of what workers tell each other.
-    let describe (message: IMessage) =
-        match message with
-        | :? RequestVote as request -> $"of term {request.Term}, probe {request.Probe}"
-        | :? Vote as vote -> $"of term {vote.Term}, probe {vote.Probe}: {vote.Granted}, has voted in {vote.Voted}"
-        | _ -> ""
-
     let time, network, schedule = run.Time, run.Network, run.Schedule
     let threads = List<WorkerThread>()
     let leads = run.Leads
+    let takeovers = Takeovers run
     /// What comes for the home while it is stopped.
     let homeDeferred = Queue<Lead * CoordinatorInput>()
     let mutable isHomePaused = false
@@ -32,7 +26,7 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
         tokens <- tokens + 1
         ByteString.CopyFrom(BitConverter.GetBytes(int64 tokens))
 
-    do leads.Add(Lead(0, Home, 0.0, CoordinatorMachine(settings, Func<ByteString> token, TimeSpan.Zero)))
+    do leads.Add(Lead(0, Home, 0L, 0.0, CoordinatorMachine(settings, Func<ByteString> token, TimeSpan.Zero)))
 
     let isOfHome (lead: Lead) = lead.Host = Home
 
@@ -44,6 +38,9 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
 
     let isStopped (lead: Lead) =
         if isOfHome lead then isHomePaused else run.Nodes[lead.Host].IsPaused
+
+    let isNewest (lead: Lead) =
+        leads.TrueForAll(fun other -> other.Term <= lead.Term)
 
     // ---- A coordinator ----
 
@@ -58,7 +55,7 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
         let isElsewhere (peer: Node) =
             match peer.Coordinator with
             | Some lead when peer.IsAlive && isAlive leads[lead] ->
-                lead > defaultArg node.Coordinator node.Home
+                leads[lead].Term > leads[defaultArg node.Coordinator node.Home].Term
                 && time.Now > leads[lead].Began + 10.0
             | _ -> false
 
@@ -100,7 +97,7 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
 
     and fromCoordinator (lead: Lead) (node: Node) message =
         // Of one that others have given up, nobody obeys what it says: the ledger sees to that as steps are committed.
-        if lead.Number = leads.Count - 1 then run.Ledger.Check message
+        if isNewest lead then run.Ledger.Check message
 
         let lane = struct (-1 - lead.Number, node.Number)
         network.Deliver(lane, lead.Host, node.Place, (fun () -> node.Do(fun () -> hear node lead message)))
@@ -156,7 +153,10 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
 
     and toPeer (node: Node) (path: string) (message: IMessage) =
         let peer = run.Nodes[int path]
-        time.Say(fun () -> $"worker {node.Number} tells {peer.Number}: {message.Descriptor.Name} {describe message}")
+
+        time.Say(fun () ->
+            $"worker {node.Number} tells {peer.Number}: {message.Descriptor.Name} {Describing.words message}")
+
         let lane = struct (node.Number, peer.Number)
         network.Deliver(lane, node.Place, peer.Place, (fun () -> peer.Do(fun () -> fromPeer node peer message)))
 
@@ -198,21 +198,27 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
     and takeOver (node: Node) (mandate: Mandate) =
         time.Say(fun () -> $"worker {node.Number} is to lead in term {mandate.Term}")
 
-        node.After(
-            time,
-            time.Between(0.02, 0.3),
+        takeovers.Begin(
+            node,
+            (fun () -> toWorker node workerTick),
+            (fun () -> lead node mandate),
             (fun () ->
-                let machine =
-                    CoordinatorMachine(settingsOf false leads.Count, Func<ByteString> token, time.Span, mandate)
-
-                for other in leads do
-                    if other.Host = node.Number then other.IsAlive <- false
-
-                let lead = Lead(leads.Count, node.Number, time.Now, machine)
-                leads.Add lead
-                tickCoordinator lead
-                toWorker node (WorkerInput.Leads(string lead.Number)))
+                time.Say(fun () -> $"worker {node.Number} cannot lead")
+                node.CannotLead <- true
+                toWorker node (WorkerInput.CannotLead "there is no place for the run's files"))
         )
+
+    and lead (node: Node) (mandate: Mandate) =
+        let machine =
+            CoordinatorMachine(settingsOf false leads.Count, Func<ByteString> token, time.Span, mandate)
+
+        for other in leads do
+            if other.Host = node.Number then other.IsAlive <- false
+
+        let lead = Lead(leads.Count, node.Number, mandate.Term, time.Now, machine)
+        leads.Add lead
+        tickCoordinator lead
+        toWorker node (WorkerInput.Leads(mandate.Term, string lead.Number))
 
     and tickCoordinator (lead: Lead) =
         time.AtTicks(
@@ -223,7 +229,7 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
     /// The control plane tells a worker, sooner or later, that the coordinator which took it in is not there any more.
     let noticeLoss (node: Node) =
         match node.Coordinator with
-        | Some lead when node.Missed < lead && not (isAlive leads[lead]) ->
+        | Some lead when node.Missed <> lead && not (isAlive leads[lead]) ->
             node.Missed <- lead
 
             node.After(
@@ -244,8 +250,11 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
                 noticeLoss node)
         )
 
-    /// Those that lead or led, in the order of their terms.
+    /// Those that lead or led, in the order in which they began.
     member _.Leads: IReadOnlyList<Lead> = leads
+
+    /// The one of the highest term.
+    member _.Newest = leads.Find isNewest
 
     member _.IsAlive lead = isAlive lead
 

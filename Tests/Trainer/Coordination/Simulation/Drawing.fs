@@ -43,6 +43,7 @@ let drawn seed =
       IsBusy = true
       AreRemote = false
       AtHome = 0
+      AreTakeoversHard = false
       Faults =
         [ for _ in 1 .. random.Next(0, 7) -> random.NextDouble() * 12.0, fault () ]
         |> List.sortBy fst }
@@ -69,6 +70,7 @@ let drawnRemote seed =
 
     { schedule with
         AreRemote = true
+        AreTakeoversHard = random.Next 3 = 0
         Faults = faults }
 
 /// Another fault in place of one: of the network, or of a worker itself.

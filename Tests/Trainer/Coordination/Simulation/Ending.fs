@@ -6,7 +6,11 @@ open CnnCluster.Trainer.Coordination
 /// How a run may end, and with what.
 type Ending(run: Run, course: Undisturbed.Course, actors: Actors) =
     let schedule, ledger = run.Schedule, run.Ledger
-    let lastFault = endOfFaults schedule
+
+    /// When the last fault is over, and the last hard takeover.
+    let lastFault () =
+        max (endOfFaults schedule) ledger.TookOver
+
     let expected = Undisturbed.hash course.Final
 
     let outcomes () =
@@ -47,7 +51,7 @@ type Ending(run: Run, course: Undisturbed.Course, actors: Actors) =
     /// Until the end, or until the network and slow writers let it be known, there was no room for what the run was to end with.
     let isRefused (outcome: RunOutcome) =
         outcome.Message.Contains Ledger.NoRoom
-        && endOf outcome < max ledger.Refused lastFault + 10.0
+        && endOf outcome < max ledger.Refused (lastFault ()) + 10.0
 
     /// All was done, or the user had asked to stop, and then there was no room.
     let isFull (outcome: RunOutcome) =
@@ -60,7 +64,7 @@ type Ending(run: Run, course: Undisturbed.Course, actors: Actors) =
         | _ when outcome.Message.Contains "No worker is left" -> ()
         | _ when isRefused outcome -> ()
         | _ when outcome.Message.Contains "could not be saved" ->
-            if endOf outcome > lastFault + 40.0 then fail outcome.Message
+            if endOf outcome > lastFault () + 40.0 then fail outcome.Message
         | Some name when ledger.StepOf name = outcome.Step ->
             if
                 schedule.RestoresBest
@@ -114,9 +118,26 @@ type Ending(run: Run, course: Undisturbed.Course, actors: Actors) =
         && schedule.Faults
            |> List.forall (fun (time, fault) -> time > started && fault <> Interrupt && fault <> Diverge)
 
+    /// One of those that are left alone can lead, and none has ended for want of a coordinator before it does: they wait half a minute for
+    /// one. Nor does one go back meanwhile to a home that is there again, as a newcomer: behind six seconds its promise binds it no more.
+    let canBeLed () =
+        let touched = List.collect (fun (_, fault) -> touched fault) schedule.Faults
+
+        let isBack =
+            List.exists (fun (_, fault) -> isOfHome fault && fault <> HomeCrash) schedule.Faults
+
+        ledger.TakingOver < (if isBack then 9.0 else 20.0)
+        && run.Nodes
+           |> Seq.exists (fun node ->
+               node.Number >= schedule.AtHome
+               && node.Number < schedule.Workers
+               && not node.CannotLead
+               && not (List.contains node.Number touched))
+
     /// A majority of the workers is there throughout.
     let mustGoOn () =
         schedule.MinWorkers = 1
+        && (not schedule.AreTakeoversHard || canBeLed ())
         && match ledger.Started with
            | None -> false
            | Some started -> isHomeAlone () || isMajorityLeft started || isMajorityOfNodesLeft started
@@ -137,7 +158,7 @@ type Ending(run: Run, course: Undisturbed.Course, actors: Actors) =
 
         // While a fault lasts, all that stand may be out of reach of the home.
         let isOutOfReach =
-            outcome.Message.Contains "could not be saved" && endOf outcome <= lastFault
+            outcome.Message.Contains "could not be saved" && endOf outcome <= lastFault ()
 
         if
             schedule.Faults.IsEmpty

@@ -44,11 +44,7 @@ type Faults(run: Run, actors: Actors) =
 
     let goOn (node: Node) =
         time.Say(fun () -> $"worker {node.Number} goes on")
-        node.IsPaused <- false
-
-        while node.Deferred.Count > 0 && not node.IsPaused do
-            let action = node.Deferred.Dequeue()
-            if node.IsAlive then action ()
+        node.GoOn ignore
 
     let pause (node: Node) seconds =
         node.IsPaused <- true
@@ -178,7 +174,7 @@ type Faults(run: Run, actors: Actors) =
         | Cut(worker, seconds) when nodes[worker].IsAlive && nodes[worker].Place <> Home -> cut nodes[worker] seconds
         | Split(worker, other, seconds) when placeOf worker <> placeOf other ->
             split (placeOf worker) (placeOf other) seconds
-        | Interrupt -> actors.Tell(actors.Leads[actors.Leads.Count - 1], CoordinatorInput.Interrupt())
+        | Interrupt -> actors.Tell(actors.Newest, CoordinatorInput.Interrupt())
         | HomeCrash -> crashHome ()
         | HomeCut seconds -> cutHome seconds
         | HomePause seconds when not actors.IsHomePaused -> pauseHome seconds

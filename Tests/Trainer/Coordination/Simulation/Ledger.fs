@@ -19,7 +19,8 @@ type Ledger(schedule: Schedule, course: Undisturbed.Course, time: VirtualTime) =
         match schedule.Faults with
         | [ _, Crash _ ] when not schedule.IsBusy && regrouped.Took.TotalSeconds >= 2.0 ->
             fail $"the others regroup within {regrouped.Took.TotalSeconds:F2} s"
-        | [ at, HomeCrash ] when time.Now >= at + 5.0 -> fail $"another coordinator leads behind {time.Now - at:F2} s"
+        | [ at, HomeCrash ] when not schedule.AreTakeoversHard && time.Now >= at + 5.0 ->
+            fail $"another coordinator leads behind {time.Now - at:F2} s"
         | _ -> ()
 
     /// What a home says that cannot write.
@@ -31,11 +32,19 @@ type Ledger(schedule: Schedule, course: Undisturbed.Course, time: VirtualTime) =
     member val Published = 0L with get, set
     /// When a full disk last kept a state from being written.
     member val Refused = Double.NegativeInfinity with get, set
+    /// For how long nodes were taking over that took long, or could not, with the choice of another each time; and until when.
+    member val TakingOver = 0.0 with get, set
+    member val TookOver = Double.NegativeInfinity with get, set
     /// The weights that the run has ended with.
     member val Final: uint64 option = None with get, set
 
     /// The first step that nobody can take, as its loss would be no number.
     member val Divergence = Int64.MaxValue with get, set
+
+    /// A node takes over until then, and longer than most, or in vain: another is to be chosen meanwhile, or behind it.
+    member ledger.NoteTakeover until =
+        ledger.TakingOver <- ledger.TakingOver + (until - time.Now) + 3.0
+        ledger.TookOver <- max ledger.TookOver until
 
     /// The state behind a step that may be taken.
     member _.StateAt step =

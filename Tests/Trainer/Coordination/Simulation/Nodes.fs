@@ -41,6 +41,14 @@ type Wait =
         Fail: string * int -> unit
     }
 
+/// What the trace has of what workers tell each other.
+module Describing =
+    let words (message: IMessage) =
+        match message with
+        | :? RequestVote as request -> $"of term {request.Term}, probe {request.Probe}"
+        | :? Vote as vote -> $"of term {vote.Term}, probe {vote.Probe}: {vote.Granted}, has voted in {vote.Voted}"
+        | _ -> ""
+
 /// A worker: its side of the protocol, and what its thread has and does.
 [<AllowNullLiteral>]
 type Node(number: int, place: int, slot: int, machine: WorkerMachine) =
@@ -88,6 +96,10 @@ type Node(number: int, place: int, slot: int, machine: WorkerMachine) =
     member val Home = 0 with get, set
     member val Coordinator: int option = None with get, set
     member val Former = HashSet<int>()
+    /// It has been chosen to lead before; it cannot; and when it has done with the last time, as it does one after the other.
+    member val HasBeenChosen = false with get, set
+    member val CannotLead = false with get, set
+    member val TakesOverUntil = 0.0 with get, set
     /// The last coordinator that it has been told, or is about to be told, is not there any more.
     member val Missed = -1 with get, set
     /// Takes what its thread says.
@@ -105,13 +117,23 @@ type Node(number: int, place: int, slot: int, machine: WorkerMachine) =
         if node.IsAlive then
             if node.IsPaused then node.Deferred.Enqueue action else action ()
 
+    /// It was stopped, and goes on: does this first, and then what has come meanwhile.
+    member node.GoOn(first: unit -> unit) =
+        node.IsPaused <- false
+        if node.IsAlive then first ()
+
+        while node.Deferred.Count > 0 && not node.IsPaused do
+            let action = node.Deferred.Dequeue()
+            if node.IsAlive then action ()
+
     /// Something that takes its thread some time; one that is stopped takes longer.
     member node.After(time: VirtualTime, seconds, action) =
         time.Later(seconds, (fun () -> node.Do action))
 
-/// A coordinator on a worker's host, or on the home (-1), and since when it leads.
-type Lead(number: int, host: int, began: float, machine: CoordinatorMachine) =
+/// A coordinator on a worker's host, or on the home (-1), of a term, and since when it leads.
+type Lead(number: int, host: int, term: int64, began: float, machine: CoordinatorMachine) =
     member _.Number = number
+    member _.Term = term
     member _.Began = began
     member _.Host = host
     member _.Machine = machine

@@ -13,7 +13,7 @@ type Run =
         Time: VirtualTime
         Network: Network
         Nodes: List<Node>
-        /// Those that lead or led, in the order of their terms.
+        /// Those that lead or led, in the order in which they began.
         Leads: List<Lead>
         Ledger: Ledger
         Collectives: Collectives

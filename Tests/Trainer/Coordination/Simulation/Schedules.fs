@@ -65,6 +65,8 @@ type Schedule =
         AreRemote: bool
         /// How many of remote workers are the home's all the same: its threads, which end and stop with it.
         AtHome: int
+        /// A node that is to lead may take long to begin, as on a disk that stands still, or find that it cannot.
+        AreTakeoversHard: bool
         Faults: (float * Fault) list
     }
 
