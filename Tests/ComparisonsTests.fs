@@ -44,5 +44,5 @@ let tests =
                         if compares.IsMatch text && not (text.Contains opened) then
                             Path.GetRelativePath(tests, file) ]
 
-              Expect.isEmpty without "files that do not open them"
+              Expect.equal without [] "files that do not open them"
           } ]

@@ -5,6 +5,7 @@ open System
 open System.IO
 open Expecto
 open CnnCluster.Dsl
+open CnnCluster.Tests.Comparisons
 
 let private script =
     Cnn.lenet "    data digits train=64 test=32\n    optimizer sgd lr=0.05\n    batch 32\n    epochs 1\n    seed 7"

@@ -36,7 +36,11 @@ internal sealed class WorkerHost
 
     /// <summary>Where the run's control plane was last found: its coordinator, and other workers.</summary>
     public IReadOnlyList<Address> Known =>
-        [.. places.SelectMany(static place => place.Seat.Peers.Prepend(place.Seat.Coordinator)).Select(static path => ActorPath.Parse(path).Address).Distinct()];
+        [.. places.SelectMany(static place => place.Seat.Peers.Prepend(place.Seat.Coordinator)).SelectMany(AddressOf).Distinct()];
+
+    /// <summary>Paths are what peers have said of themselves: one that makes no sense leads to nobody.</summary>
+    internal static IEnumerable<Address> AddressOf(string path) =>
+        ActorPath.TryParse(path, out var parsed) && parsed.Address.HasGlobalScope ? [parsed.Address] : [];
 
     /// <summary>Gives each worker an actor that speaks for it.</summary>
     /// <param name="node">This process in the cluster.</param>

@@ -126,4 +126,13 @@ let tests =
                       isFull.Value <- false
                       let places = standby.KeepAsync(job, Position()) |> within
                       Expect.equal places.Count 1 "a checkpoint has a place"))
+          }
+          test "where a node looks for the run anew, a path of a peer's that makes no sense leads to nobody" {
+              for path, expected in
+                  [ "akka.tcp://cnn@there:4711/user/worker-0", [ "akka.tcp://cnn@there:4711" ]
+                    "akka://cnn/user/worker-0", []
+                    "/user/worker-0", []
+                    "there", []
+                    "", [] ] do
+                  Expect.equal [ for address in WorkerHost.AddressOf path -> string address ] expected path
           } ]
