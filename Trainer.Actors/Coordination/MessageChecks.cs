@@ -25,18 +25,24 @@ internal static class MessageChecks
     /// <summary>Of other names: each member is told all of them.</summary>
     private const int LongestName = 1_000;
 
+    /// <summary>Of a failure's reason, which others are told too; a stack of calls has some thousands.</summary>
+    private const int LongestReason = 100_000;
+
     /// <param name="message">As it came.</param>
     /// <param name="figures">How many further figures the script has.</param>
     /// <returns>As in "an EpochTrained without sums"; null where nothing is.</returns>
     public static string? FlawOf(IMessage message, int figures) => message switch
     {
         RegisterWorker { Slot: < -1 or >= MostSlots } => "a registration with no sensible number",
-        RegisterWorker { Incarnation.IsEmpty: true } => "a registration without an incarnation",
+        RegisterWorker { Incarnation.Length: 0 or > LongestName } => "a registration without a sensible incarnation",
         RegisterWorker { Process.Length: not RosterEntry.ProcessBytes } => "a registration without a process",
         RegisterWorker { Share: < 1 or > RosterEntry.MostShare } => $"a registration with no share from 1 to {RosterEntry.MostShare}",
         RegisterWorker { Versions.Count: > MostVersions } => "a registration of too many versions",
         RegisterWorker { Host.Length: > LongestHost } or RegisterWorker { Device.Length: > LongestName } or RegisterWorker { Control.Length: > LongestName } =>
             "a registration with too long a name",
+        RegisterWorker who when who.Versions.Any(static part => part.Key.Length > LongestName || part.Value.Length > LongestName) =>
+            "a registration with too long a version",
+        WorkerFailed { Reason.Length: > LongestReason } => "a WorkerFailed with too long a reason",
         WorkerPrepared { DataPlane: null } => "a WorkerPrepared without an address",
         WorkerPrepared { DataPlane.Host.Length: 0 or > LongestHost } => "a WorkerPrepared without a host's name",
         WorkerPrepared { DataPlane.Port: < 1 or > IPEndPoint.MaxPort } => $"a WorkerPrepared with no port from 1 to {IPEndPoint.MaxPort}",

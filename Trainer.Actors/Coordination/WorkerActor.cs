@@ -171,7 +171,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     }
 
     private void Lead(Mandate mandate) => standby!.LeadAsync(mandate, job!).PipeTo(
-        Self, success: path => new WorkerInput.Leads(mandate.Term, path), failure: static reason => new WorkerInput.CannotLead(reason.Message));
+        Self, success: path => new WorkerInput.Leads(mandate.Term, path), failure: reason => new WorkerInput.CannotLead(mandate.Term, reason.Message));
 
     private void Keep(Position position) => standby!.KeepAsync(job!, position).PipeTo(
         Self, success: static places => new WorkerInput.KeepsAt(places), failure: static reason => new WorkerInput.CannotKeep(reason.Message));

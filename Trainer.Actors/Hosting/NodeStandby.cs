@@ -16,10 +16,11 @@ internal sealed class NodeStandby(
     private readonly SemaphoreSlim gate = new(1);
     private StateReceiver? receiver;
     private RunHome? home;
+    private bool isOver;
 
     public async Task<string> LeadAsync(Mandate mandate, Job job)
     {
-        await gate.WaitAsync();
+        await EnterAsync();
         try
         {
             if (home is not null) await home.RetireAsync();
@@ -45,7 +46,7 @@ internal sealed class NodeStandby(
 
     public async Task<IReadOnlyList<DeliverState>> KeepAsync(Job job, Position position)
     {
-        await gate.WaitAsync();
+        await EnterAsync();
         try
         {
             if (receiver is not null) return [];
@@ -79,9 +80,25 @@ internal sealed class NodeStandby(
     public async ValueTask DisposeAsync()
     {
         await gate.WaitAsync();
-        await EndLeadingAsync();
-        receiver?.Dispose();
-        gate.Dispose();
+        try
+        {
+            isOver = true;
+            await EndLeadingAsync();
+        }
+        finally
+        {
+            receiver?.Dispose();
+            gate.Release();
+        }
+    }
+
+    /// <summary>One at a time; none behind the end.</summary>
+    private async Task EnterAsync()
+    {
+        await gate.WaitAsync();
+        if (!isOver) return;
+        gate.Release();
+        throw new ObjectDisposedException(nameof(NodeStandby));
     }
 
     private async Task EndLeadingAsync()

@@ -86,11 +86,14 @@ let tests =
                 "with no share from 1 to 1000", (fun r -> r.Share <- 1001)
                 "with too long a name", (fun r -> r.Host <- String('h', 256))
                 "with too long a name", (fun r -> r.Device <- String('d', 1001))
-                "with too long a name", (fun r -> r.Control <- String('c', 1001)) ] do
+                "with too long a name", (fun r -> r.Control <- String('c', 1001))
+                "without a sensible incarnation", (fun r -> r.Incarnation <- ByteString.Empty)
+                "without a sensible incarnation", (fun r -> r.Incarnation <- ByteString.CopyFrom(Array.zeroCreate 1001))
+                "with too long a version", (fun r -> r.Versions["libtorch"] <- String('9', 1001)) ] do
               let message = registrationWith change
 
               let said =
-                  $"{message.Process.Length} bytes, share {message.Share}, names of {message.Host.Length}, {message.Device.Length} and {message.Control.Length}"
+                  $"{message.Process.Length} and {message.Incarnation.Length} bytes, share {message.Share}, names of {message.Host.Length}, {message.Device.Length} and {message.Control.Length}, {message.Versions.Count} versions"
 
               test $"a registration {flaw} is refused: {said}" {
                   let stage = answered message

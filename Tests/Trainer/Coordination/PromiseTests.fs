@@ -9,8 +9,10 @@ open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Trainer.Coordination.Voters
 
 /// A coordinator of a term below the one that was voted in is there.
-let private lower =
-    WorkerInput.FromPeer(FollowCoordinator(Term = 2L, Coordinator = "there"))
+let private ofTerm term =
+    WorkerInput.FromPeer(FollowCoordinator(Term = term, Coordinator = "there"))
+
+let private lower = ofTerm 2L
 
 let private follows effects =
     effects
@@ -98,6 +100,41 @@ let tests =
                   Vote(Term = 3L, Granted = true, Incarnation = ByteString.CopyFrom 3uy, Form = voter.First, Voted = 3L)
 
               Expect.isFalse (leads (voter.Effects(WorkerInput.FromPeer late))) "no vote of its term counts any more"
+          }
+          test
+              "one that has voted for another before does not follow whoever was chosen earlier still: that vote may count" {
+              let voter, _ = standing false
+              Expect.isFalse (follows (voter.Effects(ofTerm 1L))) "second may lead in term 2, with its vote"
+              let effects = voter.Effects lower
+              Expect.isTrue (follows effects) "and does"
+          }
+          test "no term gets a second vote of a member that has followed an earlier one" {
+              let voter, _ = standing false
+              voter.Effects lower |> ignore
+              voter.Wait 2.0
+
+              let answer term =
+                  voter.Effects(WorkerInput.FromPeer(RequestVote(Term = term, Candidate = "third")))
+                  |> List.pick (fun effect ->
+                      match effect with
+                      | :? WorkerEffect.Tell as tell ->
+                          match tell.Message with
+                          | :? Vote as vote -> Some vote
+                          | _ -> None
+                      | _ -> None)
+
+              let vote = answer 3L
+              Expect.equal (vote.Granted, vote.Voted) (false, 3L) "its own was of that term, and the candidate is told"
+              Expect.isTrue (answer 4L).Granted "the next one is open"
+          }
+          test "that a takeover of an earlier term has failed takes no later one's announcement away" {
+              let voter, effects = standing true
+              Expect.isTrue (leads effects) "chosen in term 3"
+              voter.Handle(WorkerInput.CannotLead(2L, "too late")) |> ignore
+              Expect.isTrue (follows (voter.Effects(WorkerInput.Leads(3L, "there")))) "it leads"
+              let voter, _ = standing true
+              voter.Handle(WorkerInput.CannotLead(3L, "no place")) |> ignore
+              Expect.isFalse (follows (voter.Effects(WorkerInput.Leads(3L, "there")))) "it does not"
           }
           test "one that was chosen does not: its mandate stands on its vote" {
               let voter, effects = standing true

@@ -30,12 +30,14 @@ let private answering (answer: byte[]) act =
     let serveOne () =
         use client = listener.AcceptTcpClient()
         let stream = client.GetStream()
-        stream.Write(ReadOnlySpan answer)
-        client.Client.Shutdown SocketShutdown.Send
 
         try
+            stream.Write(ReadOnlySpan answer)
+            client.Client.Shutdown SocketShutdown.Send
             stream.CopyTo IO.Stream.Null
-        with :? IO.IOException ->
+        with
+        | :? IO.IOException
+        | :? SocketException ->
             // The sender does not wait for more.
             ()
 

@@ -37,7 +37,7 @@ internal sealed partial class Succession
 
     private void Grant(long term, string candidate)
     {
-        (Voted, votedFor, IsFenced, promised, isGivenBack) = (term, candidate, true, now, false);
+        (owed, Voted, votedFor, IsFenced, promised, isGivenBack) = (Owed, term, candidate, true, now, false);
         if (candidate != identity.Control) candidacy = null;
     }
 
@@ -65,15 +65,14 @@ internal sealed partial class Succession
     }
 
     /// <summary>
-    /// A vote of a later term that nobody counts any more is none: who was chosen before it, and was late to lead, is followed by the
-    /// member that gave it, which may be the one that is missing for a majority.
+    /// Votes of later terms that nobody counts any more are none: who was chosen before them, and was late to lead, is followed by the
+    /// member that gave them, which may be the one that is missing for a majority. It votes in none of these terms again.
     /// </summary>
     private void Follow(FollowCoordinator follow)
     {
-        if (!identity.MayLead || follow.Term <= Term || (follow.Term < Voted && IsOwed)) return;
+        if (!identity.MayLead || follow.Term <= Term || follow.Term < Owed) return;
         if (follow.Term < Voted && candidacy is { IsProbe: false }) GiveBack();
-        heardOf = Math.Max(heardOf, Voted);
-        (Term, Voted, IsFenced, candidacy) = (follow.Term, follow.Term, false, null);
+        (Term, Voted, IsFenced, candidacy) = (follow.Term, Math.Max(Voted, follow.Term), false, null);
         Hear();
         effects.Add(new WorkerEffect.Follow(follow.Coordinator));
     }

@@ -69,6 +69,9 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
     /// <summary>Its last vote was given back: nobody counts it any more.</summary>
     private bool isGivenBack;
 
+    /// <summary>The highest term of a vote before the last one that somebody may still count.</summary>
+    private long owed;
+
     /// <summary>The last term in which it was chosen itself.</summary>
     private long mandated;
 
@@ -132,7 +135,7 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
     /// <summary>It is no member any more; what that one has promised binds no newcomer, whose vote nobody counts for it.</summary>
     public void Leave()
     {
-        (form, begun, IsFenced, candidacy) = (null, false, false, null);
+        (form, begun, IsFenced, candidacy, owed) = (null, false, false, null, 0);
         (heardOf, Voted, votedFor) = (Math.Max(heardOf, Voted), Term, "");
         heard = now;
     }
@@ -180,13 +183,16 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
     /// others have chosen without it. The member that gave it can not, but a newcomer can.
     /// </summary>
     public bool IsReleasedTo(FollowCoordinator follow) =>
-        identity.MayLead && IsUnclaimed && IsOwed && announcement is null && follow.Term > Term && follow.Term < Voted;
+        identity.MayLead && IsUnclaimed && announcement is null && follow.Term > Term && follow.Term < Owed;
+
+    /// <summary>The highest term of a vote that somebody may still count, the last one or one before; 0 where there is none.</summary>
+    private long Owed => Math.Max(owed, IsLastOwed ? Voted : 0);
 
     /// <summary>
-    /// Whether its last vote may be counted by somebody: by another that it was given to, or since it was chosen with it itself. A
-    /// candidate that was not, and leaves it at that, counts no vote of its term any more.
+    /// Of the last one: by another that it was given to, or since it was chosen with it itself. A candidate that was not, and leaves it at
+    /// that, counts no vote of its term any more.
     /// </summary>
-    private bool IsOwed => !isGivenBack && (votedFor != identity.Control || Voted <= mandated);
+    private bool IsLastOwed => !isGivenBack && (votedFor != identity.Control || Voted <= mandated);
 
     private bool IsUnclaimed => IsFenced && now - promised > Promise;
 
@@ -264,37 +270,5 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
         mandated = candidacy.Term;
         candidacy = null;
         nextTry = now + Announcing;
-    }
-
-    /// <summary>
-    /// Its process has a coordinator now, of the term that it was chosen for: the others are to come to it. One that comes when nobody waits
-    /// for it any more is none of theirs.
-    /// </summary>
-    public void Leads(long term, string coordinator)
-    {
-        if (announcement is not { } pending || pending.Message.Term != term) return;
-        pending.Message.Coordinator = coordinator;
-        announcement = pending with { Until = now + Announcing };
-        Announce();
-        Follow(pending.Message);
-    }
-
-    /// <summary>Its process cannot lead: it stands no more, and votes for others.</summary>
-    public void Decline() => (announcement, declines) = (null, true);
-
-    /// <summary>As long as its process has no coordinator, there is nobody to follow.</summary>
-    private void Announce()
-    {
-        var (until, message, whom) = announcement!.Value;
-        if (message.Coordinator.Length > 0 && (now - said > Repeat || message.Term > Term))
-        {
-            said = now;
-            foreach (var peer in whom)
-            {
-                effects.Add(new WorkerEffect.Tell(peer, message));
-            }
-        }
-
-        if (now >= until) announcement = null;
     }
 }

@@ -98,7 +98,7 @@ public sealed partial class WorkerMachine
             case WorkerInput.FromPeer peer: Consult(peer.Message); break;
             case WorkerInput.HomeLost: LoseCoordinator(); break;
             case WorkerInput.Leads leads: succession.Leads(leads.Term, leads.Coordinator); Rehome(); break;
-            case WorkerInput.CannotLead: succession.Decline(); break;
+            case WorkerInput.CannotLead cannot: succession.Decline(cannot.Term); break;
             case WorkerInput.KeepsAt keeps: Keep(keeps.Deliveries); break;
             case WorkerInput.CannotKeep cannot: End($"{leaving}; its state could not be kept: {cannot.Reason}"); break;
             case WorkerInput.Tick: Tick(); break;

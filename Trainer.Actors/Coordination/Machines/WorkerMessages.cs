@@ -50,7 +50,9 @@ public abstract record WorkerInput
     public sealed record Leads(long Term, string Coordinator) : WorkerInput;
 
     /// <summary>This process cannot lead the run as it was charged to: others are to stand.</summary>
-    public sealed record CannotLead(string Reason) : WorkerInput;
+    /// <param name="Term">That of its mandate.</param>
+    /// <param name="Reason">Why.</param>
+    public sealed record CannotLead(long Term, string Reason) : WorkerInput;
 
     /// <summary>There is no place for the state.</summary>
     public sealed record CannotKeep(string Reason) : WorkerInput;

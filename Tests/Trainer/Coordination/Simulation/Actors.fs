@@ -205,7 +205,7 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
             (fun () ->
                 time.Say(fun () -> $"worker {node.Number} cannot lead")
                 node.CannotLead <- true
-                toWorker node (WorkerInput.CannotLead "there is no place for the run's files"))
+                toWorker node (WorkerInput.CannotLead(mandate.Term, "there is no place for the run's files")))
         )
 
     and lead (node: Node) (mandate: Mandate) =
