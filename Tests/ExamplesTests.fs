@@ -33,10 +33,7 @@ let tests =
     testSequenced
     <| testList
         "Examples (long)"
-        [ test "LeNet-5 passes 97 % on the digits" {
-              Expect.isGreaterThan (accuracy "lenet5" [ "--epochs"; "4" ]) 0.97 "max-pooling and ReLU"
-          }
-          test "LeNet-5 with tanh passes 97 % on the digits, over two processes" {
+        [ test "LeNet-5 with tanh passes 97 % on the digits, over two processes" {
               let reached = accuracy "lenet5-tanh" [ "--epochs"; "6"; "--processes"; "2" ]
               Expect.isGreaterThan reached 0.97 "average pooling and tanh"
           }
@@ -55,5 +52,4 @@ let tests =
               let error = reached "val_loss" "autoencoder" [ "--epochs"; "4" ]
               Expect.isLessThan error 0.021 "mean squared error"
           }
-          test "MNIST with SGD passes 96 % in two epochs" { onMnist "lenet5-mnist" 2 0.96 }
           test "MNIST with Adam passes 98 % in two epochs" { onMnist "lenet5-mnist-adam" 2 0.98 } ]

@@ -121,4 +121,4 @@ let tests =
 let long =
     testList
         "Dsl.Checking fuzz (long)"
-        [ checkingProperty (ScriptGenerators.cases 100_000); runningProperty (ScriptGenerators.cases 20_000) ]
+        [ checkingProperty (ScriptGenerators.cases 30_000); runningProperty (ScriptGenerators.cases 6_000) ]

@@ -93,4 +93,4 @@ let tests =
 
 [<Tests>]
 let long =
-    testList "Dsl.Reading fuzz (long)" [ property (ScriptGenerators.cases 100_000) ]
+    testList "Dsl.Reading fuzz (long)" [ property (ScriptGenerators.cases 30_000) ]

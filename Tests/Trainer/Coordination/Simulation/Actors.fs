@@ -14,6 +14,7 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
     let threads = List<WorkerThread>()
     let leads = run.Leads
     let takeovers = Takeovers run
+    let votes = Votes()
     /// What comes for the home while it is stopped.
     let homeDeferred = Queue<Lead * CoordinatorInput>()
     let mutable isHomePaused = false
@@ -124,13 +125,17 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
 
     and doFor (node: Node) thread effect =
         match effect with
-        | :? WorkerEffect.Send as send -> toHome node send.Message
+        | :? WorkerEffect.Send as send ->
+            votes.Note(node.Number, send.Message)
+            toHome node send.Message
         | :? WorkerEffect.Beat as beat -> toHome node (thread.Beat beat.Generation)
         | :? WorkerEffect.Prepare as prepare -> thread.Prepare prepare.Slot
         | :? WorkerEffect.Order as order -> thread.Order order.Command
         | :? WorkerEffect.Halt as halt -> thread.Halt halt.Command
         | :? WorkerEffect.StopAtNextStep -> node.StopRequested <- true
-        | :? WorkerEffect.Tell as peer -> toPeer node peer.Path peer.Message
+        | :? WorkerEffect.Tell as peer ->
+            votes.Note(node.Number, peer.Path, peer.Message)
+            toPeer node peer.Path peer.Message
         | :? WorkerEffect.Direct as direct -> tellWhere node direct.Peer
         | :? WorkerEffect.Follow as follow -> turnTo node (int follow.Coordinator)
         | :? WorkerEffect.Lead as lead -> takeOver node lead.Mandate
@@ -197,6 +202,7 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
 
     and takeOver (node: Node) (mandate: Mandate) =
         time.Say(fun () -> $"worker {node.Number} is to lead in term {mandate.Term}")
+        votes.Choose(node.Number, mandate.Term)
 
         takeovers.Begin(
             node,
