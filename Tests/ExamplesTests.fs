@@ -30,8 +30,7 @@ let private onMnist name epochs least =
 
 [<Tests>]
 let tests =
-    testSequenced
-    <| testList
+    testList
         "Examples (long)"
         [ test "LeNet-5 with tanh passes 97 % on the digits, over two processes" {
               let reached = accuracy "lenet5-tanh" [ "--epochs"; "6"; "--processes"; "2" ]

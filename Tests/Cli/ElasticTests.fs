@@ -151,7 +151,7 @@ let tests =
               "a node that is killed while all validate is missed by its host's word, though nobody uses its connections" {
               let validating = endless.Replace("train=640 test=64", "train=64 test=20000")
 
-              running validating [ "--processes"; "2"; "--listen"; "127.0.0.1:0" ] (fun run ->
+              running validating [ "--processes"; "1"; "--listen"; "127.0.0.1:0" ] (fun run ->
                   let join = string (run.Next("listen")["join"])
                   run.Next "start" |> ignore
 
@@ -161,7 +161,7 @@ let tests =
                   try
                       Run(node, run.Folder).Told("worker: Validate", patience)
                       signal "KILL" node.Id
-                      let regroup = run.Next("regroup", (fun event -> (workers event).Length = 2))
+                      let regroup = run.Next("regroup", (fun event -> (workers event).Length = 1))
                       Expect.stringContains (string regroup["reason"]) "has lost its connections" "not its silence"
                   finally
                       if not node.HasExited then node.Kill true)

@@ -80,11 +80,11 @@ let tests =
                   holds seed
           }
           test "runs on several hosts, whose homes are lost, cut off or stopped, do the same" {
-              for seed in seeds 1 2_500 do
+              for seed in seeds 1 1_000 do
                   holdsFor drawnRemote seed
           }
           test "runs that end in other ways, under faults of the network's and of workers' own, do the same" {
-              for seed in seeds 1 2_500 do
+              for seed in seeds 1 1_000 do
                   holdsFor drawnWide seed
           }
           test "runs whose home has no room for states, for a while or for good, give up nobody, and end" {

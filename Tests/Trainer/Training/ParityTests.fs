@@ -18,8 +18,7 @@ let private settings =
 
 let private float64 = settings + "\n    precision float64"
 
-let private worlds =
-    [ [ "--workers"; "2" ]; [ "--workers"; "3" ]; [ "--processes"; "2" ] ]
+let private worlds = [ [ "--workers"; "3" ]; [ "--processes"; "2" ] ]
 
 /// Runs 200 steps, and hands on the run's folder and the folder of its steps.
 let private running script arguments act =
