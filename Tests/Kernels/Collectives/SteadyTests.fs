@@ -7,40 +7,26 @@ open Expecto
 open TorchSharp
 open CnnCluster.Kernels
 open CnnCluster.Kernels.Collectives
+open CnnCluster.Tests.AllocatedBytes
 open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Kernels.Collectives.Implementations
 open CnnCluster.Tests.Kernels.Collectives.Ranks
 
-/// The smallest object there is.
-let private smallest = 24.0
-
-let private rounds, private warmUp = 200, 50
-
-/// Bytes that a round allocates on the calling thread, on the average.
+/// Bytes of a round on the calling thread.
 let private bytesOfRound round =
-    for _ in 1..warmUp do
-        round ()
-
-    let before = GC.GetAllocatedBytesForCurrentThread()
-
-    for _ in 1..rounds do
-        round ()
-
-    float (GC.GetAllocatedBytesForCurrentThread() - before) / float rounds
+    bytesARound (fun count ->
+        for _ in 1..rounds do
+            round ()
+            count ())
 
 /// The same for operations that are started again and again: of their own thread, without what is TorchSharp's.
 let private bytesOfStarted (rank: ICollective) operation =
-    let count, before, after = ref 0, ref 0L, ref 0L
+    let own = Meter()
 
     let work =
         CollectiveWork(fun c ->
             operation c
-            count.Value <- count.Value + 1
-
-            if count.Value = warmUp then
-                before.Value <- GC.GetAllocatedBytesForCurrentThread()
-            elif count.Value = warmUp + rounds then
-                after.Value <- GC.GetAllocatedBytesForCurrentThread())
+            own.Count())
 
     let started =
         bytesOfRound (fun () ->
@@ -48,7 +34,7 @@ let private bytesOfStarted (rank: ICollective) operation =
             work.Wait())
 
     let scope = bytesOfRound (fun () -> (torch.NewDisposeScope()).Dispose())
-    started, float (after.Value - before.Value) / float rounds - scope
+    started, own.Bytes - scope
 
 let private length = 3000L
 

@@ -3,12 +3,12 @@ module internal CnnCluster.Tests.Trainer.Training.AllocationCases
 
 open TorchSharp
 open CnnCluster.Dsl
+open CnnCluster.Tests
 open CnnCluster.Tests.Trainer.Training.CallsByHand
 open CnnCluster.Tests.Trainer.Training.FunctionsByHand
 
 /// Steps of an epoch.
-[<Literal>]
-let Steps = 400
+let Steps = AllocatedBytes.rounds
 
 let private planOfBatches size layers settings =
     Replicas.plan

@@ -6,6 +6,7 @@ open System.Collections.Concurrent
 open Expecto
 open CnnCluster.Dsl
 open CnnCluster.Kernels.Collectives
+open CnnCluster.Tests.AllocatedBytes
 open CnnCluster.Tests.Comparisons
 open CnnCluster.Tests.Trainer.Training.AllocationCases
 open CnnCluster.Tests.Trainer.Training.AllocationMeter
@@ -95,7 +96,7 @@ let tests =
                   let loader = loader plan data (new SoloCollective())
 
                   let bytes =
-                      bytesOf (fun count ->
+                      bytesARound (fun count ->
                           for batch in loader.PrepareEpoch(1, 0) do
                               batch.Dispose()
                               count ())
