@@ -46,6 +46,9 @@ let private atOnce suite =
         Environment.ProcessorCount
 
 let private execute suite arguments tests =
+    for name in repeatedNames tests do
+        Console.Out.WriteLine $"no test is run: several are called '{name}'"
+
     let results = ref None
     let keep = SummaryHandler(fun summary -> results.Value <- Some summary)
     let plain = if Console.IsOutputRedirected then [ Colours 0; No_Spinner ] else []

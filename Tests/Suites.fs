@@ -11,6 +11,14 @@ type Suite =
 [<Literal>]
 let LongMark = "(long)"
 
+/// Names that several tests have: Expecto runs none where there are such, and says nothing of them to a printer of one's own.
+let repeatedNames tests =
+    Test.toTestCodeList tests
+    |> Seq.countBy (fun test -> System.String.Join('.', test.name))
+    |> Seq.filter (fun (_, count) -> count > 1)
+    |> Seq.map fst
+    |> List.ofSeq
+
 /// The part of a tree of tests that a suite runs, or nothing. Each test is in exactly one suite.
 let rec only suite test =
     match test with

@@ -51,6 +51,11 @@ let tests =
               Expect.contains names "Suites.a suite of nothing is nothing" "a line"
               Expect.all (Array.truncate (names.Length - 1) names) _.StartsWith("Suites.") "of the list alone"
           }
+          test "no two tests of either suite have one name" {
+              Expect.equal (repeatedNames (testList "all" [ pass "a"; pass "b"; pass "a" ])) [ "all.a" ] "a name twice"
+              let all = Impl.testFromThisAssembly () |> Option.get
+              Expect.isEmpty (repeatedNames all) "of the whole assembly"
+          }
           test "a suite of nothing is nothing" {
               Expect.isNone (only Long (testList "quick" [ pass "a" ])) "no long list"
           } ]
