@@ -1,6 +1,7 @@
 /// The user's mistakes: a readable error with its place, and exit code 2.
 module CnnCluster.Tests.Cli.BadInputTests
 
+open System
 open System.IO
 open Expecto
 open CnnCluster.Tests.Cli
@@ -60,6 +61,28 @@ let private wrong (result: Cnn.Result) (expected: string list) =
 
     Expect.isFalse (result.Error.Contains "   at ") $"no stack trace: {result.Error}"
 
+/// What one `cnn check` of all the bad scripts says, file by file.
+let private ofBadScripts =
+    lazy
+        (Cnn.inFolder (fun folder ->
+            let files =
+                [ for i, (_, right, bad, _) in List.indexed badScripts ->
+                      let script = (Cnn.lenet settings).Replace(right, bad)
+                      Expect.notEqual script (Cnn.lenet settings) "the script is changed"
+                      Path.GetFileName(Cnn.write folder $"{i}-net.cnn" script) ]
+
+            let result = Cnn.run folder ("check" :: files)
+
+            let starts =
+                [ for file in files -> result.Error.IndexOf(file, StringComparison.Ordinal) ]
+                @ [ result.Error.Length ]
+
+            Expect.isAscending starts $"mistakes in the order of the files: {result.Error}"
+
+            [ for start, next in List.pairwise starts ->
+                  { result with
+                      Error = result.Error.Substring(start, next - start) } ]))
+
 [<Tests>]
 let tests =
     testList
@@ -71,15 +94,8 @@ let tests =
 
                   Expect.equal (result.ExitCode, result.Output, result.Error) (0, "", "") "silent")
           }
-          for name, right, bad, expected in badScripts do
-              test $"script: {name}" {
-                  let script = (Cnn.lenet settings).Replace(right, bad)
-                  Expect.notEqual script (Cnn.lenet settings) "the script is changed"
-
-                  Cnn.inFolder (fun folder ->
-                      let file = Cnn.write folder "net.cnn" script
-                      wrong (Cnn.run folder [ "check"; file ]) (file :: expected))
-              }
+          for i, (name, _, _, expected) in List.indexed badScripts do
+              test $"script: {name}" { wrong ofBadScripts.Value[i] ($"{i}-net.cnn" :: expected) }
           for name, file, bytes, expected in badData do
               test $"data: {name}" {
                   Cnn.inFolder (fun folder ->

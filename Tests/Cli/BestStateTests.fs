@@ -19,16 +19,34 @@ let private one = [ "--json"; "--threads"; "1" ]
 let private checkpoint folder name =
     Path.Combine(folder, "run", "checkpoints", $"{name}.safetensors")
 
-/// A run whose second epoch was its best, but for the file of the best; and the hash that it would end with.
+/// The files of a run whose second epoch was its best, and the hash of the weights that it ended with.
+let private whole =
+    lazy
+        (Cnn.inFolder (fun folder ->
+            let file = Cnn.write folder "net.cnn" (Cnn.lenet settings)
+            let run = Cnn.run folder ([ "train"; file; "--out"; "run" ] @ one)
+            Expect.equal run.ExitCode 0 run.Error
+            Expect.equal (int (run.Field("stop", "best_epoch"))) 2 "the second epoch is the best"
+
+            let files =
+                [ for path in Directory.GetFiles(folder, "*", SearchOption.AllDirectories) ->
+                      Path.GetRelativePath(folder, path), File.ReadAllBytes path ]
+
+            files, string (run.Field("end", "weights_sha256"))))
+
+/// A copy of that run, cut before it ended, but for the file of the best; and the hash that it would end with.
 let private withoutCopy (leave: string -> unit) act =
     Cnn.inFolder (fun folder ->
-        let file = Cnn.write folder "net.cnn" (Cnn.lenet settings)
-        let run = Cnn.run folder ([ "train"; file; "--out"; "run" ] @ one)
-        Expect.equal run.ExitCode 0 run.Error
-        Expect.equal (int (run.Field("stop", "best_epoch"))) 2 "the second epoch is the best"
+        let files, hash = whole.Value
+
+        for name, bytes in files do
+            let path = Path.Combine(folder, name)
+            Directory.CreateDirectory(Path.GetDirectoryName path) |> ignore
+            File.WriteAllBytes(path, bytes)
+
         File.Delete(checkpoint folder "final")
         leave folder
-        act folder (string (run.Field("end", "weights_sha256"))))
+        act folder hash)
 
 let private nothing folder = File.Delete(checkpoint folder "best")
 
@@ -43,7 +61,7 @@ let private stepOf (event: JsonNode) =
 [<Tests>]
 let tests =
     testList
-        "Cli.best state"
+        "Cli.best state (long)"
         [ for what, leave in [ "no file of the best", nothing; "an earlier best in its file", older ] do
               test $"a resumed run with {what} ends with the best epoch's weights, from its step" {
                   withoutCopy leave (fun folder best ->

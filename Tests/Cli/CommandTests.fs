@@ -170,7 +170,7 @@ let tests =
                   Expect.equal result.ExitCode 2 "wrong"
                   Expect.stringContains result.Error "<stdin>:2:5" "its place")
           }
-          test "eval gives the figures that the run ended with, and a confusion matrix" {
+          test "eval gives the figures that a run ended with and a confusion matrix, and --init starts from its weights" {
               Cnn.inFolder (fun folder ->
                   let file = Cnn.write folder "net.cnn" (Cnn.lenet small)
 
@@ -193,38 +193,22 @@ let tests =
                       [ for row in figures["confusion"].AsArray() do
                             for n in row.AsArray() -> int n ]
 
-                  Expect.equal (counts.Length, List.sum counts) (100, 200) "every sample is in it")
-          }
-          test "--init starts from a run's weights" {
-              Cnn.inFolder (fun folder ->
-                  let file = Cnn.write folder "net.cnn" (Cnn.lenet small)
-                  let first = Cnn.run folder [ "train"; file; "--json"; "--out"; "run" ]
-                  Expect.equal first.ExitCode 0 first.Error
-                  let weights = Path.Combine("run", "checkpoints", "final.safetensors")
+                  Expect.equal (counts.Length, List.sum counts) (100, 200) "every sample is in it"
 
-                  let second =
-                      Cnn.run
-                          folder
-                          [ "train"
-                            file
-                            "--json"
-                            "--out"
-                            "again"
-                            "--init"
-                            weights
-                            "--set"
-                            "optimizer.lr=0"
-                            "--epochs"
-                            "1" ]
+                  let weights = [ "--init"; Path.Combine("run", "checkpoints", "final.safetensors") ]
+                  let kept = [ "--set"; "optimizer.lr=0"; "--epochs"; "1" ]
 
-                  Expect.equal second.ExitCode 0 second.Error
+                  let again =
+                      Cnn.run folder ([ "train"; file; "--json"; "--out"; "again" ] @ weights @ kept)
+
+                  Expect.equal again.ExitCode 0 again.Error
 
                   Expect.equal
-                      (string (second.Field("end", "weights_sha256")))
-                      (string (first.Field("end", "weights_sha256")))
+                      (string (again.Field("end", "weights_sha256")))
+                      (string (train.Field("end", "weights_sha256")))
                       "a learning rate of 0 keeps them")
           }
-          for signal in [ "INT"; "TERM" ] do
+          for signal, workers in [ "INT", "--workers"; "TERM", "--processes" ] do
               test $"SIG{signal} stops the run with a checkpoint and exit code 130" {
                   Cnn.inFolder (fun folder ->
                       let file =
@@ -232,7 +216,7 @@ let tests =
 
                       use cnn =
                           Cnn.startInterruptible
-                              [ "train"; file; "--json"; "--epochs"; "100000"; "--processes"; "2"; "--out"; "run" ]
+                              [ "train"; file; "--json"; "--epochs"; "100000"; workers; "2"; "--out"; "run" ]
                               folder
 
                       untilFirstEpoch cnn
@@ -248,16 +232,6 @@ let tests =
 
                       Expect.stringContains result.Error "step-" "the message names it")
               }
-          test "without --json, progress goes to standard error and the result to standard output" {
-              Cnn.inFolder (fun folder ->
-                  let file = Cnn.write folder "net.cnn" (Cnn.lenet small)
-                  let result = Cnn.run folder [ "train"; file; "--out"; "run" ]
-                  Expect.equal result.ExitCode 0 result.Error
-                  Expect.stringContains result.Output "val_accuracy: " "the result"
-                  Expect.stringContains result.Output "run: " "where it is"
-                  Expect.stringContains result.Error "61,706 parameters" "the beginning"
-                  Expect.isFalse (result.Error.Contains "\027[") "no escape sequences where no terminal is")
-          }
           test "every command has help" {
               Cnn.inFolder (fun folder ->
                   for command in

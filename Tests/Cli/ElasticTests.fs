@@ -63,10 +63,23 @@ let tests =
     testList
         "Cli.elastic"
         [ testSequenced (
-              test "a worker process that is killed is done without" {
+              test
+                  "checkpoints that cannot be written cost no worker, one that is killed is done without, and without the last the run fails and names what it has kept" {
                   running endless [ "--processes"; "2" ] (fun run ->
                       let pids = workers (run.Next "start")
                       run.Next "epoch" |> ignore
+                      let folder = Path.Combine(run.Folder, "run", "checkpoints")
+                      Directory.Move(folder, folder + " aside")
+                      File.WriteAllText(folder, "a file is no place for files")
+                      let lost = run.Next "unwritten"
+                      Expect.stringContains (string lost["state"]) "step-" "which"
+                      Expect.stringContains (string lost["reason"]) folder "where"
+                      run.Next "epoch" |> ignore
+                      File.Delete folder
+                      Directory.Move(folder + " aside", folder)
+                      run.Next "epoch" |> ignore
+                      Expect.equal run.Members pids "nobody was given up"
+
                       signal "KILL" pids[1]
                       let regroup = run.Next "regroup"
                       Expect.equal (regrouped regroup) (2, 1, 0) "the second generation, of one worker"
@@ -75,96 +88,41 @@ let tests =
                       Expect.stringContains reason $"{pids[1]}" "which process"
                       Expect.stringContains reason "killed by signal 9" "what happened to it"
                       Expect.isLessThan (float regroup["seconds"]) 2.0 "from the first word of it"
-                      run.Next "epoch" |> ignore
-                      let code, errors = run.Interrupt()
-                      Expect.equal code 130 errors
-                      Expect.isNonEmpty (checkpoints run.Folder) "a checkpoint")
-              }
-          )
-          test "when the last worker is lost the run fails, says why, and has kept its last checkpoint" {
-              running endless [ "--processes"; "1" ] (fun run ->
-                  let pid = workers (run.Next "start") |> List.exactlyOne
-                  // A checkpoint is written while training goes on: where there are two, the run has heard of the first.
-                  run.Next("epoch", (fun _ -> (checkpoints run.Folder).Length > 1)) |> ignore
-                  signal "KILL" pid
-                  let stop = run.Next "stop"
-                  Expect.equal (string stop["reason"]) "failed" "the last event says so"
-                  let code, errors = run.End()
-                  Expect.equal code 1 errors
-                  Expect.stringContains errors $"{pid}" "the message names the process"
-                  Expect.stringContains errors "killed by signal 9" "and what happened to it"
-                  Expect.stringContains errors "No worker is left" "and why it ends"
-                  let named = Regex.Match(errors, "the last state is (.*?);").Groups[1].Value
-                  Expect.isTrue (File.Exists named) $"what it goes on from: {errors}"
-                  Expect.isNonEmpty (checkpoints run.Folder) "and the checkpoint is still there")
-          }
-          test "checkpoints that cannot be written cost no worker: it is said, and the run goes on" {
-              running endless [ "--processes"; "2" ] (fun run ->
-                  let pids = workers (run.Next "start")
-                  run.Next "epoch" |> ignore
-                  let folder = Path.Combine(run.Folder, "run", "checkpoints")
-                  Directory.Move(folder, folder + " aside")
-                  File.WriteAllText(folder, "a file is no place for files")
-                  let lost = run.Next "unwritten"
-                  Expect.stringContains (string lost["state"]) "step-" "which"
-                  Expect.stringContains (string lost["reason"]) folder "where"
-                  run.Next "epoch" |> ignore
-                  File.Delete folder
-                  Directory.Move(folder + " aside", folder)
-                  let code, errors = run.Interrupt()
-                  Expect.equal code 130 errors
-                  Expect.equal run.Members pids "nobody was given up"
-                  let step (name: string) = int (name.Substring(name.Length - 8))
 
-                  let kept =
-                      checkpoints run.Folder |> Array.map (Path.GetFileNameWithoutExtension >> step)
+                      // A checkpoint is written while training goes on: where there are two later ones, the run has heard of the first.
+                      let step (name: string) = int (name.Substring(name.Length - 8))
 
-                  Expect.isGreaterThan (Array.max kept) (step (string lost["state"])) "the last state is kept")
-          }
-          for name, address in [ "", "127.0.0.1"; " over IPv6", "[::1]" ] do
-              test $"a node joins{name} while the run trains, and takes part from the next step with its share" {
-                  match whyNot address with
-                  | Some reason -> printfn $"nothing listens at {address} here, and so no node joins there: {reason}"
-                  | None -> joins address
-              }
-          testSequenced (
-              test "a node whose process is killed is done without" {
-                  running endless [ "--processes"; "2"; "--listen"; "127.0.0.1:0" ] (fun run ->
-                      let join = string (run.Next("listen")["join"])
-                      let pids = workers (run.Next "start")
-                      use node = Cnn.start [ "node"; "--join"; join ] run.Folder
+                      let steps () =
+                          checkpoints run.Folder |> Array.map (Path.GetFileNameWithoutExtension >> step)
 
-                      try
-                          run.Until("the node", List.contains node.Id)
-                          run.Next "epoch" |> ignore
-                          signal "KILL" node.Id
-                          let regroup = run.Next("regroup", (fun _ -> run.Members.Length = 2))
-                          Expect.equal (workers regroup) pids "the others"
-                          Expect.isLessThan (float regroup["seconds"]) 2.0 "from the first word of it"
-                          run.Next "epoch" |> ignore
-                          Expect.equal (fst (run.Interrupt())) 130 "ends well"
-                      finally
-                          if not node.HasExited then node.Kill true)
+                      let latest () = Array.max (steps ())
+
+                      let before = max (latest ()) (step (string lost["state"]))
+
+                      let later () =
+                          steps () |> Array.filter (fun step -> step > before)
+
+                      run.Next("epoch", (fun _ -> (later ()).Length > 1)) |> ignore
+                      signal "KILL" pids[0]
+                      let stop = run.Next "stop"
+                      Expect.equal (string stop["reason"]) "failed" "the last event says so"
+                      let code, errors = run.End()
+                      Expect.equal code 1 errors
+                      Expect.stringContains errors $"{pids[0]}" "the message names the process"
+                      Expect.stringContains errors "killed by signal 9" "and what happened to it"
+                      Expect.stringContains errors "No worker is left" "and why it ends"
+                      let named = Regex.Match(errors, "the last state is (.*?);").Groups[1].Value
+                      Expect.isTrue (File.Exists named) $"what it goes on from: {errors}"
+                      Expect.isGreaterThan (latest ()) before "a checkpoint from after the loss is still there")
               }
           )
           test
-              "a node that is killed while all validate is missed by its host's word, though nobody uses its connections" {
-              let validating = endless.Replace("train=640 test=64", "train=64 test=20000")
-
-              running validating [ "--processes"; "1"; "--listen"; "127.0.0.1:0" ] (fun run ->
-                  let join = string (run.Next("listen")["join"])
-                  run.Next "start" |> ignore
-
-                  use node =
-                      Cnn.startThrough [ "env"; "CNN_LOG=debug" ] [ "node"; "--join"; join ] run.Folder
-
-                  try
-                      Run(node, run.Folder).Told("worker: Validate", patience)
-                      signal "KILL" node.Id
-                      let regroup = run.Next("regroup", (fun event -> (workers event).Length = 1))
-                      Expect.stringContains (string regroup["reason"]) "has lost its connections" "not its silence"
-                  finally
-                      if not node.HasExited then node.Kill true)
+              "a node joins while the run trains, over IPv6 where there is such, and takes part from the next step with its share" {
+              match whyNot "::1" with
+              | Some reason ->
+                  printfn $"nothing listens at ::1 here, and so no node joins there: {reason}"
+                  joins "127.0.0.1"
+              | None -> joins "[::1]"
           }
           test "an interrupted run goes on to the weights of one that was left alone" {
               let script = Cnn.lenet (settings 6)
@@ -227,6 +185,50 @@ let tests =
                   let few = Cnn.run folder [ "train"; file; "--min-workers"; "3" ]
                   Expect.equal few.ExitCode 2 few.Error
                   Expect.stringContains few.Error "needs --listen" "why")
+          } ]
+
+[<Tests>]
+let longTests =
+    testList
+        "Cli.elastic (long)"
+        [ testSequenced (
+              test "a node whose process is killed is done without" {
+                  running endless [ "--processes"; "2"; "--listen"; "127.0.0.1:0" ] (fun run ->
+                      let join = string (run.Next("listen")["join"])
+                      let pids = workers (run.Next "start")
+                      use node = Cnn.start [ "node"; "--join"; join ] run.Folder
+
+                      try
+                          run.Until("the node", List.contains node.Id)
+                          run.Next "epoch" |> ignore
+                          signal "KILL" node.Id
+                          let regroup = run.Next("regroup", (fun _ -> run.Members.Length = 2))
+                          Expect.equal (workers regroup) pids "the others"
+                          Expect.isLessThan (float regroup["seconds"]) 2.0 "from the first word of it"
+                          run.Next "epoch" |> ignore
+                          Expect.equal (fst (run.Interrupt())) 130 "ends well"
+                      finally
+                          if not node.HasExited then node.Kill true)
+              }
+          )
+          test
+              "a node that is killed while all validate is missed by its host's word, though nobody uses its connections" {
+              let validating = endless.Replace("train=640 test=64", "train=64 test=20000")
+
+              running validating [ "--processes"; "1"; "--listen"; "127.0.0.1:0" ] (fun run ->
+                  let join = string (run.Next("listen")["join"])
+                  run.Next "start" |> ignore
+
+                  use node =
+                      Cnn.startThrough [ "env"; "CNN_LOG=debug" ] [ "node"; "--join"; join ] run.Folder
+
+                  try
+                      Run(node, run.Folder).Told("worker: Validate", patience)
+                      signal "KILL" node.Id
+                      let regroup = run.Next("regroup", (fun event -> (workers event).Length = 1))
+                      Expect.stringContains (string regroup["reason"]) "has lost its connections" "not its silence"
+                  finally
+                      if not node.HasExited then node.Kill true)
           }
           test
               "with fewer workers than --min-workers the run waits, before it begins and behind a loss, until others have come" {

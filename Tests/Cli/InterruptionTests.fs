@@ -114,8 +114,13 @@ let tests =
                             "mnist/t10k-images-idx3-ubyte"
                             "mnist/t10k-labels-idx1-ubyte" ]
                           arguments
-                  }
+                  } ]
 
+[<Tests>]
+let longTests =
+    testList
+        "Cli.interruption (long)"
+        [ if OperatingSystem.IsLinux() then
               test "train: Ctrl-C while workers start ends it with 130, a line, no folder and no process" {
                   Cnn.inFolder (fun folder ->
                       interruptedWaiting

@@ -19,21 +19,7 @@ let private comment characters =
 let tests =
     testList
         "Cli.long scripts"
-        [ test "the longest script reaches the workers of other processes" {
-              Cnn.inFolder (fun folder ->
-                  let long = comment (Limits.LongestScript - script.Length) + script
-                  Expect.isGreaterThan long.Length (Limits.LongestScript - 10_000) "about as long as may be"
-                  let file = Cnn.write folder "net.cnn" long
-
-                  let result =
-                      Cnn.run folder [ "train"; file; "--processes"; "2"; "--threads"; "1"; "--json"; "--out"; "run" ]
-
-                  Expect.equal result.ExitCode 0 result.Error
-                  Expect.hasLength (Runs.workers (result.Event "start")) 2 "workers"
-                  let kept = File.ReadAllText(Path.Combine(folder, "run", "script.cnn"))
-                  Expect.stringContains kept (String('中', 8_997)) "what they were sent")
-          }
-          test "a script that is too long with what it imports is a mistake, and no run is begun" {
+        [ test "a script that is too long with what it imports is a mistake, and no run is begun" {
               Cnn.inFolder (fun folder ->
                   let half = comment (Limits.LongestScript / 2)
                   let imported = half + half.Substring(0, 9_000) + "block unused() {\n    relu\n}\n"
@@ -53,4 +39,23 @@ let tests =
                       Expect.stringContains result.Error "at most 1 MiB" "what is expected"
 
                   Expect.isFalse (Directory.Exists(Path.Combine(folder, "run"))) "no run")
+          } ]
+
+[<Tests>]
+let longTests =
+    testList
+        "Cli.long scripts (long)"
+        [ test "the longest script reaches the workers of other processes" {
+              Cnn.inFolder (fun folder ->
+                  let long = comment (Limits.LongestScript - script.Length) + script
+                  Expect.isGreaterThan long.Length (Limits.LongestScript - 10_000) "about as long as may be"
+                  let file = Cnn.write folder "net.cnn" long
+
+                  let result =
+                      Cnn.run folder [ "train"; file; "--processes"; "2"; "--threads"; "1"; "--json"; "--out"; "run" ]
+
+                  Expect.equal result.ExitCode 0 result.Error
+                  Expect.hasLength (Runs.workers (result.Event "start")) 2 "workers"
+                  let kept = File.ReadAllText(Path.Combine(folder, "run", "script.cnn"))
+                  Expect.stringContains kept (String('中', 8_997)) "what they were sent")
           } ]

@@ -44,13 +44,6 @@ let tests =
                           Expect.equal (result.ExitCode, result.Error.TrimEnd()) (1, noSpace) "a line")
                   }
 
-              test "train: the run is kept where its result cannot be shown" {
-                  trained [] (Cnn.runInto outputFull) (fun run result ->
-                      Expect.equal result.ExitCode 1 result.Error
-                      Expect.stringEnds (result.Error.TrimEnd()) noSpace "the last line"
-                      isWhole run)
-              }
-
               test "train --json: the run goes on where its events cannot be printed" {
                   trained [ "--json" ] (Cnn.runInto outputFull) (fun run result ->
                       Expect.equal result.ExitCode 1 result.Error
@@ -59,35 +52,13 @@ let tests =
                       isWhole run)
               }
 
-              test "train --trace: the run ends as it would, and then its trace is said to be lost" {
-                  trained [ "--trace"; full ] Cnn.run (fun run result ->
-                      Expect.equal result.ExitCode 1 result.Error
-
-                      Expect.stringEnds
-                          (result.Error.TrimEnd())
-                          "cnn: The trace /dev/full is not whole: No space left on device : '/dev/full'"
-                          "why"
-
-                      Expect.isNotEmpty result.Output "the result"
-                      isWhole run)
-              }
-
-              for streams, code in [ errorFull, 0; bothFull, 1 ] do
-                  test $"train {streams}: the run goes on where its progress cannot be shown" {
-                      trained [] (Cnn.runInto streams) (fun run result ->
-                          Expect.equal (result.ExitCode, result.Error) (code, "") "as its result deserves"
-                          isWhole run)
-                  }
-
-              test "train --processes 2>/dev/full: no process ends for what it cannot say" {
-                  trained [ "--processes"; "2"; "--log-format"; "json" ] (Cnn.runInto errorFull) (fun run result ->
-                      Expect.equal result.ExitCode 0 "well"
-                      Expect.stringContains result.Output "weights_sha256: " "the result"
-                      isWhole run)
-              }
-
               test "check, describe and eval end with their own code where nothing can be said" {
-                  trained [] Cnn.run (fun run _ ->
+                  trained [] Cnn.run (fun run trained ->
+                      Expect.equal trained.ExitCode 0 trained.Error
+                      Expect.stringContains trained.Output "val_accuracy: " "where all can be: the result"
+                      Expect.stringContains trained.Output "run: " "and where it is, on standard output"
+                      Expect.stringContains trained.Error "61,706 parameters" "and the beginning, on standard error"
+                      Expect.isFalse (trained.Error.Contains "\027[") "no escape sequences where no terminal is"
                       let folder = Path.GetDirectoryName run
                       Cnn.write folder "wrong.cnn" "network A {\n    inptu 4\n}\n" |> ignore
 
@@ -111,13 +82,6 @@ let tests =
                       Expect.equal result.ExitCode 1 result.Error
                       Expect.stringStarts result.Error "cnn: standard output cannot be written: " "a line")
               }
-          test "train: who stops reading ends no run" {
-              if not (OperatingSystem.IsWindows()) then
-                  for arguments in [ []; [ "--json" ] ] do
-                      trained arguments (Cnn.runUnread "2>&1") (fun run result ->
-                          Expect.equal (result.ExitCode, result.Error) (0, "") "quiet"
-                          isWhole run)
-          }
           test "describe --svg writes into a pipe that has a name" {
               if File.Exists "/dev/stdout" then
                   Cnn.inFolder (fun folder ->
@@ -130,4 +94,50 @@ let tests =
                   Cnn.inFolder (fun folder ->
                       let result = Cnn.runUnread "" folder [ "describe"; lenet ]
                       Expect.equal (result.ExitCode, result.Error) (0, "") "quiet")
+          } ]
+
+[<Tests>]
+let longTests =
+    testList
+        "Cli.output (long)"
+        [ if File.Exists full then
+              test "train: the run is kept where its result cannot be shown" {
+                  trained [] (Cnn.runInto outputFull) (fun run result ->
+                      Expect.equal result.ExitCode 1 result.Error
+                      Expect.stringEnds (result.Error.TrimEnd()) noSpace "the last line"
+                      isWhole run)
+              }
+
+              test "train --trace: the run ends as it would, and then its trace is said to be lost" {
+                  trained [ "--trace"; full ] Cnn.run (fun run result ->
+                      Expect.equal result.ExitCode 1 result.Error
+
+                      Expect.stringEnds
+                          (result.Error.TrimEnd())
+                          "cnn: The trace /dev/full is not whole: No space left on device : '/dev/full'"
+                          "why"
+
+                      Expect.isNotEmpty result.Output "the result"
+                      isWhole run)
+              }
+
+              test $"train {bothFull}: the run goes on where neither progress nor result can be shown" {
+                  trained [] (Cnn.runInto bothFull) (fun run result ->
+                      Expect.equal (result.ExitCode, result.Error) (1, "") "as its result deserves"
+                      isWhole run)
+              }
+
+              test "train --processes 2>/dev/full: no process ends for what it cannot say" {
+                  trained [ "--processes"; "2"; "--log-format"; "json" ] (Cnn.runInto errorFull) (fun run result ->
+                      Expect.equal result.ExitCode 0 "well"
+                      Expect.stringContains result.Output "weights_sha256: " "the result"
+                      isWhole run)
+              }
+
+          test "train: who stops reading ends no run" {
+              if not (OperatingSystem.IsWindows()) then
+                  for arguments in [ []; [ "--json" ] ] do
+                      trained arguments (Cnn.runUnread "2>&1") (fun run result ->
+                          Expect.equal (result.ExitCode, result.Error) (0, "") "quiet"
+                          isWhole run)
           } ]

@@ -24,10 +24,6 @@ let private trained folder script arguments =
 let private hash (result: Cnn.Result) =
     string (result.Field("end", "weights_sha256"))
 
-/// The hash that a fresh run of this script ends with.
-let private hashOf script arguments =
-    Cnn.inFolder (fun folder -> hash (trained folder script arguments))
-
 /// How the loss is scaled at the end of a run.
 let private scalingOf folder run =
     let final = Path.Combine(folder, run, "checkpoints", "final.safetensors")
@@ -36,33 +32,43 @@ let private scalingOf folder run =
 let private withDropout =
     (Cnn.lenet small).Replace("dense   84 relu", "dense   84 relu\n    dropout 0.4")
 
+let private ofThreads = [ "--workers"; "2"; "--threads"; "1" ]
+
+/// The run of two threads that others are measured by: what it said, and the hash of its weights.
+let private reference =
+    lazy (Cnn.inFolder (fun folder -> trained folder withDropout ofThreads))
+
+/// The hash that a fresh run of the same script ends with.
+let private hashOf arguments =
+    Cnn.inFolder (fun folder -> hash (trained folder withDropout arguments))
+
 [<Tests>]
 let tests =
     testList
         "Cli.train"
         [ test "prints one JSON object a line, from start to end" {
-              Cnn.inFolder (fun folder ->
-                  let result = trained folder (Cnn.lenet small) [ "--workers"; "2" ]
+              let result = reference.Value
 
-                  let names =
-                      result.Events |> Array.map (fun e -> string e["event"]) |> Array.distinct
+              let names =
+                  result.Events |> Array.map (fun e -> string e["event"]) |> Array.distinct
 
-                  Expect.equal names[0] "start" "first"
-                  Expect.equal (Array.last names) "end" "last"
-                  let start = result.Event "start"
-                  Expect.equal (int start["world"], int start["parameters"]) (2, 61706) "the run"
-                  Expect.equal (string start["exchange"]) "threads" "how gradients travel"
-                  Expect.equal (start["workers"].AsArray().Count) 2 "one entry a worker"
-                  let epoch = result.Event "epoch"
-                  Expect.equal (int epoch["epoch"], int epoch["step"]) (2, 20) "320 images in batches of 32, twice"
+              Expect.equal names[0] "start" "first"
+              Expect.equal (Array.last names) "end" "last"
+              let start = result.Event "start"
+              Expect.equal (int start["world"], int start["parameters"]) (2, 61706) "the run"
+              Expect.equal (int start["threads"]) 1 "of each worker, as told"
+              Expect.equal (string start["exchange"]) "threads" "how gradients travel"
+              Expect.equal (start["workers"].AsArray().Count) 2 "one entry a worker"
+              let epoch = result.Event "epoch"
+              Expect.equal (int epoch["epoch"], int epoch["step"]) (2, 20) "320 images in batches of 32, twice"
 
-                  for key in [ "train_loss"; "val_loss"; "val_accuracy"; "images_per_second"; "learning_rate" ] do
-                      Expect.isGreaterThan (float epoch[key]) 0.0 key
+              for key in [ "train_loss"; "val_loss"; "val_accuracy"; "images_per_second"; "learning_rate" ] do
+                  Expect.isGreaterThan (float epoch[key]) 0.0 key
 
-                  Expect.equal (string (result.Field("stop", "reason"))) "epochs" "why it stopped"
-                  Expect.equal (hash result).Length 64 "a SHA-256")
+              Expect.equal (string (result.Field("stop", "reason"))) "epochs" "why it stopped"
+              Expect.equal (hash result).Length 64 "a SHA-256"
           }
-          test "warns of float16 on a CPU, and says in a checkpoint how the loss is scaled" {
+          test "warns of float16 on a CPU, stops after --steps, and says in a checkpoint how the loss is scaled" {
               Cnn.inFolder (fun folder ->
                   let file = Cnn.write folder "net.cnn" (Cnn.lenet small)
 
@@ -73,6 +79,7 @@ let tests =
 
                   Expect.equal result.ExitCode 0 result.Error
                   Expect.stringContains result.Error "bfloat16 is fast where the processor has it" "a warning"
+                  Expect.equal (int (result.Field("epoch", "step"))) 1 "one step"
 
                   let scaling = scalingOf folder "run"
                   Expect.isGreaterThan scaling.Scale 0.0 "the scale"
@@ -109,104 +116,29 @@ let tests =
                   Expect.equal again.ExitCode 2 again.Error
                   Expect.stringContains again.Error "--wire cannot be changed" "as the run was started")
           }
-          test "a resumed run goes on with the loss' scale and the count of skipped steps" {
-              Cnn.inFolder (fun folder ->
-                  // The scaled gradient overflows float16 in the first steps, and the scale is halved until it does not.
-                  let script =
-                      "network N {\n    input 28x28x1\n    flatten\n    dense 10 kernel-init=constant(0.05)\n"
-                      + "    dense 10 kernel-init=constant(40) frozen\n}\n\ntrain N {\n    loss mse\n    precision float16\n"
-                      + "    optimizer adam lr=1e-3\n    data digits train=64 test=32\n    batch 16\n    epochs 8\n    seed 3\n}\n"
+          test "the same seed and world give the same weights, with dropout too, of threads and of processes" {
+              Expect.equal (hashOf ofThreads) (hash reference.Value) "threads again"
 
-                  let file = Cnn.write folder "net.cnn" script
-
-                  let run arguments =
-                      let result = Cnn.run folder ("train" :: "--json" :: arguments)
-                      Expect.equal result.ExitCode 0 result.Error
-                      result
-
-                  let whole = run [ file; "--out"; "whole"; "--steps"; "32" ]
-                  run [ file; "--out"; "parts"; "--steps"; "3" ] |> ignore
-                  let before = scalingOf folder "parts"
-                  let later = run [ "--resume"; "parts"; "--steps"; "32" ]
-                  Expect.equal (hash later) (hash whole) "the weights"
-
-                  Expect.equal
-                      (scalingOf folder "parts")
-                      (scalingOf folder "whole")
-                      "scale, good steps and skipped steps"
-
-                  Expect.equal before.SkippedSteps 3L "the first steps were skipped"
-                  Expect.isLessThan (scalingOf folder "parts").SkippedSteps 32L "the last ones were not")
+              Expect.equal
+                  (hashOf [ "--processes"; "2"; "--threads"; "1" ])
+                  (hash reference.Value)
+                  "processes: the collective does not matter"
           }
-          test "an epoch whose steps were all skipped has no training figures, and says so" {
+          test "another seed gives other weights, and the run's folder says what was run" {
               Cnn.inFolder (fun folder ->
-                  // One step an epoch: the first ones overflow float16, until the scale is low enough.
-                  let script =
-                      "network N {\n    input 28x28x1\n    flatten\n    dense 10 kernel-init=constant(0.05)\n"
-                      + "    dense 10 kernel-init=constant(4) frozen\n}\n\ntrain N {\n    loss mse\n    metric accuracy\n"
-                      + "    precision float16\n    optimizer adam lr=1e-3\n    data digits train=16 test=16\n    batch 16\n"
-                      + "    epochs 14\n    seed 3\n}\n"
-
-                  let file = Cnn.write folder "net.cnn" script
-
-                  let train further =
-                      let result = Cnn.run folder ([ "train"; file; "--log-level"; "info" ] @ further)
-                      Expect.equal result.ExitCode 0 result.Error
-                      result
-
-                  let told = train [ "--json"; "--out"; "told" ]
-
-                  let epochs =
-                      told.Events |> Array.filter (fun event -> string event["event"] = "epoch")
-
-                  let isSkipped (event: JsonNode) = not (isNull event["skipped_steps"])
-                  Expect.isTrue (isSkipped epochs[0]) "the first is skipped"
-                  Expect.isFalse (isSkipped (Array.last epochs)) "the last is not"
-
-                  for event in epochs do
-                      for figure in [ "train_loss"; "train_accuracy" ] do
-                          Expect.equal (isNull event[figure]) (isSkipped event) $"{figure} in {event}"
-
-                      Expect.isNotNull event["val_loss"] "validation"
-
-                  Expect.stringContains told.Error "epoch 1 ends at step 1: no step was applied, val_loss " "the log"
-
-                  Expect.stringContains
-                      (train [ "--out"; "shown" ]).Error
-                      "1 step, all there were, skipped: "
-                      "the terminal")
-          }
-          test "leaves a run folder that says what was run" {
-              Cnn.inFolder (fun folder ->
-                  trained folder (Cnn.lenet small) [ "--set"; "optimizer.lr=0.02" ] |> ignore
+                  let result = trained folder withDropout (ofThreads @ [ "--set"; "seed=8" ])
+                  Expect.notEqual (hash result) (hash reference.Value) "the seed matters"
                   let run = Path.Combine(folder, "run")
                   let exists name = File.Exists(Path.Combine(run, name))
                   Expect.all [ "script.cnn"; "run.json"; "metrics.jsonl" ] exists "its files"
 
                   Expect.stringContains
                       (File.ReadAllText(Path.Combine(run, "script.cnn")))
-                      "lr=0.02"
+                      "seed 8"
                       "the value that ran"
 
                   Expect.isNonEmpty (Directory.GetFiles(Path.Combine(run, "checkpoints"), "*.safetensors")) "states"
                   Expect.isNonEmpty (Directory.GetFiles(Path.Combine(run, "tb"))) "TensorBoard events")
-          }
-          test "the same seed and world give the same weights, with dropout too" {
-              for arguments in [ [ "--workers"; "2" ]; [ "--processes"; "2" ] ] do
-                  let first = hashOf withDropout arguments
-                  Expect.equal (hashOf withDropout arguments) first $"{arguments}"
-          }
-          test "threads and processes give the same weights" {
-              Expect.equal
-                  (hashOf withDropout [ "--processes"; "2"; "--threads"; "1" ])
-                  (hashOf withDropout [ "--workers"; "2"; "--threads"; "1" ])
-                  "the collective does not matter"
-          }
-          test "another seed gives other weights" {
-              Expect.notEqual
-                  (hashOf (Cnn.lenet small) [])
-                  (hashOf (Cnn.lenet small) [ "--set"; "seed=8" ])
-                  "the seed matters"
           }
           test "several inputs, outputs and losses train over processes, with a key for each figure" {
               Cnn.inFolder (fun folder ->
@@ -279,9 +211,76 @@ let tests =
 
                   Expect.stringContains plain.Error "regularization 0." "the sum"
                   Expect.stringContains plain.Error ": dense3/kernel 0." "by name")
-          }
-          test "stops after --steps" {
+          } ]
+
+[<Tests>]
+let longTests =
+    testList
+        "Cli.train (long)"
+        [ test "a resumed run goes on with the loss' scale and the count of skipped steps" {
               Cnn.inFolder (fun folder ->
-                  let result = trained folder (Cnn.lenet small) [ "--steps"; "3" ]
-                  Expect.equal (int (result.Field("epoch", "step"))) 3 "three steps")
+                  // The scaled gradient overflows float16 in the first steps, and the scale is halved until it does not.
+                  let script =
+                      "network N {\n    input 28x28x1\n    flatten\n    dense 10 kernel-init=constant(0.05)\n"
+                      + "    dense 10 kernel-init=constant(40) frozen\n}\n\ntrain N {\n    loss mse\n    precision float16\n"
+                      + "    optimizer adam lr=1e-3\n    data digits train=64 test=32\n    batch 16\n    epochs 8\n    seed 3\n}\n"
+
+                  let file = Cnn.write folder "net.cnn" script
+
+                  let run arguments =
+                      let result = Cnn.run folder ("train" :: "--json" :: arguments)
+                      Expect.equal result.ExitCode 0 result.Error
+                      result
+
+                  let whole = run [ file; "--out"; "whole"; "--steps"; "32" ]
+                  run [ file; "--out"; "parts"; "--steps"; "3" ] |> ignore
+                  let before = scalingOf folder "parts"
+                  let later = run [ "--resume"; "parts"; "--steps"; "32" ]
+                  Expect.equal (hash later) (hash whole) "the weights"
+
+                  Expect.equal
+                      (scalingOf folder "parts")
+                      (scalingOf folder "whole")
+                      "scale, good steps and skipped steps"
+
+                  Expect.equal before.SkippedSteps 3L "the first steps were skipped"
+                  Expect.isLessThan (scalingOf folder "parts").SkippedSteps 32L "the last ones were not")
+          }
+          test "an epoch whose steps were all skipped has no training figures, and says so" {
+              Cnn.inFolder (fun folder ->
+                  // One step an epoch: the first ones overflow float16, until the scale is low enough.
+                  let script =
+                      "network N {\n    input 28x28x1\n    flatten\n    dense 10 kernel-init=constant(0.05)\n"
+                      + "    dense 10 kernel-init=constant(4) frozen\n}\n\ntrain N {\n    loss mse\n    metric accuracy\n"
+                      + "    precision float16\n    optimizer adam lr=1e-3\n    data digits train=16 test=16\n    batch 16\n"
+                      + "    epochs 14\n    seed 3\n}\n"
+
+                  let file = Cnn.write folder "net.cnn" script
+
+                  let train further =
+                      let result = Cnn.run folder ([ "train"; file; "--log-level"; "info" ] @ further)
+                      Expect.equal result.ExitCode 0 result.Error
+                      result
+
+                  let told = train [ "--json"; "--out"; "told" ]
+
+                  let epochs =
+                      told.Events |> Array.filter (fun event -> string event["event"] = "epoch")
+
+                  let isSkipped (event: JsonNode) = not (isNull event["skipped_steps"])
+                  Expect.isTrue (isSkipped epochs[0]) "the first is skipped"
+                  Expect.isFalse (isSkipped (Array.last epochs)) "the last is not"
+
+                  for event in epochs do
+                      for figure in [ "train_loss"; "train_accuracy" ] do
+                          Expect.equal (isNull event[figure]) (isSkipped event) $"{figure} in {event}"
+
+                      Expect.isNotNull event["val_loss"] "validation"
+
+                  Expect.stringContains told.Error "epoch 1 ends at step 1: no step was applied, val_loss " "the log"
+
+                  Expect.stringContains
+                      (train [ "--out"; "shown" ]).Error
+                      "1 step, all there were, skipped: "
+                      "the terminal")
           } ]

@@ -87,8 +87,8 @@ let private contract implementation =
           let on act () =
               disposing (implementation.Open world bound) act
 
-          for element in elements do
-              for leaves in [ 5; 7; 8; 16 ] do
+          for element, trees in List.zip elements [ [ 5; 7; 16 ]; [ 7 ] ] do
+              for leaves in trees do
                   testCase $"{name}, world {world}: {leaves} {element.Type} leaves have one sum, whoever holds them"
                   <| on (sumsLeaves element leaves)
 

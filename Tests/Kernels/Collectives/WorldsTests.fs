@@ -45,7 +45,7 @@ let private expected world =
 [<Tests>]
 let tests =
     testList
-        "Kernels.Collectives.Worlds"
+        "Kernels.Collectives.Worlds (long)"
         [ for name, opened, worlds in
               [ "in-process", inProcess, [ 1..most ]
                 "three hosts of threads", hierarchical, [ 1..most ]

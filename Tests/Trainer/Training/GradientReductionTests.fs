@@ -84,6 +84,19 @@ let private epoch (plan: TrainPlan) number begins (replica: Replica) =
     for batch in loader.TrainEpoch(number, 0) do
         replica.Take([| batch |], learningRate plan, false) |> ignore
 
+let private keepsTo format weights losses (hostOf: int list) =
+    test $"{format} between hosts {hostOf}: 100 steps end where float32 does, to {weights}" {
+        let plain = plainly[hostOf.Length].Value
+        let ours = trainedOver (between hostOf) (onWire format) 1 (smooth 100)
+        Expect.allEqual (ours |> Array.map _.Hash) ours[0].Hash "the same on every rank"
+        Expect.notEqual ours[0].Hash plain.Hash "rounded"
+        let drift = distance plain.Parameters ours[0].Parameters
+        Expect.isLessThan drift weights "weights"
+
+        for a, b in List.zip plain.Losses ours[0].Losses do
+            Expect.isLessThan (abs (a - b)) losses "losses"
+    }
+
 [<Tests>]
 let tests =
     testList
@@ -128,18 +141,7 @@ let tests =
           }
 
           for format, weights, losses in wires do
-              for hostOf in [ [ 0; 1 ]; [ 0; 0; 1 ] ] do
-                  test $"{format} between hosts {hostOf}: 100 steps end where float32 does, to {weights}" {
-                      let plain = plainly[hostOf.Length].Value
-                      let ours = trainedOver (between hostOf) (onWire format) 1 (smooth 100)
-                      Expect.allEqual (ours |> Array.map _.Hash) ours[0].Hash "the same on every rank"
-                      Expect.notEqual ours[0].Hash plain.Hash "rounded"
-                      let drift = distance plain.Parameters ours[0].Parameters
-                      Expect.isLessThan drift weights "weights"
-
-                      for a, b in List.zip plain.Losses ours[0].Losses do
-                          Expect.isLessThan (abs (a - b)) losses "losses"
-                  }
+              keepsTo format weights losses [ 0; 0; 1 ]
 
           test "one host rounds nothing" {
               let plan = large ""
@@ -183,3 +185,10 @@ let tests =
                   Expect.equal resumed whole "the same bits"
                   Expect.notEqual (undisturbed false) whole "remainders of the first epoch would have counted")
           } ]
+
+[<Tests>]
+let longTests =
+    testList
+        "Trainer.Gradient reduction (long)"
+        [ for format, weights, losses in wires do
+              keepsTo format weights losses [ 0; 1 ] ]
