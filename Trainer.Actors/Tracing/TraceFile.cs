@@ -25,6 +25,7 @@ public sealed class TraceFile : IDisposable
     private readonly Lock gate = new();
     private readonly StreamWriter file;
     private readonly List<TraceTrack> tracks = [];
+    private readonly HashSet<int> processes = [Environment.ProcessId];
     private bool isEmpty = true;
     private bool isClosed;
 
@@ -61,7 +62,8 @@ public sealed class TraceFile : IDisposable
 
     /// <summary>Where a worker process writes its part of a run's trace; the home takes it in when the run has ended.</summary>
     /// <param name="path">The run's trace.</param>
-    public static string PartOf(string path) => $"{path}{PartSuffix}{Environment.ProcessId}";
+    /// <returns>A new name each time: containers that share the folder may have processes of one number.</returns>
+    public static string PartOf(string path) => $"{path}{PartSuffix}{Environment.ProcessId}-{Guid.NewGuid():N}";
 
     /// <summary>A track for a worker's thread, and one each for the threads that prepare its data and do what its collective has started.</summary>
     public TraceTrack WorkerTrack(int slot)
@@ -123,15 +125,53 @@ public sealed class TraceFile : IDisposable
     private List<string> Parts() =>
         [.. Directory.EnumerateFiles(Path.GetDirectoryName(Location)!, $"{Path.GetFileName(Location)}{PartSuffix}*")];
 
-    /// <summary>Takes another process's events in. A process that was killed in the middle of a line has lost that line.</summary>
+    /// <summary>
+    /// Takes another process's events in. A process that was killed in the middle of a line has lost that line. One of another
+    /// container may have the number of one that is there already: it gets one that is free, so that the viewer keeps them apart.
+    /// </summary>
     private void Merge(string part)
     {
+        string? own = null;
+        var number = "";
         foreach (var line in File.ReadLines(part).Select(static line => line.TrimEnd(',')).Where(IsEvent))
         {
-            WriteLine(line);
+            if (own is null)
+            {
+                if (ProcessOf(line) is not { } process) continue;
+                (own, number) = (NumberOf(process), NumberOf(FreeNumber(process)));
+            }
+
+            WriteLine(own == number ? line : line.Replace(own, number, StringComparison.Ordinal));
         }
 
         File.Delete(part);
+    }
+
+    /// <summary>Null of a line that was cut where an object in it ends.</summary>
+    private static int? ProcessOf(string line)
+    {
+        try
+        {
+            using var json = JsonDocument.Parse(line);
+            return json.RootElement.GetProperty("pid").GetInt32();
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>As it stands in an event, and in no name: quotation marks within those are escaped.</summary>
+    private static string NumberOf(int process) => $"\"pid\":{process},";
+
+    private int FreeNumber(int process)
+    {
+        while (!processes.Add(process))
+        {
+            process++;
+        }
+
+        return process;
     }
 
     private static bool IsEvent(string line) => line.StartsWith('{') && line.EndsWith('}');

@@ -40,6 +40,34 @@ let tests =
                   Expect.equal (names path) [ "of a worker" ] "merged"
                   Expect.equal (Directory.GetFiles folder) [| path |] "one file")
           }
+          test "a part of a process with the number of one that is there gets one of its own" {
+              inFolder (fun folder ->
+                  let path = Path.Combine(folder, "trace.json")
+
+                  do
+                      use home = new TraceFile(path, "home", 10L)
+                      Trace.Attach(home.Track("a thread", null))
+                      (Trace.Span("of the home", TraceCategory.Step)).Dispose()
+                      Trace.Attach null
+
+                      for name in [ "of a worker"; "\"pid\":1, of another" ] do
+                          write (TraceFile.PartOf home.Location) name
+
+                  let spans = Traces.spans path
+                  let own = System.Environment.ProcessId
+
+                  Expect.equal
+                      (set [ for span in spans -> span.Name ])
+                      (set [ "of the home"; "of a worker"; "\"pid\":1, of another" ])
+                      "all"
+
+                  Expect.equal (set [ for span in spans -> span.Process ]) (set [ own .. own + 2 ]) "three processes"
+
+                  Expect.equal
+                      (set [ for (place, _) in Traces.threads path -> fst place ])
+                      (set [ own .. own + 2 ])
+                      "threads' names, too")
+          }
           test "a part that ends in the middle of a line gives its whole lines" {
               inFolder (fun folder ->
                   let path = Path.Combine(folder, "trace.json")
@@ -52,6 +80,20 @@ let tests =
                       File.WriteAllText(part, text.Replace("\n]\n", ",\n{\"name\":\"cut"))
 
                   Expect.equal (names path) [ "whole" ] "the cut line is lost")
+          }
+          test "a part that ends in the middle of its first line gives none" {
+              inFolder (fun folder ->
+                  let path = Path.Combine(folder, "trace.json")
+
+                  do
+                      use home = new TraceFile(path, "home", 10L)
+
+                      File.WriteAllText(
+                          TraceFile.PartOf home.Location,
+                          "[\n{\"name\":\"process_name\",\"args\":{\"name\":\"cut\"}"
+                      )
+
+                  Expect.isEmpty (names path) "and the trace is whole")
           }
           test "the parts of a run that was killed are not taken for the next one's" {
               inFolder (fun folder ->
