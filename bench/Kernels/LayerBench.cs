@@ -43,7 +43,8 @@ public class LayerBench
         own.Initialise(1);
         libtorch = Case.LibTorch();
         var sides = Case.Input.Split('x').Select(static side => long.Parse(side, System.Globalization.CultureInfo.InvariantCulture)).ToArray();
-        input = rand([Batch, sides[2], sides[0], sides[1]]).requires_grad_(Case.NeedsInputGradient).DetachFromDisposeScope();
+        input = rand([Batch, sides[2], sides[0], sides[1]]).DetachFromDisposeScope();
+        input.requires_grad_(Case.NeedsInputGradient);
         using var gradless = no_grad();
         outputGradient = rand(libtorch.call(input).shape);
     }

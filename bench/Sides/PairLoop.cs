@@ -43,7 +43,7 @@ internal static class PairLoop
     {
         using var loop = new CnnLoop(network, batch, SampleFiles.Read(samples));
         collective.Barrier();
-        using var rate = tensor(loop.RateOfSteps(new StepMeter(seconds)), dtype: ScalarType.Float64).reshape(1);
+        using var rate = tensor(new[] { loop.RateOfSteps(new StepMeter(seconds)) });
         collective.AllReduceSum(rate);
         return rate.item<double>();
     }

@@ -28,8 +28,11 @@ internal sealed class OperationLoop : IDisposable
         (this.collective, this.operation, this.elements) = (collective, operation, elements);
         var lengths = collective.WorldSize.Ranks.Select(rank => Chunks.Of(rank.Value, collective.WorldSize.Value, elements).Length).ToArray();
 
-        // Written, so that the pages are real ones; zeros stay zeros however often they are summed.
-        (whole, part) = (zeros(elements).zero_(), zeros(lengths[collective.Rank.Value]).zero_());
+        // Written, so that the pages are real ones; zeros stay zeros however often they are summed. A tensor that nothing holds may be
+        // collected while it is written.
+        (whole, part) = (zeros(elements), zeros(lengths[collective.Rank.Value]));
+        whole.zero_();
+        part.zero_();
         run = Operation(lengths);
     }
 
