@@ -9,13 +9,18 @@ internal static class Blocks
     /// </summary>
     private const int Most = 512 * 1024;
 
+    /// <summary>The same through memory that all have: what one rank has just summed, or put into a slot, another reads from its cache.</summary>
+    private const int MostInMemory = 128 * 1024;
+
     /// <summary>What the blocks on the way to all other ranks may take up together.</summary>
     private const int Together = 1024 * 1024;
 
     /// <summary>The greatest block in bytes: the same on every rank, a power of two.</summary>
-    public static int Bytes(WorldSize world)
+    /// <param name="world">How many ranks send each other blocks.</param>
+    /// <param name="spansHosts">Whether some of them reach each other over a network alone.</param>
+    public static int Bytes(WorldSize world, bool spansHosts)
     {
-        var bytes = Most;
+        var bytes = spansHosts ? Most : MostInMemory;
         while (bytes > 1024 && bytes * (world.Value - 1) > Together)
         {
             bytes /= 2;

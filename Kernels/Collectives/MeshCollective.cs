@@ -46,7 +46,7 @@ internal sealed partial class MeshCollective : Collective
 
         // From the next rank on, so that not all ranks begin with the same one.
         others = [.. links[rank.Value..].OfType<PeerLink>(), .. links[..rank.Value].OfType<PeerLink>()];
-        blockBytes = Blocks.Bytes(mesh);
+        blockBytes = Blocks.Bytes(mesh, spansHosts);
     }
 
     public override bool SpansHosts { get; }

@@ -21,7 +21,8 @@ internal readonly record struct SharedLayout(WorldSize World)
 
     private const int Page = 4096;
 
-    private int SlotBytes => HeaderRoom + Blocks.Bytes(World);
+    /// <summary>For the longest blocks: a segment is made before its ranks know who of them shares a host.</summary>
+    private int SlotBytes => HeaderRoom + Blocks.Bytes(World, spansHosts: true);
 
     private int ControlBytes => 3 * Apart * World.Value;
 

@@ -13,22 +13,22 @@ let private algorithms =
         "algorithms"
         [ test "one worker has nothing to send" {
               for algorithm in Algorithm.All do
-                  Expect.equal (algorithm.Of(1, megabyte)) (Work()) algorithm.Name
                   Expect.equal (algorithm.Of(1, megabyte, true)) (Work()) algorithm.Name
+                  Expect.equal (algorithm.Of(1, megabyte, true, true)) (Work()) algorithm.Name
           }
           test "chunks, halving and ring send 2(N-1)/N of the buffer and sum half as much" {
               for ranks in [ 2; 4; 8; 64; 1024 ] do
                   let part = float (ranks - 1) / float ranks
 
                   for algorithm in [ Algorithm.Chunks; Algorithm.Halving; Algorithm.Ring ] do
-                      let work = algorithm.Of(ranks, megabyte)
+                      let work = algorithm.Of(ranks, megabyte, true)
                       isNear work.Sent (2.0 * part * megabyte) $"{algorithm.Name} of {ranks} sends"
                       isNear work.Summed (part * megabyte) $"{algorithm.Name} of {ranks} sums"
           }
           test "messages wait for one another as the papers have it" {
               for power in 1..10 do
                   let ranks = pown 2 power
-                  let rounds (algorithm: Algorithm) = algorithm.Of(ranks, 64.0).Rounds
+                  let rounds (algorithm: Algorithm) = algorithm.Of(ranks, 64.0, true).Rounds
                   Expect.equal (rounds Algorithm.Whole) 1.0 "whole"
                   Expect.equal (rounds Algorithm.Chunks) 2.0 "chunks"
                   Expect.equal (rounds Algorithm.Ring) (float (2 * (ranks - 1))) "ring"
@@ -37,7 +37,7 @@ let private algorithms =
           }
           test "a surplus over a power of two costs two messages in a row and two buffers more" {
               let even, odd =
-                  Algorithm.Halving.Of(8, megabyte), Algorithm.Halving.Of(11, megabyte)
+                  Algorithm.Halving.Of(8, megabyte, true), Algorithm.Halving.Of(11, megabyte, true)
 
               Expect.equal odd.Rounds (even.Rounds + 2.0) "rounds"
               isNear odd.Sent (even.Sent + 2.0 * megabyte) "sent"
@@ -45,7 +45,7 @@ let private algorithms =
           test "doubling over a power of two costs a message in a row more, and the shorter side tells several" {
               // Of 11 ranks, the first of the last 3 tells one at each of their two branches, and three of the first 8.
               for ranks, rounds, told in [ 8, 3.0, 3.0; 9, 4.0, 8.0; 11, 4.0, 5.0; 16, 4.0, 4.0 ] do
-                  let work = Algorithm.Doubling.Of(ranks, 1024.0)
+                  let work = Algorithm.Doubling.Of(ranks, 1024.0, true)
                   Expect.equal (work.Rounds, work.Messages) (rounds, told) $"{ranks} ranks"
                   Expect.equal (work.Sent, work.Summed) (told * 1024.0, rounds * 1024.0) $"{ranks} ranks"
           }
@@ -70,7 +70,9 @@ let private algorithms =
           }
           test "16 bits halve what is sent, not what is summed" {
               for algorithm in Algorithm.All do
-                  let exact, rounded = algorithm.Of(8, megabyte), algorithm.Of(8, megabyte, true)
+                  let exact, rounded =
+                      algorithm.Of(8, megabyte, true), algorithm.Of(8, megabyte, true, true)
+
                   isNear (2.0 * rounded.Sent) exact.Sent $"{algorithm.Name} sends"
                   isNear rounded.Summed exact.Summed $"{algorithm.Name} sums"
                   Expect.equal rounded.Rounded megabyte $"{algorithm.Name} rounds"
@@ -82,7 +84,7 @@ let private algorithms =
 
                   for algorithm in Algorithm.All do
                       let seconds gigabits latency bytes =
-                          (network gigabits latency).Time(algorithm.Of(ranks, bytes)).Seconds
+                          (network gigabits latency).Time(algorithm.Of(ranks, bytes, true)).Seconds
 
                       let least = seconds (float gigabits) 5e-6 bytes
                       Expect.isGreaterThan (seconds (float gigabits) 6e-6 bytes) least $"{algorithm.Name}, latency"

@@ -107,14 +107,14 @@ let tests =
               let point = ScaleModel(figures ()).ByHosts() |> Seq.exactlyOne
               let bytes = float point.Point.Bytes
               // Of two, each sends the other everything within the hosts, and half of it and the sums back between them.
-              let messages = ceil (bytes / float (512 <<< 10))
+              let messages kib = ceil (bytes / float (kib <<< 10))
               let link (work: Work) = cost.Seconds work + turn * work.Rounds
-              let within = link (Work(1.0, messages, bytes, bytes))
-              let between = link (Work(2.0, messages, bytes, bytes / 2.0))
+              let within = link (Work(1.0, messages 128, bytes, bytes))
+              let between = link (Work(2.0, messages 512, bytes, bytes / 2.0))
 
               isNear
                   point.Predicted
-                  (2.0 * (within + between + link (Work(1.0, messages, bytes, 0.0))))
+                  (2.0 * (within + between + link (Work(1.0, messages 128, bytes, 0.0))))
                   "four ranks on two cores"
           }
           test "what a network reduces is read off its plan" {

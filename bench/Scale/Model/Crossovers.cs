@@ -32,7 +32,7 @@ internal static class Crossovers
         var sizes = Sizes.TakeWhile(size => Seconds(Algorithm.Whole, size) <= Seconds(Algorithm.Chunks, size)).ToList();
         return sizes.Count == 0 ? 0 : sizes.Count == Last - First + 1 ? double.PositiveInfinity : sizes[^1];
 
-        double Seconds(Algorithm algorithm, double size) => link.Time(algorithm.Of(ranks, size)).Seconds;
+        double Seconds(Algorithm algorithm, double size) => link.Time(algorithm.Of(ranks, size, link.IsNetwork)).Seconds;
     }
 
     /// <summary>From which size on 16 bits on the wire are faster as runs sum; infinite where they never are.</summary>

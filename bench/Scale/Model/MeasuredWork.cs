@@ -27,11 +27,12 @@ internal static class MeasuredWork
     private static Work OfMesh(LinkPoint point)
     {
         var (world, bytes) = (point.World, (double)point.Bytes);
-        var chunks = Algorithm.Chunks.Of(world, bytes);
+        var network = point.Link != LinkKind.SharedMemory;
+        var chunks = Algorithm.Chunks.Of(world, bytes, network);
         return point.Operation switch
         {
-            MeasuredOperation.AllReduce => Algorithm.OfRuns(world, bytes, rounded: false, point.Link != LinkKind.SharedMemory).Of(world, bytes),
-            MeasuredOperation.Rounded => Algorithm.Chunks.Of(world, bytes, rounded: true),
+            MeasuredOperation.AllReduce => Algorithm.OfRuns(world, bytes, rounded: false, network).Of(world, bytes, network),
+            MeasuredOperation.Rounded => Algorithm.Chunks.Of(world, bytes, network, rounded: true),
             MeasuredOperation.ReduceScatter => chunks with { Rounds = 1, Messages = chunks.Messages / 2, Sent = chunks.Sent / 2 },
             MeasuredOperation.AllGather => chunks with { Rounds = 1, Messages = chunks.Messages / 2, Sent = chunks.Sent / 2, Summed = 0 },
             _ => new Work(Math.Ceiling(Math.Log2(world)), Math.Ceiling(Math.Log2(world)), 0, 0),

@@ -47,7 +47,7 @@ internal static class AlgorithmPart
 
     private static double WorstOfRule(Link link, int workers) => Enumerable.Range(6, 25).Select(static power => Math.Pow(2, power)).Max(size =>
         Reductions.OfRuns(link, workers, size, rounded: false).Seconds
-        / Algorithm.All.Where(static algorithm => algorithm.IsHere).Min(algorithm => link.Time(algorithm.Of(workers, size)).Seconds));
+        / Algorithm.All.Where(static algorithm => algorithm.IsHere).Min(algorithm => link.Time(algorithm.Of(workers, size, link.IsNetwork)).Seconds));
 
     private static string Hosts(ScaleModel model) =>
         $"\n### Hosts of {OfHost} workers\n\nAn all-reduce of every worker with every other, and by hosts:\n" + Table(
