@@ -2,6 +2,7 @@
 module CnnCluster.Tests.Cli.TakeoverTests
 
 open System.IO
+open System.Text.Json.Nodes
 open System.Threading
 open Expecto
 open CnnCluster.Tests.Cli.Runs
@@ -9,10 +10,12 @@ open CnnCluster.Tests.Cli.Runs
 let private script =
     endless.Replace("    loss cross-entropy", "    exact shards=6\n    loss cross-entropy")
 
-/// A node that keeps what it leads in a folder of its own.
-type private Node(join: string, folder: string, name: string) =
+/// A node that keeps what it leads in a folder of its own, and logs at this level.
+type private Node(join: string, folder: string, name: string, ?level: string) =
+    let level = defaultArg level "info"
+
     let cnn =
-        Cnn.startInterruptible [ "node"; "--join"; join; "--json"; "--out"; name; "--log-level"; "info" ] folder
+        Cnn.startInterruptible [ "node"; "--join"; join; "--json"; "--out"; name; "--log-level"; level ] folder
 
     let run = Run(cnn, folder)
 
@@ -42,15 +45,15 @@ type private Node(join: string, folder: string, name: string) =
 
             cnn.Dispose()
 
-/// A run of one worker at home and of nodes, from the first epoch that all of them take part in.
-let private withNodesAnd options count act =
+/// A run of one worker at home and of nodes that log at this level, from the first epoch that all of them take part in.
+let private withNodesAt level options count act =
     running script ([ "--listen"; "127.0.0.1:0" ] @ options) (fun run ->
         let join = string (run.Next("listen")["join"])
         run.Next "epoch" |> ignore
 
         let nodes =
             [ for i in 1..count do
-                  let node = new Node(join, run.Folder, $"node-{i}")
+                  let node = new Node(join, run.Folder, $"node-{i}", level)
                   run.Until($"node {i}", List.contains node.Process.Id)
                   node ]
 
@@ -61,7 +64,7 @@ let private withNodesAnd options count act =
             for node in nodes do
                 (node :> System.IDisposable).Dispose())
 
-let private withNodes count act = withNodesAnd [] count act
+let private withNodes count act = withNodesAt "info" [] count act
 
 /// The node that leads: whichever stands first is chosen.
 let private leader (nodes: Node list) =
@@ -81,7 +84,7 @@ let private regrouped (leading: Node) =
 [<Tests>]
 let tests =
     testList
-        "Cli.takeover"
+        "Cli.takeover (long)"
         [ test "where the home is killed, the others go on under another coordinator, and lose no step" {
               withNodes 2 (fun home nodes ->
                   home.Signal "KILL"
@@ -94,13 +97,8 @@ let tests =
 
                   for node in nodes do
                       Expect.isTrue (node.Process.WaitForExit patience) $"{node.Name} ends with the run")
-          } ]
-
-[<Tests>]
-let longTests =
-    testList
-        "Cli.takeover (long)"
-        [ test
+          }
+          test
               "a run whose home was killed is one like any other: others join it, and it is resumed, with the same bits" {
               withNodes 2 (fun home nodes ->
                   home.Signal "KILL"
@@ -193,7 +191,7 @@ let longTests =
           }
           test
               "a node that stood still until the cluster gave it up comes back in the same process, around the same workers" {
-              withNodesAnd [ "--log-level"; "debug" ] 2 (fun home nodes ->
+              withNodesAt "info" [ "--log-level"; "debug" ] 2 (fun home nodes ->
                   let node = nodes[1]
                   let id = node.Process.Id
                   node.Signal "STOP"
@@ -201,12 +199,20 @@ let longTests =
                   home.Told("as [Down]", patience)
                   node.Signal "CONT"
                   node.Run.Told("the cluster had given this node up; it joins anew", patience)
-                  // Before, its old control plane may have spoken to the home once more.
-                  node.Run.Told("worker: FormGeneration", patience)
                   home.Until("the node as a newcomer", List.contains id)
-                  home.Next "epoch" |> ignore
+                  node.Run.Told("worker: FormGeneration", patience)
                   let code, told = home.Interrupt()
                   Expect.equal code 130 told
+                  let further = ref 0
+
+                  let isOver (event: JsonNode) =
+                      if string event["event"] = "regroup" then
+                          further.Value <- further.Value + 1
+
+                      string event["event"] = "stop"
+
+                  home.First("the end", patience, isOver) |> ignore
+                  Expect.equal further.Value 0 "by its old control plane, of which it speaks before, it has no part"
                   let code, errors = node.Run.End()
                   Expect.equal code 0 $"it ends with the run, and well: {errors}; the run has told: {told}")
           }
@@ -222,4 +228,31 @@ let longTests =
                   let over = Cnn.run home.Folder [ "train"; "--resume"; node.Name; "--epochs"; "1" ]
 
                   Expect.stringContains over.Error "has done its 1 epochs" "a whole run's folder")
+          }
+          test
+              "a node that led, and that the cluster gave up, keeps the state in the folder that it has, where no majority is left" {
+              withNodesAt "debug" [] 3 (fun home nodes ->
+                  home.Signal "KILL"
+                  let first = leader nodes
+                  let address = string (first.Run.Next("listen")["address"])
+                  first.Run.Next "epoch" |> ignore
+                  let id = first.Process.Id
+                  first.Signal "STOP"
+                  let others = List.except [ first ] nodes
+                  let second = leader others
+                  let third = List.exactlyOne (List.except [ second ] others)
+                  second.Run.Told($"{address}] as [Down]", patience)
+                  first.Signal "CONT"
+                  first.Run.Told("the cluster had given this node up; it joins anew", patience)
+                  first.Run.Told("worker: TrainEpoch", patience)
+                  second.Run.Until("the first as a newcomer", List.contains id)
+                  third.Signal "KILL"
+                  second.Run.Until("without the third", List.contains third.Process.Id >> not)
+                  second.Run.Next "epoch" |> ignore
+                  second.Signal "KILL"
+                  let code, errors = first.Run.End()
+                  Expect.equal code 1 errors
+                  Expect.stringContains errors "no majority" "why"
+                  Expect.isFalse (errors.Contains "could not be kept") errors
+                  Expect.stringContains errors $"--resume {first.Folder}" "where it is kept")
           } ]

@@ -6,6 +6,7 @@ using Akka.Remote;
 using CnnCluster.Trainer.ControlPlane;
 using CnnCluster.Trainer.Coordination.Machines;
 using CnnCluster.Trainer.Observation;
+using CnnCluster.Trainer.Protocol;
 using Google.Protobuf;
 
 namespace CnnCluster.Trainer.Coordination;
@@ -28,6 +29,7 @@ public sealed class Coordinator : ReceiveActor, IWithTimers
     private readonly IActorRef hub;
     private readonly IActorRef earlyStopping;
     private readonly Action<RunOutcome> conclude;
+    private readonly HashSet<Address> removed = [];
 
     /// <summary>What this actor receives from its own process; from workers it receives the control plane's messages.</summary>
     public interface IMessage;
@@ -40,6 +42,12 @@ public sealed class Coordinator : ReceiveActor, IWithTimers
 
     /// <summary>The cluster has had no sign of a process for a while. One whose workers this coordinator hears of is not taken out of it, nor is any by one that leads no more.</summary>
     public sealed record OutOfReach(Address Process) : IMessage;
+
+    /// <summary>The cluster has taken a process out for good. Should it live, its workers come by another control plane.</summary>
+    public sealed record Removed(Address Process) : IMessage;
+
+    /// <summary>The cluster has taken a process in.</summary>
+    public sealed record Admitted(Address Process) : IMessage;
 
     /// <summary>Nobody listens where this process did.</summary>
     private sealed record Refused(Address Process) : IMessage;
@@ -70,6 +78,8 @@ public sealed class Coordinator : ReceiveActor, IWithTimers
         Receive<ProcessLost>(lost => Handle(new CoordinatorInput.ProcessLost(lost.ProcessId, lost.ExitCode)));
         Receive<Interrupt>(_ => Handle(new CoordinatorInput.Interrupt()));
         Receive<OutOfReach>(lost => Down(lost.Process));
+        Receive<Removed>(lost => removed.Add(lost.Process));
+        Receive<Admitted>(come => removed.Remove(come.Process));
         Receive<DisassociatedEvent>(broken => Disconnect(broken.RemoteAddress));
         Receive<Refused>(refused => Refuse(refused.Process));
         Receive<Terminated>(Lose);
@@ -100,7 +110,9 @@ public sealed class Coordinator : ReceiveActor, IWithTimers
 
     private void Down(Address process)
     {
-        if (!machine.IsOutvoted && !ChannelsOf(process).Any()) Cluster.Get(Context.System).Down(process);
+        if (machine.IsOutvoted || ChannelsOf(process).Any()) return;
+        removed.Add(process);
+        Cluster.Get(Context.System).Down(process);
     }
 
     /// <summary>A connection of the control plane has ended, as the other process' sockets do with it.</summary>
@@ -168,8 +180,18 @@ public sealed class Coordinator : ReceiveActor, IWithTimers
 
     private static ByteString NewToken() => ByteString.CopyFrom(RandomNumberGenerator.GetBytes(16));
 
+    /// <summary>
+    /// A process that the cluster has given up, and that lives, speaks by its old control plane until it learns of that. A worker that
+    /// were taken in by it would be lost again as soon as it comes by its new one.
+    /// </summary>
     private void Hear(Google.Protobuf.IMessage message)
     {
+        if (message is RegisterWorker && removed.Contains(Sender.Path.Address))
+        {
+            watch.Ignores(Sender);
+            return;
+        }
+
         watch.Heard(Sender, message);
         Handle(new CoordinatorInput.Received(Sender, message));
     }

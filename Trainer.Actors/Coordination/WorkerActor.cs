@@ -133,6 +133,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
 
     private void Handle(WorkerInput input)
     {
+        if (input is WorkerInput.CannotLead cannot) watch.CannotLead(cannot.Reason);
         var effects = machine.Handle(input, clock.GetElapsedTime(started));
         watch.Note(worker.Beat(machine.Generation), effects);
         foreach (var effect in effects)
@@ -157,6 +158,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
             case WorkerEffect.Direct direct: Direct(Context.ActorSelection(direct.Peer)); break;
             case WorkerEffect.Follow follow: Follow(follow.Coordinator); break;
             case WorkerEffect.Lead lead: Lead(lead.Mandate); break;
+            case WorkerEffect.Retire retire: Retire(retire.Term); break;
             case WorkerEffect.Keep keep: Keep(keep.Position); break;
             case WorkerEffect.End end: End(end.Reason); break;
             default: throw new ArgumentOutOfRangeException(nameof(effect), effect, "No such effect.");
@@ -172,6 +174,9 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
 
     private void Lead(Mandate mandate) => standby!.LeadAsync(mandate, job!).PipeTo(
         Self, success: path => new WorkerInput.Leads(mandate.Term, path), failure: reason => new WorkerInput.CannotLead(mandate.Term, reason.Message));
+
+    private void Retire(long term) => standby!.RetireAsync(term).PipeTo(
+        Self, success: static () => new WorkerInput.Tick(), failure: static _ => new WorkerInput.Tick());
 
     private void Keep(Position position) => standby!.KeepAsync(job!, position).PipeTo(
         Self, success: static places => new WorkerInput.KeepsAt(places), failure: static reason => new WorkerInput.CannotKeep(reason.Message));

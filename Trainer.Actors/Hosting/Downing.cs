@@ -5,8 +5,8 @@ using CnnCluster.Trainer.Coordination;
 namespace CnnCluster.Trainer.Hosting;
 
 /// <summary>
-/// Takes processes out of the cluster that are out of reach for good. It runs where the run is led and nowhere else: who may go
-/// on is the coordinators' majority to say, and no side downs what leads the other.
+/// Takes processes out of the cluster that are out of reach for good, and tells the coordinator who is out and who has come. It
+/// runs where the run is led and nowhere else: who may go on is the coordinators' majority to say, and no side downs what leads the other.
 /// </summary>
 internal sealed class Downing : ReceiveActor, IWithTimers
 {
@@ -26,7 +26,15 @@ internal sealed class Downing : ReceiveActor, IWithTimers
             coordinator.Tell(new Coordinator.OutOfReach(lost.Address));
             Timers.StartSingleTimer(lost.Address, lost, Patience);
         });
-        Receive<ClusterEvent.MemberRemoved>(gone => Timers.Cancel(gone.Member.Address));
+        Receive<ClusterEvent.MemberDowned>(gone => coordinator.Tell(new Coordinator.Removed(gone.Member.Address)));
+        Receive<ClusterEvent.MemberRemoved>(gone =>
+        {
+            Timers.Cancel(gone.Member.Address);
+            coordinator.Tell(new Coordinator.Removed(gone.Member.Address));
+        });
+        Receive<ClusterEvent.IMemberEvent>(
+            come => coordinator.Tell(new Coordinator.Admitted(come.Member.Address)),
+            static come => come.Member.Status is MemberStatus.Joining or MemberStatus.WeaklyUp or MemberStatus.Up);
     }
 
     private sealed record Lost(Address Address);
@@ -34,7 +42,7 @@ internal sealed class Downing : ReceiveActor, IWithTimers
     public ITimerScheduler Timers { get; set; } = null!;
 
     protected override void PreStart() =>
-        cluster.Subscribe(Self, ClusterEvent.InitialStateAsEvents, typeof(ClusterEvent.IReachabilityEvent), typeof(ClusterEvent.MemberRemoved));
+        cluster.Subscribe(Self, ClusterEvent.InitialStateAsEvents, typeof(ClusterEvent.IReachabilityEvent), typeof(ClusterEvent.IMemberEvent));
 
     protected override void PostStop() => cluster.Unsubscribe(Self);
 }

@@ -16,6 +16,7 @@ internal sealed class NodeStandby(
     private readonly SemaphoreSlim gate = new(1);
     private StateReceiver? receiver;
     private RunHome? home;
+    private long term;
     private bool isOver;
 
     public async Task<string> LeadAsync(Mandate mandate, Job job)
@@ -23,20 +24,29 @@ internal sealed class NodeStandby(
         await EnterAsync();
         try
         {
-            if (home is not null) await home.RetireAsync();
-            await EndLeadingAsync();
-            var (request, samples) = Read(job);
-            var kept = folder.Keep(request, samples);
-            home = new RunHome(
-                node,
-                network,
-                kept,
-                (receiver, token) => request.Settings(samples, offer.JoinToken, receiver, token) with { Job = job, HasHome = false },
-                refusals.Note,
-                mandate);
-            home.Listen(kept);
-            say($"the run's coordinator is gone; this node leads the run now, and keeps it in {kept.Folder.Location}");
-            return home.CoordinatorPath;
+            await RetireAsync();
+            return await OnOwnThread(() => Lead(mandate, job));
+        }
+        catch
+        {
+            // What has been said to be impossible leads nothing.
+            await RetireAsync();
+            throw;
+        }
+        finally
+        {
+            gate.Release();
+        }
+    }
+
+    public async Task RetireAsync(long term)
+    {
+        await EnterAsync();
+        try
+        {
+            if (home is null || this.term != term) return;
+            await RetireAsync();
+            say("the others wait for this node to lead no more: it does not");
         }
         finally
         {
@@ -49,14 +59,7 @@ internal sealed class NodeStandby(
         await EnterAsync();
         try
         {
-            if (receiver is not null) return [];
-            var (request, samples) = Read(job);
-            var token = RandomNumberGenerator.GetBytes(16);
-            receiver = folder.Keep(request, samples).Receive(network, token, refusals.Note);
-            var checkpoint = Delivery(StateNames.Checkpoint(position.Step, isBest: false), StateContent.Checkpoint, token);
-            return position.EarlyStopping is { BestEpoch: > 0 } && request.Plan.EarlyStop.Restore == Dsl.Restore.Best
-                ? [checkpoint, Delivery(StateNames.Best, StateContent.Best, token)]
-                : [checkpoint];
+            return receiver is null ? await OnOwnThread(() => Keep(job, position)) : [];
         }
         finally
         {
@@ -99,6 +102,43 @@ internal sealed class NodeStandby(
         if (!isOver) return;
         gate.Release();
         throw new ObjectDisposedException(nameof(NodeStandby));
+    }
+
+    private static Task<T> OnOwnThread<T>(Func<T> work) =>
+        Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+
+    private string Lead(Mandate mandate, Job job)
+    {
+        var (request, samples) = Read(job);
+        var kept = folder.Keep(request, samples);
+        term = mandate.Term;
+        home = new RunHome(
+            node,
+            network,
+            kept,
+            (receiver, token) => request.Settings(samples, offer.JoinToken, receiver, token) with { Job = job, HasHome = false },
+            refusals.Note,
+            mandate);
+        home.Listen(kept);
+        say($"the run's coordinator is gone; this node leads the run now, and keeps it in {kept.Folder.Location}");
+        return home.CoordinatorPath;
+    }
+
+    private IReadOnlyList<DeliverState> Keep(Job job, Position position)
+    {
+        var (request, samples) = Read(job);
+        var token = RandomNumberGenerator.GetBytes(16);
+        receiver = folder.Keep(request, samples).Receive(network, token, refusals.Note);
+        var checkpoint = Delivery(StateNames.Checkpoint(position.Step, isBest: false), StateContent.Checkpoint, token);
+        return position.EarlyStopping is { BestEpoch: > 0 } && request.Plan.EarlyStop.Restore == Dsl.Restore.Best
+            ? [checkpoint, Delivery(StateNames.Best, StateContent.Best, token)]
+            : [checkpoint];
+    }
+
+    private async Task RetireAsync()
+    {
+        if (home is not null) await home.RetireAsync();
+        await EndLeadingAsync();
     }
 
     private async Task EndLeadingAsync()

@@ -82,6 +82,7 @@ internal sealed class RunHome : IAsyncDisposable
     {
         await downing.GracefulStop(EndPatience);
         await Coordinator.GracefulStop(EndPatience);
+        outcome.TrySetResult(new RunOutcome(StopReason.Failed, "another coordinator leads the run", 0, new EarlyStoppingState(), null, "", null) { IsOutvoted = true });
 
         // An actor's name is free a little after its end.
         var until = DateTime.UtcNow + EndPatience;

@@ -42,6 +42,9 @@ internal sealed class CoordinatorWatch(CoordinatorMachine machine, ProcessObserv
     /// <summary>Its words can come over no other one.</summary>
     public void Refused(object channel) => Log(LogLevel.Information, $"nobody listens where {channel} was");
 
+    /// <summary>A worker registers by a control plane that the cluster has given up.</summary>
+    public void Ignores(object channel) => Log(LogLevel.Debug, $"does not take {channel} in: the cluster has given up its control plane");
+
     private (LogLevel Level, string Message)? TextOf(CoordinatorEffect effect) => effect switch
     {
         CoordinatorEffect.Publish { Event: var happened } => RunEventText.Of(happened),

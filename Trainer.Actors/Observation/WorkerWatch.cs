@@ -30,6 +30,9 @@ internal sealed class WorkerWatch(string name, WorkerMachine machine, ProcessObs
     /// <summary>Another worker has said what nothing can be made of.</summary>
     public void Ignores(IActorRef peer, string flaw) => observation.Log.Write(LogLevel.Warning, Source, subject, $"ignores {flaw}, of {peer.Path}");
 
+    /// <summary>A majority has chosen this process, and it can not.</summary>
+    public void CannotLead(string reason) => observation.Log.Write(LogLevel.Error, Source, subject, $"cannot lead: {reason}");
+
     /// <summary>The actor has ended.</summary>
     public void End() => observation.Status.Forget(name);
 
@@ -42,6 +45,7 @@ internal sealed class WorkerWatch(string name, WorkerMachine machine, ProcessObs
         WorkerEffect.StopAtNextStep => (LogLevel.Information, "is to stop at the next step"),
         WorkerEffect.Follow follow => (LogLevel.Warning, $"follows another coordinator: {follow.Coordinator}"),
         WorkerEffect.Lead lead => (LogLevel.Warning, $"a majority wants this process to lead, in term {lead.Mandate.Term}"),
+        WorkerEffect.Retire retire => (LogLevel.Warning, $"does not lead in term {retire.Term}: the others wait for its coordinator no more"),
         WorkerEffect.Keep keep => (LogLevel.Warning, $"keeps its state of step {keep.Position.Step}, since the run ends here"),
         WorkerEffect.End { Reason: "" } => (LogLevel.Information, "ends"),
         WorkerEffect.End end => (LogLevel.Error, $"ends: {end.Reason}"),

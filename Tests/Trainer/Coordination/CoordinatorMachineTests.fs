@@ -103,6 +103,20 @@ let tests =
               stage.Say(0, failure)
               Expect.stringContains (ended stage).Message "there is no such folder" "its own"
           }
+          test "a registration that is said again and again is answered with the job ever more seldom" {
+              let stage = Stage(settings 2 1 10)
+
+              let answered =
+                  [ for i in 0..200 do
+                        stage.Register 0
+
+                        if not (stage.Heard<WorkerAccepted>(0)).IsEmpty then float i / 4.0
+
+                        stage.Pass 0.25
+                        stage.Handle(CoordinatorInput.Tick()) ]
+
+              Expect.equal answered [ 0.0; 1.0; 3.0; 7.0; 15.0; 23.0; 31.0; 39.0; 47.0 ] "seconds"
+          }
           test "a process that is lost before the run begins ends it" {
               let stage = Stage(settings 2 1 10)
               stage.Handle(CoordinatorInput.ProcessLost(4711, 134))

@@ -63,6 +63,32 @@ let tests =
               let reason = endOf (reported voter (delivered ownPlace "the disk is full"))
               Expect.stringEnds (defaultArg reason "") "its state could not be kept: the disk is full" "why"
           }
+          test "a worker that leaves has no vote any more, does not stand, and follows nobody" {
+              let voter = leaving ()
+              Expect.isFalse (voter.Votes()) "asked for its vote"
+              let follow = FollowCoordinator(Term = 9L, Coordinator = "there")
+              Expect.isEmpty (voter.Effects(WorkerInput.FromPeer follow)) "another leads"
+              Expect.isEmpty (voter.Effects(WorkerInput.Received(Halt(Round = 9L)))) "its coordinator is back"
+
+              Expect.isEmpty
+                  [ for _ in 1..40 do
+                        yield! voter.After 0.1 ]
+                  "time"
+          }
+          test "a worker that leaves looks for a place once, and for no longer than two minutes" {
+              let voter = leaving ()
+
+              let again =
+                  reported voter (WorkerHalted(Round = 0L, HasState = true, Position = Position(Step = 7L)))
+
+              Expect.isEmpty again "it is looked for"
+              Expect.isEmpty (List.collect voter.After [ for _ in 1..1180 -> 0.1 ]) "a disk may stand still"
+
+              Expect.stringContains
+                  (defaultArg (endOf (List.collect voter.After [ for _ in 1..30 -> 0.1 ])) "")
+                  "within 2 min"
+                  "not for ever"
+          }
           test "the best weights come from another worker where the one that sent them is lost" {
               let stage = begun 3
               stage.Epoch([ 0; 1; 2 ], 1, 0.5)

@@ -128,5 +128,6 @@ let tests =
 
               Expect.equal (come 2) [] "those of the home's processes have no path here"
               Expect.equal (come 3) [ "path 2" ] "the one before"
+              stage.Wait(1.5, [])
               Expect.equal (come 2) [ "path 3" ] "it asks once more"
           } ]

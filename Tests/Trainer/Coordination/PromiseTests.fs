@@ -141,6 +141,55 @@ let tests =
               Expect.isTrue (leads effects) "chosen"
               Expect.isFalse (follows (voter.Effects lower)) "of an earlier term"
           }
+          test
+              "one that was chosen and cannot lead, or has not begun to, gives back what it was promised, and follows whoever was chosen before" {
+              let voter, _ = standing true
+              let effects = voter.Effects(WorkerInput.CannotLead(3L, "no place"))
+              Expect.isTrue (givesBack effects) "at once"
+              Expect.isTrue (follows (voter.Effects lower)) "of an earlier term"
+              Expect.equal (registers voter) (ByteString.CopyFrom 1uy) "as the member that it was"
+              let slow, _ = standing true
+
+              let within seconds =
+                  List.collect slow.After [ for _ in 1 .. int (seconds * 10.0) -> 0.1 ]
+
+              Expect.isFalse (givesBack (within 9.5)) "it may still lead"
+              Expect.isTrue (givesBack (within 1.0)) "nobody waits for it any more"
+              let late = slow.Effects(WorkerInput.Leads(3L, "there"))
+              Expect.isFalse (follows late) "it does not lead then"
+              Expect.equal [ for effect in late -> string effect ] [ string (WorkerEffect.Retire 3L) ] "what leads ends"
+          }
+          test "a candidate whose round runs out gives back what it was promised" {
+              let voter, _ = standing false
+
+              let within seconds =
+                  List.collect voter.After [ for _ in 1 .. int (seconds * 10.0) -> 0.1 ]
+
+              Expect.isFalse (givesBack (within 1.2)) "votes may still come"
+              Expect.isTrue (givesBack (within 0.6)) "it counts none any more"
+          }
+          test "who has promised itself to another agrees to no generation that its coordinator has asked for before" {
+              let voter = begun ()
+              let form = FormGeneration(Generation = 2L)
+              form.Members.AddRange voter.First.Members
+              voter.Handle(WorkerInput.Received form) |> ignore
+              voter.Wait 2.0
+              Expect.isTrue (voter.Votes()) "a promise in term 5"
+
+              let ready =
+                  WorkerInput.Reported(WorkerReady(Generation = 2L, Position = Position()))
+
+              Expect.isEmpty (voter.Effects ready) "its thread is ready, and nobody is told"
+
+              let vote =
+                  voter.Handle(WorkerInput.FromPeer(RequestVote(Term = 5L, Candidate = "second")))
+                  |> List.pick (fun message ->
+                      match message with
+                      | :? Vote as vote -> Some vote
+                      | _ -> None)
+
+              Expect.equal vote.Form.Generation 1L "it is a member of the first"
+          }
           test "who has got its vote back follows a coordinator of an earlier term at once, as the member that it was" {
               for isWithdrawn in [ true; false ] do
                   let voter = begun ()

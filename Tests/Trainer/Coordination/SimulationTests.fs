@@ -63,6 +63,71 @@ let private longRun workers areRemote faults seed =
 let private finds sabotage draw =
     seq { 1..400 } |> Seq.exists (fun seed -> (attempt sabotage (draw seed)).IsSome)
 
+/// One cause each, in a run that is long enough for it: of its first seed, so many of the narrow ones, and so many that are killed.
+let private singled first narrow crashes =
+    [ test "a home that is cut off for as long as a vote takes, while a newcomer is taken in, does not end the run" {
+          for seed in seeds first narrow do
+              let random = Random seed
+
+              holdsFor
+                  (fun seed ->
+                      { drawn seed with
+                          Workers = random.Next(3, 7)
+                          MinWorkers = 1
+                          Epochs = 3
+                          StepsPerEpoch = 30L
+                          AreRemote = true
+                          Faults =
+                              [ 2.0, Join; 2.0 + random.NextDouble() * 2.0, HomeCut(2.4 + random.NextDouble() * 1.6) ] })
+                  seed
+      }
+      test "nodes that had just come, or came anew, when their home was lost find the coordinator that the others chose" {
+          for seed in seeds first narrow do
+              let random = Random seed
+              let workers = random.Next(3, 7)
+              let lost = 8.0 + random.NextDouble() * 2.0
+
+              let joining =
+                  if random.Next 2 = 0 then
+                      lost - random.NextDouble() * 2.0, Join
+                  else
+                      0.5 + random.NextDouble(), Pause(random.Next workers, lost - 1.5 + random.NextDouble())
+
+              holdsFor (longRun workers true [ joining; lost, HomeCrash ]) seed
+      }
+      test "one is lost, and the control plane takes all others for gone as well: that one is done without" {
+          for seed in seeds first narrow do
+              let random = Random seed
+              let workers = random.Next(3, 7)
+              let lost = 4.0 + random.NextDouble() * 4.0
+
+              let rumours =
+                  [ for worker in 1 .. workers - 1 -> lost + random.NextDouble() * 2.0, Rumour worker ]
+
+              holdsFor (longRun workers (seed % 2 = 0) ((lost, Crash(0, seed % 4 < 2)) :: rumours)) seed
+      }
+      test "where a process is killed, of a worker or of the home, the others go on within two and within five seconds" {
+          for seed in seeds first crashes do
+              holdsFor drawnCrash seed
+      }
+      test
+          "a home that stood still, while two nodes blame each other and the control plane doubts all, gives up no majority" {
+          for seed in seeds first narrow do
+              let random = Random seed
+              let workers = random.Next(5, 8)
+              let at = 3.0 + random.NextDouble() * 4.0
+              let soon () = at + random.NextDouble() * 2.0
+
+              let rumours = [ for worker in 0 .. workers - 1 -> soon (), Rumour worker ]
+
+              let others =
+                  [ soon (), HomePause(Math.Pow(10.0, random.NextDouble() * 1.7 - 0.6))
+                    soon (), Split(1, 2, 0.5 + random.NextDouble() * 8.0)
+                    soon (), Join ]
+
+              holdsFor (longRun workers true (rumours @ others)) seed
+      } ]
+
 [<Tests>]
 let tests =
     testList
@@ -76,86 +141,22 @@ let tests =
                   | None -> ()
           }
           test "runs under faults lose no committed step, keep one state, and end" {
-              for seed in seeds 1 4_000 do
+              for seed in seeds 1 2_000 do
                   holds seed
           }
           test "runs on several hosts, whose homes are lost, cut off or stopped, do the same" {
-              for seed in seeds 1 1_000 do
+              for seed in seeds 1 500 do
                   holdsFor drawnRemote seed
           }
           test "runs that end in other ways, under faults of the network's and of workers' own, do the same" {
-              for seed in seeds 1 1_000 do
+              for seed in seeds 1 500 do
                   holdsFor drawnWide seed
           }
           test "runs whose home has no room for states, for a while or for good, give up nobody, and end" {
-              for seed in seeds 1 1_500 do
+              for seed in seeds 1 700 do
                   holdsFor drawnFull seed
           }
-          test "a home that is cut off for as long as a vote takes, while a newcomer is taken in, does not end the run" {
-              for seed in 1..400 do
-                  let random = Random seed
-
-                  holdsFor
-                      (fun seed ->
-                          { drawn seed with
-                              Workers = random.Next(3, 7)
-                              MinWorkers = 1
-                              Epochs = 3
-                              StepsPerEpoch = 30L
-                              AreRemote = true
-                              Faults =
-                                  [ 2.0, Join
-                                    2.0 + random.NextDouble() * 2.0, HomeCut(2.4 + random.NextDouble() * 1.6) ] })
-                      seed
-          }
-          test
-              "nodes that had just come, or came anew, when their home was lost find the coordinator that the others chose" {
-              for seed in 1..400 do
-                  let random = Random seed
-                  let workers = random.Next(3, 7)
-                  let lost = 8.0 + random.NextDouble() * 2.0
-
-                  let joining =
-                      if random.Next 2 = 0 then
-                          lost - random.NextDouble() * 2.0, Join
-                      else
-                          0.5 + random.NextDouble(), Pause(random.Next workers, lost - 1.5 + random.NextDouble())
-
-                  holdsFor (longRun workers true [ joining; lost, HomeCrash ]) seed
-          }
-          test "one is lost, and the control plane takes all others for gone as well: that one is done without" {
-              for seed in 1..400 do
-                  let random = Random seed
-                  let workers = random.Next(3, 7)
-                  let lost = 4.0 + random.NextDouble() * 4.0
-
-                  let rumours =
-                      [ for worker in 1 .. workers - 1 -> lost + random.NextDouble() * 2.0, Rumour worker ]
-
-                  holdsFor (longRun workers (seed % 2 = 0) ((lost, Crash(0, seed % 4 < 2)) :: rumours)) seed
-          }
-          test
-              "where a process is killed, of a worker or of the home, the others go on within two and within five seconds" {
-              for seed in seeds 1 2_000 do
-                  holdsFor drawnCrash seed
-          }
-          test
-              "a home that stood still, while two nodes blame each other and the control plane doubts all, gives up no majority" {
-              for seed in 1..400 do
-                  let random = Random seed
-                  let workers = random.Next(5, 8)
-                  let at = 3.0 + random.NextDouble() * 4.0
-                  let soon () = at + random.NextDouble() * 2.0
-
-                  let rumours = [ for worker in 0 .. workers - 1 -> soon (), Rumour worker ]
-
-                  let others =
-                      [ soon (), HomePause(Math.Pow(10.0, random.NextDouble() * 1.7 - 0.6))
-                        soon (), Split(1, 2, 0.5 + random.NextDouble() * 8.0)
-                        soon (), Join ]
-
-                  holdsFor (longRun workers true (rumours @ others)) seed
-          }
+          yield! singled 1 200 800
           test "256 workers, some of which are lost, stopped or cut off, while others come" {
               let faults =
                   List.concat
@@ -188,7 +189,8 @@ let tests =
 let longTests =
     testList
         "Trainer.Coordination.Simulation (long)"
-        [ test "10,000 runs under faults lose no committed step, keep one state, and end" {
+        [ yield! singled 100_000 400 2_000
+          test "10,000 runs under faults lose no committed step, keep one state, and end" {
               for seed in seeds 100_000 10_000 do
                   holds seed
           }

@@ -69,6 +69,34 @@ let private standsAgain rank =
 
     1 + List.findIndex asks [ 1..100 ]
 
+/// Whether it withdraws at once in this term, in which both of its peers say that they might vote for it, and then vote for others.
+let private withdrawsIn (voter: Voter) term =
+    let asks _ =
+        voter.Pass 0.1
+        |> List.exists (fun message ->
+            match message with
+            | :? RequestVote as request -> request.Term = term && request.Probe
+            | _ -> false)
+
+    List.find asks [ 1..100 ] |> ignore
+
+    [ for incarnation, isProbe in [ 2uy, true; 2uy, false; 3uy, false ] do
+          let vote =
+              Vote(
+                  Term = term,
+                  Probe = isProbe,
+                  Granted = isProbe,
+                  Incarnation = ByteString.CopyFrom incarnation,
+                  Form = voter.First,
+                  Voted = (if isProbe then term - 1L else term)
+              )
+
+          yield! voter.Handle(WorkerInput.FromPeer vote) ]
+    |> List.exists (fun message ->
+        match message with
+        | :? RequestVote as request -> request.Withdrawn
+        | _ -> false)
+
 /// Two of three want it to lead, in this term.
 let private choose term (voter: Voter) =
     for isProbe in [ true; false ] do
@@ -209,6 +237,14 @@ let tests =
               Expect.isLessThan tenths[0] 3 "the first"
               Expect.isLessThan tenths[1] 6 "the second, which would wait for its vote's promise otherwise"
               Expect.equal tenths (List.sort (List.distinct tenths)) "not at once"
+          }
+          test "behind one loss a candidate withdraws three times, and then waits for the rest of its rounds" {
+              let voter = begun ()
+
+              Expect.equal
+                  [ for term in 1L .. 5L -> withdrawsIn voter term ]
+                  [ true; true; true; false; false ]
+                  "in five terms"
           }
           test "a vote that its candidate gives back holds up no other" {
               let granted (voter: Voter) message =

@@ -105,6 +105,24 @@ let tests =
 
                   Expect.equal folder.Kept.Location path "one folder")
           }
+          test "a node whose coordinator came too late ends it, and may lead in a later term" {
+              inFolder (fun home ->
+                  let path = Path.Combine(home, "out")
+                  use folder = new NodeFolder(NodeStandbyOptions(path, ignore, (fun _ _ _ -> deaf)))
+                  let canBeJoined () = File.Exists(Path.Combine(path, "join"))
+
+                  throughOneControlPlane folder (fun standby ->
+                      let ends term =
+                          Expect.isTrue ((standby.RetireAsync term).Wait patience) $"within {patience}"
+
+                      standby.LeadAsync(mandate 1L, job) |> within |> ignore
+                      ends 2L
+                      Expect.isTrue (canBeJoined ()) "that of another term stays"
+                      ends 1L
+                      Expect.isFalse (canBeJoined ()) "its own"
+                      standby.LeadAsync(mandate 3L, job) |> within |> ignore
+                      Expect.isTrue (canBeJoined ()) "a later one"))
+          }
           test "a folder that could not be written is written when it is asked for again" {
               inFolder (fun home ->
                   let path = Path.Combine(home, "out")
@@ -126,6 +144,34 @@ let tests =
                       isFull.Value <- false
                       let places = standby.KeepAsync(job, Position()) |> within
                       Expect.equal places.Count 1 "a checkpoint has a place"))
+          }
+          test "who has it lead, or keep its state, does not wait for its files" {
+              inFolder (fun home ->
+                  use isWritten = new ManualResetEventSlim()
+
+                  let reader _ _ _ =
+                      if not (isWritten.Wait(2.0 * patience)) then
+                          raise (IOException "nobody has written it")
+
+                      deaf
+
+                  let folderOf name =
+                      new NodeFolder(NodeStandbyOptions(Path.Combine(home, name), ignore, reader))
+
+                  use led = folderOf "led"
+                  use kept = folderOf "kept"
+
+                  let waits folder (act: NodeStandby -> Task<'result>) =
+                      isWritten.Reset()
+
+                      throughOneControlPlane folder (fun standby ->
+                          let doing = Task.Factory.StartNew(fun () -> act standby) |> within
+                          Expect.isFalse doing.IsCompleted "the disk stands still"
+                          isWritten.Set()
+                          doing |> within |> ignore)
+
+                  waits led _.LeadAsync(mandate 1L, job)
+                  waits kept _.KeepAsync(job, Position()))
           }
           test "where a node looks for the run anew, a path of a peer's that makes no sense leads to nobody" {
               for path, expected in

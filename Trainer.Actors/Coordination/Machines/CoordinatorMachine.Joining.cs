@@ -40,10 +40,14 @@ public sealed partial class CoordinatorMachine
             return;
         }
 
-        (member.Doubted, member.Disconnected, member.IsRefused) = (null, null, false);
+        (member.Heard, member.Doubted, member.Disconnected, member.IsRefused) = (now, null, null, false);
         effects.Add(new CoordinatorEffect.Watch(channel));
         told = Math.Max(told, registration.Generation);
-        Send(member, new WorkerAccepted { Slot = member.Slot, Job = settings.Job, Term = term, Peers = { OthersThan(member) } });
+        if (member.IsAnswered(now, settings.Patience.Answer, settings.Patience.LongestAnswer))
+        {
+            Send(member, new WorkerAccepted { Slot = member.Slot, Job = settings.Job, Term = term, Peers = { OthersThan(member) } });
+        }
+
         stage.Registered();
     }
 

@@ -6,6 +6,9 @@ namespace CnnCluster.Trainer.Coordination.Machines;
 /// <summary>A worker that registered, as the coordinator knows it, or that another coordinator had and this one waits for.</summary>
 internal sealed class Member(RosterEntry entry, object? channel, ByteString incarnation, string control, TimeSpan now)
 {
+    private TimeSpan answersAgain;
+    private TimeSpan pause;
+
     public RosterEntry Entry { get; private set; } = entry;
 
     public int Slot => Entry.Slot;
@@ -48,6 +51,18 @@ internal sealed class Member(RosterEntry entry, object? channel, ByteString inca
     public Heartbeat? Beat { get; private set; }
 
     public bool IsPrepared => DataPlane is not null;
+
+    /// <summary>
+    /// Whether its registration is answered: the first at once, and each that follows behind twice the time of the one before, from
+    /// <paramref name="first"/> to <paramref name="most"/>. The answer has the whole job in it, which takes its time on a slow link.
+    /// </summary>
+    public bool IsAnswered(TimeSpan at, TimeSpan first, TimeSpan most)
+    {
+        if (at < answersAgain) return false;
+        pause = pause == TimeSpan.Zero ? first : TimeSpan.FromTicks(Math.Min(2 * pause.Ticks, most.Ticks));
+        answersAgain = at + pause;
+        return true;
+    }
 
     public void Note(Heartbeat beat, TimeSpan at)
     {

@@ -58,6 +58,12 @@ public sealed record Patience
     /// <summary>A command is said again to a worker that has not answered.</summary>
     public TimeSpan Repeat { get; init; } = TimeSpan.FromSeconds(1);
 
+    /// <summary>A worker's registration is answered again, which it repeats until an answer has come; then behind twice as long each time.</summary>
+    public TimeSpan Answer { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>The longest of these.</summary>
+    public TimeSpan LongestAnswer { get; init; } = TimeSpan.FromSeconds(8);
+
     public TimeSpan SilenceOf(double stepSeconds) => Silence + TimeSpan.FromSeconds(10 * stepSeconds);
 
     public TimeSpan DoubtOf(double stepSeconds) => Doubt + TimeSpan.FromSeconds(10 * stepSeconds);

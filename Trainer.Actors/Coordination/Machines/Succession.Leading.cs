@@ -7,21 +7,30 @@ internal sealed partial class Succession
 {
     /// <summary>
     /// Its process has a coordinator now, of the term that it was chosen for: the others are to come to it. One that comes when nobody waits
-    /// for it any more is none of theirs.
+    /// for it any more is none of theirs, and ends: its votes were given back.
     /// </summary>
     public void Leads(long term, string coordinator)
     {
-        if (announcement is not { } pending || pending.Message.Term != term) return;
+        if (announcement is not { } pending || pending.Message.Term != term)
+        {
+            effects.Add(new WorkerEffect.Retire(term));
+            return;
+        }
+
         pending.Message.Coordinator = coordinator;
         announcement = pending with { Until = now + Announcing };
         Announce();
         Follow(pending.Message);
     }
 
-    /// <summary>Its process cannot lead: it stands no more, and votes for others.</summary>
+    /// <summary>Its process cannot lead: it stands no more, and votes for others. One that was chosen before it may still come to lead.</summary>
     public void Decline(long term)
     {
-        if (announcement?.Message.Term == term) (announcement, declines) = (null, true);
+        if (term == mandated) declines = true;
+        if (announcement is not { } pending || pending.Message.Term != term) return;
+        announcement = null;
+        GiveBack(term, pending.Whom);
+        if (Voted == term) promised = now - Claiming;
     }
 
     /// <summary>As long as its process has no coordinator, there is nobody to follow.</summary>
@@ -31,12 +40,11 @@ internal sealed partial class Succession
         if (message.Coordinator.Length > 0 && (now - said > Repeat || message.Term > Term))
         {
             said = now;
-            foreach (var peer in whom)
-            {
-                effects.Add(new WorkerEffect.Tell(peer, message));
-            }
+            Tell(whom, message);
         }
 
-        if (now >= until) announcement = null;
+        if (now < until) return;
+        announcement = null;
+        if (message.Coordinator.Length == 0) GiveBack(message.Term, whom);
     }
 }

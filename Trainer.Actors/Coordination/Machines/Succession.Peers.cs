@@ -61,7 +61,7 @@ internal sealed partial class Succession
         if (vote.Granted) mine.Add(vote);
         else mine.Refuse(vote);
         Count();
-        if (candidacy == mine && !mine.IsProbe && mine.IsLost && !hasWithdrawn) Withdraw();
+        if (candidacy == mine && !mine.IsProbe && mine.IsLost && withdrawals < MostWithdrawals) Withdraw();
     }
 
     /// <summary>
@@ -71,8 +71,9 @@ internal sealed partial class Succession
     private void Follow(FollowCoordinator follow)
     {
         if (!identity.MayLead || follow.Term <= Term || follow.Term < Owed) return;
-        if (follow.Term < Voted && candidacy is { IsProbe: false }) GiveBack();
-        (Term, Voted, IsFenced, candidacy) = (follow.Term, Math.Max(Voted, follow.Term), false, null);
+        if (follow.Term < Voted && candidacy is { IsProbe: false } mine) GiveBack(mine.Term, Peers(mine.Bases));
+        if (follow.Term > Voted) (Voted, votedFor) = (follow.Term, "");
+        (Term, IsFenced, candidacy) = (follow.Term, false, null);
         Hear();
         effects.Add(new WorkerEffect.Follow(follow.Coordinator));
     }

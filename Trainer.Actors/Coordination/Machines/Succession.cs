@@ -34,6 +34,9 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
 
     private const int MostStaggered = 8;
 
+    /// <summary>Behind each loss of a coordinator.</summary>
+    private const int MostWithdrawals = 3;
+
     /// <summary>For the votes of a round to come.</summary>
     private static readonly TimeSpan Round = TimeSpan.FromSeconds(1.5);
 
@@ -62,7 +65,7 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
     private bool begun;
     private bool declines;
     private bool abstains;
-    private bool hasWithdrawn;
+    private int withdrawals;
     private long told;
     private string votedFor = "";
 
@@ -115,7 +118,7 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
 
     public void Hear()
     {
-        (heard, vacant, hasWithdrawn) = (now, null, false);
+        (heard, vacant, withdrawals) = (now, null, 0);
         if (candidacy is { IsProbe: true }) candidacy = null;
     }
 
@@ -150,7 +153,11 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
     /// Its coordinator is told that it has failed, and counts it as gone, and so as agreeing: another one's majority must not
     /// have it too.
     /// </summary>
-    public void Abstain() => (abstains, candidacy) = (true, null);
+    public void Abstain()
+    {
+        if (candidacy is { IsProbe: false } mine) GiveBack(mine.Term, Peers(mine.Bases));
+        (abstains, candidacy) = (true, null);
+    }
 
     public void Accept(long term) => Term = Math.Max(Term, term);
 
@@ -173,7 +180,7 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
     }
 
     /// <summary>No coordinator has come for so long that none is to be expected.</summary>
-    public bool IsForsaken => identity.MayLead && IsOrphan(Patience);
+    public bool IsForsaken => identity.MayLead && IsOrphan(Patience) && announcement is null;
 
     /// <summary>It serves a coordinator that it had given up, since nobody has come to claim its promise.</summary>
     public bool IsReleased => IsUnclaimed && now - heard < Doubt && !IsVacant;
@@ -213,21 +220,28 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
     private void GiveUp()
     {
         nextTry = candidacy!.Since + Claiming + Lead() + Stagger;
+        if (!candidacy.IsProbe) GiveBack(candidacy.Term, Peers(candidacy.Bases));
         candidacy = null;
     }
 
     /// <summary>
     /// Two have stood at once, and votes are missing for both: nobody waits for the rest of the round, nor for what its votes
-    /// promised it. Once, since those to whom the ranks say different things would meet again and again.
+    /// promised it. A few times, since those to whom the ranks say different things would meet again and again.
     /// </summary>
     private void Withdraw()
     {
-        GiveBack();
-        (candidacy, hasWithdrawn, isGivenBack) = (null, true, true);
+        GiveBack(candidacy!.Term, Peers(candidacy.Bases));
+        candidacy = null;
+        withdrawals++;
         promised = now - Claiming;
     }
 
-    private void GiveBack() => TellPeers(new RequestVote { Term = candidacy!.Term, Candidate = identity.Control, Withdrawn = true });
+    /// <summary>It does not lead in this term, whatever votes still come: neither the others' nor its own bind anybody to it.</summary>
+    private void GiveBack(long term, IReadOnlyList<string> peers)
+    {
+        Tell(peers, new RequestVote { Term = term, Candidate = identity.Control, Withdrawn = true });
+        if (Voted == term && votedFor == identity.Control) isGivenBack = true;
+    }
 
     private void Stand(bool isProbe)
     {
@@ -242,14 +256,14 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
     private void Ask()
     {
         said = now;
-        TellPeers(new RequestVote { Term = candidacy!.Term, Probe = candidacy.IsProbe, Candidate = identity.Control });
+        Tell(Peers(candidacy!.Bases), new RequestVote { Term = candidacy.Term, Probe = candidacy.IsProbe, Candidate = identity.Control });
     }
 
-    private void TellPeers(RequestVote request)
+    private void Tell(IReadOnlyList<string> peers, IMessage message)
     {
-        foreach (var peer in Peers(candidacy!.Bases))
+        foreach (var peer in peers)
         {
-            effects.Add(new WorkerEffect.Tell(peer, request));
+            effects.Add(new WorkerEffect.Tell(peer, message));
         }
     }
 

@@ -83,7 +83,7 @@ public sealed partial class WorkerMachine
     {
         if (leaving is not null)
         {
-            if (message is WorkerHalted { HasState: true } standing) effects.Add(new WorkerEffect.Keep(standing.Position));
+            if (message is WorkerHalted { HasState: true } standing) KeepAt(standing.Position);
             else if (message is StateDelivered delivered) NoteKept(delivered);
             else if (message is WorkerHalted or WorkerFailed { Kind: not FailureKind.Peer }) End(leaving);
             return;
@@ -91,6 +91,8 @@ public sealed partial class WorkerMachine
 
         switch (message)
         {
+            // Whoever has promised itself to another coordinator agrees to no generation of this one's any more.
+            case WorkerReady when succession.IsFenced: return;
             case WorkerReady ready when ready.Generation == generation: succession.Ready(forming!); break;
             // Of a round that is over, or of an expulsion, nobody wants to know.
             case WorkerHalted halted when halted.Round != round: return;

@@ -7,6 +7,12 @@ public sealed partial class WorkerMachine
 {
     private const string HomeIsGone = "the run's home is gone";
 
+    /// <summary>For its thread to stand, a place to be found and its state to be written: a disk may stand still.</summary>
+    private static readonly TimeSpan KeepPatience = TimeSpan.FromMinutes(2);
+
+    private bool isKeeping;
+    private TimeSpan left;
+
     /// <summary>Whether there is another worker to ask, and a coordinator that it names would take this one.</summary>
     private bool CanAsk => identity.MayLead && !hasFailed && peers.Count > 0;
 
@@ -34,7 +40,7 @@ public sealed partial class WorkerMachine
     /// </summary>
     private void Seek(SteppedDown resignation)
     {
-        if (resignation.Term < succession.Term || leaving is not null) return;
+        if (resignation.Term < succession.Term) return;
         if (!identity.MayLead || hasFailed || (peers.Count == 0 && !succession.Waits))
         {
             End(resignation.Reason);
@@ -46,6 +52,14 @@ public sealed partial class WorkerMachine
         asked = Math.Max(asked, FirstAsksHome);
         succession.LoseCoordinator();
         succession.Expect();
+    }
+
+    /// <summary>A place is looked for once, however often its thread says that it stands.</summary>
+    private void KeepAt(Position position)
+    {
+        if (isKeeping) return;
+        isKeeping = true;
+        effects.Add(new WorkerEffect.Keep(position));
     }
 
     private void Keep(IReadOnlyList<DeliverState> asked)
@@ -70,6 +84,8 @@ public sealed partial class WorkerMachine
     /// <summary>No coordinator is left: the run ends here, and its state is kept.</summary>
     private void Leave()
     {
+        left = now;
+        succession.Abstain();
         leaving = "the run's coordinator is gone, and no majority of the workers was there to choose another";
         if (!succession.Waits)
         {

@@ -90,7 +90,7 @@ public sealed partial class WorkerMachine
         succession.Advance(at, at - now > MostBetweenInputs ? at - now : TimeSpan.Zero);
         now = at;
         effects.Clear();
-        if (ended) return [];
+        if (ended || (leaving is not null && !IsOfKeeping(input))) return [];
         switch (input)
         {
             case WorkerInput.Received received: Receive(received.Message); break;
@@ -109,11 +109,24 @@ public sealed partial class WorkerMachine
         return effects.Count == 0 ? [] : [.. effects];
     }
 
+    /// <summary>One that leaves takes part in nothing any more: a vote of its would be that of a member which is not there.</summary>
+    private static bool IsOfKeeping(WorkerInput input) => input is WorkerInput.Reported or WorkerInput.KeepsAt or WorkerInput.CannotKeep or WorkerInput.Tick;
+
     private void Tick()
     {
+        if (leaving is not null)
+        {
+            if (now - left > KeepPatience) End($"{leaving}; its state could not be kept within {KeepPatience.TotalMinutes:0} min");
+            return;
+        }
+
         succession.Tick();
-        if (leaving is null && (accepted || succession.Waits || succession.IsVacant) && succession.IsForsaken) Leave();
-        if (leaving is not null) return;
+        if ((accepted || succession.Waits || succession.IsVacant) && succession.IsForsaken)
+        {
+            Leave();
+            return;
+        }
+
         if (succession.IsReleased) ComeAnew("another coordinator was to be chosen, and was not");
         if (withheld is { } failure && !succession.MayVote)
         {

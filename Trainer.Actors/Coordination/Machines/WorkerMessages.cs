@@ -102,6 +102,9 @@ public abstract record WorkerEffect
     /// <summary>A majority wants this process to lead the run; what comes of it comes back as <see cref="WorkerInput.Leads"/>.</summary>
     public sealed record Lead(Mandate Mandate) : WorkerEffect;
 
+    /// <summary>The coordinator that this process has of a term came too late: it is to end.</summary>
+    public sealed record Retire(long Term) : WorkerEffect;
+
     /// <summary>Find a place for the state, since the run ends here; it comes back as <see cref="WorkerInput.KeepsAt"/>.</summary>
     /// <param name="Position">Of the state.</param>
     public sealed record Keep(Position Position) : WorkerEffect;

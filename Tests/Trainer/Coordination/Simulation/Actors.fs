@@ -64,6 +64,10 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
         && time.Now > endOfFaults schedule + 10.0
         && node.Machine.Peers |> Seq.exists (fun path -> isElsewhere run.Nodes[int path])
 
+    let mayGiveUp (node: Node) does =
+        if couldFollow node then
+            fail $"worker {node.Number} {does}, and those that it knows follow another coordinator"
+
     let conclude (lead: Lead) (outcome: RunOutcome) =
         time.Say(fun () -> $"coordinator {lead.Number} concludes: {outcome.Reason} {outcome.Message}")
         lead.Outcome <- outcome
@@ -139,6 +143,10 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
         | :? WorkerEffect.Direct as direct -> tellWhere node direct.Peer
         | :? WorkerEffect.Follow as follow -> turnTo node (int follow.Coordinator)
         | :? WorkerEffect.Lead as lead -> takeOver node lead.Mandate
+        | :? WorkerEffect.Retire as retire ->
+            for lead in leads do
+                if lead.Host = node.Number && lead.Term = retire.Term then
+                    lead.IsAlive <- false
         | :? WorkerEffect.Keep as keep -> keepState node keep.Position.Step
         | :? WorkerEffect.End as ending -> leave node ending.Reason
         | other -> fail $"{other}"
@@ -181,9 +189,13 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
         node.Coordinator <- None
         node.Home <- coordinator
 
+    /// A disk takes its time, in which the others may do anything.
     and keepState (node: Node) step =
         time.Say(fun () -> $"worker {node.Number} keeps step {step}")
-        node.After(time, 0.01, (fun () -> toWorker node (WorkerInput.KeepsAt [||])))
+        mayGiveUp node "keeps its state"
+        node.IsLeaving <- true
+        let seconds = Math.Pow(10.0, time.Between(-2.0, 1.0))
+        node.After(time, seconds, (fun () -> toWorker node (WorkerInput.KeepsAt [||])))
 
     and leave (node: Node) (reason: string) =
         time.Say(fun () -> $"worker {node.Number} ends: {reason}")
@@ -191,8 +203,8 @@ type Actors(run: Run, settingsOf: bool -> int -> RunSettings) =
         if reason.Contains "given this worker up" && not node.HasFailed then
             fail $"worker {node.Number} ends, and nothing was wrong with it: {reason}"
 
-        if reason.Contains "is gone" && couldFollow node then
-            fail $"worker {node.Number} ends, and those that it knows follow another coordinator: {reason}"
+        if reason.Contains "is gone" && not node.IsLeaving then
+            mayGiveUp node $"ends ({reason})"
 
         node.IsAlive <- false
 

@@ -88,6 +88,8 @@ type Node(number: int, place: int, slot: int, machine: WorkerMachine) =
     member val HangsUntil = 0.0 with get, set
     /// It has failed, and no peer was to blame: it is not taken back.
     member val HasFailed = false with get, set
+    /// It keeps its state, since no coordinator is left, and ends.
+    member val IsLeaving = false with get, set
     member val Activity = Activity.Standing with get, set
     member val Waiting: Wait option = None with get, set
     /// A timer runs that looks whether it has waited in a reduction for too long.
