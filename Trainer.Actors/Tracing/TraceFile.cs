@@ -174,7 +174,7 @@ public sealed class TraceFile : IDisposable
         return process;
     }
 
-    private static bool IsEvent(string line) => line.StartsWith('{') && line.EndsWith('}');
+    private static bool IsEvent(string line) => line.StartsWith('{') && line.EndsWith("}}", StringComparison.Ordinal);
 
     private static void WriteName(Utf8JsonWriter json, string kind, int thread, string name)
     {

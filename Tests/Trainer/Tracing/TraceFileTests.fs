@@ -69,17 +69,20 @@ let tests =
                       "threads' names, too")
           }
           test "a part that ends in the middle of a line gives its whole lines" {
-              inFolder (fun folder ->
-                  let path = Path.Combine(folder, "trace.json")
+              for missing in [ 1; 2; 10 ] do
+                  inFolder (fun folder ->
+                      let path = Path.Combine(folder, "trace.json")
 
-                  do
-                      use home = new TraceFile(path, "home", 10L)
-                      let part = TraceFile.PartOf home.Location
-                      write part "whole"
-                      let text = File.ReadAllText part
-                      File.WriteAllText(part, text.Replace("\n]\n", ",\n{\"name\":\"cut"))
+                      do
+                          use home = new TraceFile(path, "home", 10L)
+                          let part = TraceFile.PartOf home.Location
+                          write part "whole"
+                          let text = File.ReadAllText part
+                          let last = text.Split('\n') |> Array.findBack _.StartsWith("{")
+                          let cut = last.Substring(0, last.Length - missing)
+                          File.WriteAllText(part, text.Replace("\n]\n", $",\n{cut}"))
 
-                  Expect.equal (names path) [ "whole" ] "the cut line is lost")
+                      Expect.equal (names path) [ "whole" ] $"the line that lacks {missing} is lost")
           }
           test "a part that ends in the middle of its first line gives none" {
               inFolder (fun folder ->
