@@ -36,6 +36,9 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         public static readonly Tick Now = new();
     }
 
+    /// <summary>A coordinator that nobody follows has not ended.</summary>
+    private sealed record StillLeads(string Reason);
+
     /// <summary>What the worker's own thread says, for the coordinator.</summary>
     private sealed record Report(IMessage Message);
 
@@ -58,6 +61,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         machine = new WorkerMachine(identity, static () => ByteString.CopyFrom(RandomNumberGenerator.GetBytes(16)), TimeSpan.Zero);
         watch = new WorkerWatch(Self.Path.Name, machine, observation);
         Receive<Tick>(_ => Handle(new WorkerInput.Tick()));
+        Receive<StillLeads>(still => watch.StillLeads(still.Reason));
         Receive<Report>(report => Handle(new WorkerInput.Reported(report.Message)));
         Receive<Terminated>(gone => Lose(gone.ActorRef));
         Receive<RegisterWorker>(_ => Direct(Sender));
@@ -176,7 +180,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         Self, success: path => new WorkerInput.Leads(mandate.Term, path), failure: reason => new WorkerInput.CannotLead(mandate.Term, reason.Message));
 
     private void Retire(long term) => standby!.RetireAsync(term).PipeTo(
-        Self, success: static () => new WorkerInput.Tick(), failure: static _ => new WorkerInput.Tick());
+        Self, success: static () => Tick.Now, failure: static reason => new StillLeads(reason.Message));
 
     private void Keep(Position position) => standby!.KeepAsync(job!, position).PipeTo(
         Self, success: static places => new WorkerInput.KeepsAt(places), failure: static reason => new WorkerInput.CannotKeep(reason.Message));

@@ -13,6 +13,7 @@ internal sealed class Downing : ReceiveActor, IWithTimers
     /// <summary>Behind it a process is not waited for any more; with one that is out of reach no newcomer becomes a full member.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
+    private readonly Dictionary<Address, UniqueAddress> admitted = [];
     private readonly Cluster cluster = Cluster.Get(Context.System);
 
     /// <param name="coordinator">Knows which processes take part in the run.</param>
@@ -26,15 +27,27 @@ internal sealed class Downing : ReceiveActor, IWithTimers
             coordinator.Tell(new Coordinator.OutOfReach(lost.Address));
             Timers.StartSingleTimer(lost.Address, lost, Patience);
         });
-        Receive<ClusterEvent.MemberDowned>(gone => coordinator.Tell(new Coordinator.Removed(gone.Member.Address)));
+        Receive<ClusterEvent.MemberDowned>(gone => Remove(gone.Member));
         Receive<ClusterEvent.MemberRemoved>(gone =>
         {
             Timers.Cancel(gone.Member.Address);
-            coordinator.Tell(new Coordinator.Removed(gone.Member.Address));
+            Remove(gone.Member);
         });
         Receive<ClusterEvent.IMemberEvent>(
-            come => coordinator.Tell(new Coordinator.Admitted(come.Member.Address)),
+            come => Admit(come.Member),
             static come => come.Member.Status is MemberStatus.Joining or MemberStatus.WeaklyUp or MemberStatus.Up);
+
+        void Admit(Member come)
+        {
+            admitted[come.Address] = come.UniqueAddress;
+            coordinator.Tell(new Coordinator.Admitted(come.Address));
+        }
+
+        // Of two that had one address in turn, the earlier may be said to be gone behind the word that the later has come.
+        void Remove(Member gone)
+        {
+            if (admitted.GetValueOrDefault(gone.Address, gone.UniqueAddress).Equals(gone.UniqueAddress)) coordinator.Tell(new Coordinator.Removed(gone.Address));
+        }
     }
 
     private sealed record Lost(Address Address);

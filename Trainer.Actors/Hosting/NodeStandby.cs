@@ -13,11 +13,12 @@ internal sealed class NodeStandby(
     ClusterNode node, NodeNetwork network, Refusals refusals, WorkerOffer offer, DataCache data, NodeFolder folder, Action<string> say)
     : IStandby, IAsyncDisposable
 {
+    private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(10);
     private readonly SemaphoreSlim gate = new(1);
     private StateReceiver? receiver;
     private RunHome? home;
     private long term;
-    private bool isOver;
+    private volatile bool isOver;
 
     public async Task<string> LeadAsync(Mandate mandate, Job job)
     {
@@ -29,8 +30,8 @@ internal sealed class NodeStandby(
         }
         catch
         {
-            // What has been said to be impossible leads nothing.
-            await RetireAsync();
+            // What has been said to be impossible leads nothing; and why it is impossible is what is thrown, whatever comes of that.
+            await Task.WhenAny(RetireAsync());
             throw;
         }
         finally
@@ -63,6 +64,7 @@ internal sealed class NodeStandby(
         }
         finally
         {
+            if (isOver) receiver?.Dispose();
             gate.Release();
         }
     }
@@ -70,22 +72,25 @@ internal sealed class NodeStandby(
     /// <summary>Stops the run at its next step, if this node leads it, and waits until it has.</summary>
     public async Task InterruptAsync()
     {
-        if (home is null) return;
-        Akka.Actor.ActorRefImplicitSenderExtensions.Tell(home.Coordinator, new Coordinator.Interrupt());
-        await home.Outcome;
+        if (home is not { } leading) return;
+        Akka.Actor.ActorRefImplicitSenderExtensions.Tell(leading.Coordinator, new Coordinator.Interrupt());
+        await leading.Outcome;
     }
 
     /// <summary>How the run ended, if this node led it to its end; one that had too few workers left to it did not.</summary>
     public async Task<RunOutcome?> OutcomeAsync() =>
-        home is { Outcome.IsCompleted: true } && await home.Outcome is { IsOutvoted: false } outcome ? outcome : null;
+        home is { Outcome: { IsCompleted: true } ended } && await ended is { IsOutvoted: false } outcome ? outcome : null;
 
-    /// <summary>Behind what is under way: whoever stands by next has the same folder.</summary>
+    /// <summary>
+    /// Behind what is under way: whoever stands by next has the same folder. A disk that stands still holds up nobody for longer; what it comes to
+    /// then ends at once.
+    /// </summary>
     public async ValueTask DisposeAsync()
     {
-        await gate.WaitAsync();
+        isOver = true;
+        if (!await gate.WaitAsync(EndPatience)) return;
         try
         {
-            isOver = true;
             await EndLeadingAsync();
         }
         finally
@@ -111,6 +116,7 @@ internal sealed class NodeStandby(
     {
         var (request, samples) = Read(job);
         var kept = folder.Keep(request, samples);
+        ObjectDisposedException.ThrowIf(isOver, this);
         term = mandate.Term;
         home = new RunHome(
             node,

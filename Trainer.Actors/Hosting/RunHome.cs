@@ -46,6 +46,11 @@ internal sealed class RunHome : IAsyncDisposable
         catch
         {
             receiver.Dispose();
+            foreach (var actor in new[] { hub, Coordinator })
+            {
+                if (actor is not null) node.System.Stop(actor);
+            }
+
             throw;
         }
     }
@@ -80,9 +85,14 @@ internal sealed class RunHome : IAsyncDisposable
     /// </summary>
     public async Task RetireAsync()
     {
-        await downing.GracefulStop(EndPatience);
-        await Coordinator.GracefulStop(EndPatience);
-        outcome.TrySetResult(new RunOutcome(StopReason.Failed, "another coordinator leads the run", 0, new EarlyStoppingState(), null, "", null) { IsOutvoted = true });
+        try
+        {
+            await Task.WhenAll(downing.GracefulStop(EndPatience), Coordinator.GracefulStop(EndPatience));
+        }
+        finally
+        {
+            outcome.TrySetResult(new RunOutcome(StopReason.Failed, "another coordinator leads the run", 0, new EarlyStoppingState(), null, "", null) { IsOutvoted = true });
+        }
 
         // An actor's name is free a little after its end.
         var until = DateTime.UtcNow + EndPatience;

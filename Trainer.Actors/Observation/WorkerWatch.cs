@@ -33,6 +33,9 @@ internal sealed class WorkerWatch(string name, WorkerMachine machine, ProcessObs
     /// <summary>A majority has chosen this process, and it can not.</summary>
     public void CannotLead(string reason) => observation.Log.Write(LogLevel.Error, Source, subject, $"cannot lead: {reason}");
 
+    /// <summary>What this process leads with, and nobody follows, does not end.</summary>
+    public void StillLeads(string reason) => observation.Log.Write(LogLevel.Error, Source, subject, $"cannot end the coordinator that nobody follows: {reason}");
+
     /// <summary>The actor has ended.</summary>
     public void End() => observation.Status.Forget(name);
 

@@ -73,8 +73,9 @@ let private throughOneControlPlane folder act =
             )
 
         try
-            act standby
+            let result = act standby
             Expect.isTrue (node.System.Terminate().Wait patience) "its ActorSystem ends"
+            result
         finally
             ends (standby.DisposeAsync())
     finally
@@ -172,6 +173,25 @@ let tests =
 
                   waits led _.LeadAsync(mandate 1L, job)
                   waits kept _.KeepAsync(job, Position()))
+          }
+          test "who leaves while a disk stands still does not wait for it, and what it comes to then leads nobody" {
+              inFolder (fun home ->
+                  use goesOn = new ManualResetEventSlim()
+
+                  let reader _ _ _ =
+                      goesOn.Wait(4.0 * patience) |> ignore
+                      deaf
+
+                  use folder =
+                      new NodeFolder(NodeStandbyOptions(Path.Combine(home, "out"), ignore, reader))
+
+                  let doing =
+                      throughOneControlPlane folder (fun standby -> standby.LeadAsync(mandate 1L, job))
+
+                  Expect.isFalse doing.IsCompleted "it was waited for no longer than that"
+                  goesOn.Set()
+                  Expect.throwsT<AggregateException> (fun () -> doing.Wait patience |> ignore) "it does not lead"
+                  Expect.isFalse (File.Exists(Path.Combine(home, "out", "join"))) "and nobody can join it")
           }
           test "where a node looks for the run anew, a path of a peer's that makes no sense leads to nobody" {
               for path, expected in
