@@ -75,6 +75,10 @@ let tests =
                         yield! voter.After 0.1 ]
                   "time"
           }
+          test "a coordinator that a worker's process has ready when the worker leaves is none of anybody's, and ends" {
+              let ended = (leaving ()).Effects(WorkerInput.Leads(3L, "there"))
+              Expect.equal [ for effect in ended -> string effect ] [ string (WorkerEffect.Retire 3L) ] "at once"
+          }
           test "a worker that leaves looks for a place once, and for no longer than two minutes" {
               let voter = leaving ()
 
@@ -82,6 +86,7 @@ let tests =
                   reported voter (WorkerHalted(Round = 0L, HasState = true, Position = Position(Step = 7L)))
 
               Expect.isEmpty again "it is looked for"
+              Expect.isEmpty (voter.After 300.0) "it stood still itself"
               Expect.isEmpty (List.collect voter.After [ for _ in 1..1180 -> 0.1 ]) "a disk may stand still"
 
               Expect.stringContains

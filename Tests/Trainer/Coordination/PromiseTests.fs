@@ -167,6 +167,74 @@ let tests =
 
               Expect.isFalse (givesBack (within 1.2)) "votes may still come"
               Expect.isTrue (givesBack (within 0.6)) "it counts none any more"
+              Expect.isTrue (givesBack (within 1.0)) "and says so again, as nothing answers it"
+              within 4.0 |> ignore
+              Expect.isFalse (givesBack (within 4.0)) "not for ever"
+          }
+          test "a vote that was given back is not given again in its term" {
+              let voter = begun ()
+              voter.Wait 2.0
+              Expect.isTrue (voter.Votes()) "in term 5"
+              Expect.isTrue (voter.Votes()) "its answer may have been lost"
+
+              voter.Handle(WorkerInput.FromPeer(RequestVote(Term = 5L, Candidate = "second", Withdrawn = true)))
+              |> ignore
+
+              Expect.isFalse (voter.Votes()) "nobody counts it"
+          }
+          test
+              "one that was chosen follows itself at last, also where it has voted for another meanwhile that does not come" {
+              let voter, _ = standing true
+              voter.Wait 2.5
+
+              voter.Handle(WorkerInput.FromPeer(RequestVote(Term = 4L, Candidate = "second")))
+              |> ignore
+
+              voter.Wait 7.0
+              Expect.isFalse (follows (voter.Effects(WorkerInput.Leads(3L, "there")))) "its vote may still count"
+
+              let after seconds =
+                  List.collect voter.After [ for _ in 1 .. int (seconds * 10.0) -> 0.1 ]
+
+              Expect.isFalse (follows (after 4.5)) "for twelve seconds"
+              Expect.isTrue (follows (after 1.0)) "and no longer"
+              Expect.notEqual (registers voter) (ByteString.CopyFrom 1uy) "as a newcomer"
+          }
+          test
+              "one that cannot lead asks where the coordinator is: it does not stand, and so does not hear it from others" {
+              let voter, _ = standing true
+              voter.Handle(WorkerInput.CannotLead(3L, "no place")) |> ignore
+
+              let asks seconds =
+                  List.collect voter.Pass [ for _ in 1 .. int (seconds * 10.0) -> 0.1 ]
+                  |> List.exists (fun message -> message :? RegisterWorker)
+
+              Expect.isTrue (asks 4.0) "its peers"
+          }
+          test "behind a vote that was given back one before it, that was not, still holds for its twelve seconds" {
+              let voter = begun ()
+              voter.Wait 2.0
+
+              let ask term candidate isWithdrawn =
+                  voter.Handle(
+                      WorkerInput.FromPeer(RequestVote(Term = term, Candidate = candidate, Withdrawn = isWithdrawn))
+                  )
+                  |> ignore
+
+              ask 2L "second" false
+              voter.Wait 2.5
+              ask 3L "third" false
+              ask 3L "third" true
+
+              let seconds =
+                  Seq.initInfinite (fun i -> 0.1 * float i)
+                  |> Seq.takeWhile (fun seconds -> seconds < 20.0)
+                  |> Seq.find (fun _ ->
+                      voter.Pass 0.1 |> ignore
+                      follows (voter.Effects(ofTerm 1L)))
+
+              Expect.isGreaterThan seconds 9.0 "second may still come"
+              Expect.isLessThan seconds 10.0 "it has not"
           }
           test "who has promised itself to another agrees to no generation that its coordinator has asked for before" {
               let voter = begun ()
@@ -230,8 +298,8 @@ let tests =
               let seconds =
                   Expect.wantSome (heldBack voter) "it goes over before it would keep its state and end"
 
-              Expect.isGreaterThanOrEqual seconds 5.0 "whoever has the promise has the time to claim it"
-              Expect.isLessThan seconds 7.0 "and no more than that"
+              Expect.isGreaterThanOrEqual seconds 11.0 "whoever has the promise has the time to claim it"
+              Expect.isLessThan seconds 13.0 "and no more than that"
               Expect.notEqual (registers voter) (ByteString.CopyFrom 1uy) "the member that it was has promised itself"
           }
           test "a promise is its member's, and not the newcomer's that comes anew" {
@@ -239,7 +307,7 @@ let tests =
               voter.Wait 2.0
               Expect.isTrue (voter.Votes()) "a promise in term 5"
 
-              for _ in 1..15 do
+              for _ in 1..30 do
                   voter.Handle(WorkerInput.Received(CoordinatorBeat())) |> ignore
                   voter.Pass 0.5 |> ignore
 

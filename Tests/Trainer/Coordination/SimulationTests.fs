@@ -106,6 +106,24 @@ let private singled first narrow crashes =
 
               holdsFor (longRun workers (seed % 2 = 0) ((lost, Crash(0, seed % 4 < 2)) :: rumours)) seed
       }
+      test "a home is stopped or cut off and comes back, while a part of all that is said is lost: no two sides go on" {
+          for seed in seeds first narrow do
+              let random = Random seed
+              let lost = 4.0 + random.NextDouble() * 4.0
+              let seconds = 3.0 + random.NextDouble() * 9.0
+              let ofHome = if random.Next 2 = 0 then HomeCut seconds else HomePause seconds
+
+              let faults =
+                  [ lost, ofHome
+                    lost - random.NextDouble(), Lossy(seconds + random.NextDouble() * 10.0)
+                    if random.Next 2 = 0 then lost + random.NextDouble() * seconds, Join ]
+
+              holdsFor
+                  (fun seed ->
+                      { longRun (random.Next(3, 7)) true faults seed with
+                          AreTakeoversHard = random.Next 2 = 0 })
+                  seed
+      }
       test "where a process is killed, of a worker or of the home, the others go on within two and within five seconds" {
           for seed in seeds first crashes do
               holdsFor drawnCrash seed

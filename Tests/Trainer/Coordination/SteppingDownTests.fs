@@ -17,8 +17,7 @@ let private outvoted () =
     stage.Halt([ 0; 1 ], 4L)
     stage
 
-/// A worker that was part of a generation registers again.
-let private register (stage: Stage) worker generation =
+let private registerAs (incarnation: int) (stage: Stage) worker generation =
     stage.Say(
         worker,
         RegisterWorker(
@@ -29,9 +28,17 @@ let private register (stage: Stage) worker generation =
             Process = processOf worker,
             Share = 1,
             Generation = generation,
-            Incarnation = ByteString.CopyFrom(byte (worker + 1))
+            Incarnation = ByteString.CopyFrom(byte incarnation)
         )
     )
+
+/// A worker that was part of a generation registers again.
+let private register stage worker generation =
+    registerAs (worker + 1) stage worker generation
+
+/// It does not know any more what it had promised as the member that it was.
+let private comeAnew stage worker =
+    registerAs (worker + 100) stage worker 1L
 
 [<Tests>]
 let tests =
@@ -86,6 +93,19 @@ let tests =
               Expect.equal stage.State "Connecting" "four of five"
               Expect.isNonEmpty (stage.Heard<Expelled> 4) "it is to come anew"
               Expect.isEmpty (List.collect stage.Heard<SteppedDown> [ 0..4 ]) "it leads"
+          }
+          test
+              "one that comes anew does not speak for the member that it was, whose word for another may have been lost" {
+              let stage = begun 5
+              comeAnew stage 4
+              stage.Halt([ 0..3 ], 4L)
+              Expect.equal (stage.Last<FormGeneration> 0).Members.Count 4 "without it"
+              Expect.isNonEmpty (stage.Heard<WorkerAccepted> 4) "it is taken in"
+              Expect.isEmpty (stage.Heard<Expelled> 4) "and not told to come anew once more"
+              let stage = begun 5
+              List.iter (comeAnew stage) [ 2..4 ]
+              stage.Halt([ 0; 1 ], 4L)
+              Expect.equal stage.State "Saving" "three of five may have chosen another"
           }
           test "where nobody is left to it, those that it had are handed over too" {
               let stage = begun 1

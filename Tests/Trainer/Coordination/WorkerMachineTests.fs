@@ -66,12 +66,18 @@ let private reason effects =
 
 let private ready = WorkerReady(Generation = 1L, Position = Position())
 
+/// With this worker, which has come once, as its only member.
+let private formOf generation =
+    let form = FormGeneration(Generation = generation)
+    form.Members.Add(Member(Incarnation = ByteString.CopyFrom 1uy))
+    form
+
 /// Taken in, prepared, and a member of generation 1.
 let private member1 () =
     let side = Side()
     side.Hear(WorkerAccepted(Slot = 3, Job = Job())) |> ignore
     side.Report(WorkerPrepared(DataPlane = Endpoint())) |> ignore
-    side.Hear(FormGeneration(Generation = 1L)) |> ignore
+    side.Hear(formOf 1L) |> ignore
     side.Report ready |> ignore
     side
 
@@ -93,8 +99,13 @@ let tests =
           }
           test "without a coordinator it ends after a minute" {
               let side = Side()
-              side.Tick 0.0 |> ignore
-              Expect.equal (reason (side.Tick 61.0)) (Some "no coordinator answered within 60 s") "why"
+              side.Tick 300.0 |> ignore
+
+              let ends seconds =
+                  reason (List.collect side.Tick [ for _ in 1 .. 2 * seconds -> 0.5 ])
+
+              Expect.isNone (ends 59) "what it stood still itself does not count"
+              Expect.equal (ends 2) (Some "no coordinator answered within 60 s") "why"
               Expect.isEmpty (side.Tick 1.0) "for good"
           }
           test "a refusal, a dismissal, and the loss of the home or of its lead end it" {
@@ -116,7 +127,7 @@ let tests =
               side.Hear(WorkerAccepted(Slot = 3, Job = Job())) |> ignore
               side.Report(WorkerPrepared(DataPlane = Endpoint())) |> ignore
               Expect.exists (sent (side.Tick 0.3)) (fun m -> m :? WorkerPrepared) "again"
-              side.Hear(FormGeneration(Generation = 1L)) |> ignore
+              side.Hear(formOf 1L) |> ignore
               Expect.isEmpty (sent (side.Tick 0.3)) "no more"
           }
           test "that it could not be prepared is said again too" {
@@ -139,11 +150,22 @@ let tests =
           }
           test "what an earlier generation is told, and says, counts no more" {
               let side = member1 ()
-              side.Hear(FormGeneration(Generation = 2L)) |> ignore
+              side.Hear(formOf 2L) |> ignore
               Expect.isEmpty (side.Hear(TrainEpoch(Generation = 1L, Epoch = 1))) "a stale command"
-              Expect.isEmpty (side.Hear(FormGeneration(Generation = 1L))) "a stale generation"
+              Expect.isEmpty (side.Hear(formOf 1L)) "a stale generation"
               Expect.isEmpty (side.Hear(StopAtNextStep(Generation = 1L))) "a stale stop"
               Expect.isEmpty (side.Report(EpochTrained(Generation = 1L, Epoch = 1))) "a stale answer"
+          }
+          test "one that comes anew agrees to nothing as the member that it was" {
+              let side = member1 ()
+              side.Hear(formOf 2L) |> ignore
+              side.Hear(Expelled(Reason = "was silent")) |> ignore
+              side.Hear(WorkerAccepted(Slot = 4, Job = Job())) |> ignore
+              Expect.isEmpty (side.Report(WorkerReady(Generation = 2L, Position = Position()))) "what was under way"
+              Expect.isEmpty (side.Hear(formOf 3L)) "what it is told as that one"
+              let form = formOf 3L
+              form.Members.Add(Member(Incarnation = ByteString.CopyFrom 2uy))
+              Expect.equal (ordered (side.Hear form)) [ form ] "as who it is"
           }
           test "a halt is obeyed once for each round, and answered again" {
               let side = member1 ()

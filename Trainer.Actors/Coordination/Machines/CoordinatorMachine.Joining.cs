@@ -20,6 +20,7 @@ public sealed partial class CoordinatorMachine
 
     private void Welcome(object channel, RegisterWorker registration)
     {
+        if (members.FormerOf(registration, channel) is { } former) Replace(former);
         if (IsOutvoted && registration.Generation > 0)
         {
             // It has a part in the run, and is to look for it elsewhere.
@@ -49,6 +50,16 @@ public sealed partial class CoordinatorMachine
         }
 
         stage.Registered();
+    }
+
+    /// <summary>
+    /// A worker that has come anew does not speak for the member that it was, which may have promised itself to another coordinator; it knows
+    /// that it is not that one any more.
+    /// </summary>
+    private void Replace(Member former)
+    {
+        Lose(former, new Loss("has come anew", IsConfirmed: false));
+        givenUp.Remove(former);
     }
 
     /// <summary>Where the others are reached: those that live on where this coordinator does not, and know who leads then.</summary>

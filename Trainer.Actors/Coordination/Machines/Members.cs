@@ -69,14 +69,17 @@ internal sealed class Members(byte[] joinToken, int reserved)
     /// <summary>Who of them has not come by now is a newcomer when it does.</summary>
     public void ForgetExpected() => expected.Clear();
 
+    /// <summary>What the one that registers here was until it came anew; null where it was nothing, or is that still.</summary>
+    public Member? FormerOf(RegisterWorker registration, object channel) =>
+        Of(channel) is { } member && member.Incarnation != registration.Incarnation && HasToken(registration) ? member : null;
+
+    private bool HasToken(RegisterWorker registration) => CryptographicOperations.FixedTimeEquals(registration.JoinToken.Span, joinToken);
+
     /// <summary>Takes a worker in, or finds the one that registers again.</summary>
     /// <returns>The member, or null and why it is refused.</returns>
     public (Member? Member, string Refusal) Register(RegisterWorker registration, object channel, TimeSpan now, int? most)
     {
-        if (!CryptographicOperations.FixedTimeEquals(registration.JoinToken.Span, joinToken))
-        {
-            return (null, "the join token is not this run's");
-        }
+        if (!HasToken(registration)) return (null, "the join token is not this run's");
 
         if (bySlot.Values.FirstOrDefault(m => m.Incarnation == registration.Incarnation) is { } again)
         {

@@ -10,7 +10,7 @@ internal sealed partial class Succession
     {
         switch (message)
         {
-            case RequestVote { Withdrawn: true } request: Release(request); break;
+            case RequestVote { Withdrawn: true } request: TakeBack(request); break;
             case RequestVote request: Answer(request); break;
             case Vote vote: Note(vote); break;
             case FollowCoordinator follow: Follow(follow); break;
@@ -20,7 +20,7 @@ internal sealed partial class Succession
 
     private void Answer(RequestVote request)
     {
-        var again = request.Term == Voted && request.Candidate == votedFor;
+        var again = IsFenced && !isGivenBack && request.Term == Voted && request.Candidate == votedFor;
         var isGranted = Waits && !abstains && (again || (request.Term > Voted && request.Term > Term && !IsWaiting && (IsFenced || IsOrphan(Doubt))));
         if (isGranted && !request.Probe && !again) Grant(request.Term, request.Candidate);
         effects.Add(new WorkerEffect.Tell(request.Candidate, OwnVote(request.Term, request.Probe, isGranted)));
@@ -29,15 +29,10 @@ internal sealed partial class Succession
         if (!isGranted && !IsFenced && !IsOrphan(Doubt)) effects.Add(new WorkerEffect.Direct(request.Candidate));
     }
 
-    /// <summary>Nobody claims what it has promised this candidate in this term.</summary>
-    private void Release(RequestVote request)
-    {
-        if (IsFenced && request.Term == Voted && request.Candidate == votedFor) (promised, isGivenBack) = (now - Claiming, true);
-    }
-
     private void Grant(long term, string candidate)
     {
-        (owed, Voted, votedFor, IsFenced, promised, isGivenBack) = (Owed, term, candidate, true, now, false);
+        if (IsLastOwed && Voted > owed) (owed, owedSince) = (Voted, promised);
+        (Voted, votedFor, IsFenced, promised, isGivenBack) = (term, candidate, true, now, false);
         if (candidate != identity.Control) candidacy = null;
     }
 

@@ -48,8 +48,14 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
     /// <summary>How long those that the majority has chosen for are told of it.</summary>
     private static readonly TimeSpan Announcing = TimeSpan.FromSeconds(10);
 
-    /// <summary>For a promise to be claimed; behind it a coordinator that is there after all is served again, as by a newcomer.</summary>
-    private static readonly TimeSpan Promise = TimeSpan.FromSeconds(6);
+    /// <summary>
+    /// For a promise to be claimed, by one that may begin to lead as late as <see cref="Announcing"/>; behind it a coordinator that is there after
+    /// all is served again, as by a newcomer.
+    /// </summary>
+    private static readonly TimeSpan Promise = TimeSpan.FromSeconds(12);
+
+    /// <summary>The same behind a vote that was given back: another may stand first.</summary>
+    private static readonly TimeSpan Release = TimeSpan.FromSeconds(4);
 
     /// <summary>Without any coordinator, behind which a worker keeps its state and ends.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -75,6 +81,9 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
     /// <summary>The highest term of a vote before the last one that somebody may still count.</summary>
     private long owed;
 
+    /// <summary>When that vote was given.</summary>
+    private TimeSpan owedSince;
+
     /// <summary>The last term in which it was chosen itself.</summary>
     private long mandated;
 
@@ -95,6 +104,9 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
 
     /// <summary>Whether it waits for another coordinator where its own is lost: workers that end with the home have no vote in it.</summary>
     public bool Waits => identity.MayLead && form is not null;
+
+    /// <summary>Whether it stands itself where its coordinator is silent, and so hears from those that have another.</summary>
+    public bool MayStand => Waits && !declines && !abstains;
 
     /// <summary>Whether it gives its vote to one that asks for it, or has given it.</summary>
     public bool MayVote => Waits && !abstains && (IsFenced || IsOrphan(Doubt));
@@ -166,21 +178,28 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
     public void Tick()
     {
         if (announcement is not null) Announce();
+        Regret();
         if (!Waits) return;
         if (candidacy is not null && now - candidacy.Since > Round) GiveUp();
         if (candidacy is not null)
         {
             if (now - said > Repeat) Ask();
         }
-        else if (IsSilent && !declines && !abstains && !IsToWait && IsOrphan(Silence + Lead()) && now >= nextTry)
+        else if (IsSilent && MayStand && !IsToWait && IsOrphan(Silence + Lead()) && now >= nextTry)
         {
             Stand(isProbe: true);
         }
-
     }
 
-    /// <summary>No coordinator has come for so long that none is to be expected.</summary>
-    public bool IsForsaken => identity.MayLead && IsOrphan(Patience) && announcement is null;
+    /// <summary>
+    /// No coordinator has come for so long that none is to be expected. One that was chosen last may still come, and where it does not
+    /// another is asked for; but not for ever.
+    /// </summary>
+    public bool IsForsaken =>
+        identity.MayLead && announcement is null && IsOrphan(Patience) && (now - promised > Promise + Silence || IsOrphan(2 * Patience));
+
+    /// <summary>What it tells the others of the coordinator in its own process, as long as it does not follow that one itself.</summary>
+    public FollowCoordinator? OwnWord => announcement is { Message: { Coordinator.Length: > 0 } word } && word.Term > Term ? word : null;
 
     /// <summary>It serves a coordinator that it had given up, since nobody has come to claim its promise.</summary>
     public bool IsReleased => IsUnclaimed && now - heard < Doubt && !IsVacant;
@@ -190,7 +209,7 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
     /// others have chosen without it. The member that gave it can not, but a newcomer can.
     /// </summary>
     public bool IsReleasedTo(FollowCoordinator follow) =>
-        identity.MayLead && IsUnclaimed && announcement is null && follow.Term > Term && follow.Term < Owed;
+        identity.MayLead && IsUnclaimed && follow.Term > Term && follow.Term < Owed;
 
     /// <summary>The highest term of a vote that somebody may still count, the last one or one before; 0 where there is none.</summary>
     private long Owed => Math.Max(owed, IsLastOwed ? Voted : 0);
@@ -201,7 +220,11 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
     /// </summary>
     private bool IsLastOwed => !isGivenBack && (votedFor != identity.Control || Voted <= mandated);
 
-    private bool IsUnclaimed => IsFenced && now - promised > Promise;
+    private bool IsUnclaimed =>
+        IsFenced
+        && announcement is not { Message.Coordinator: "" }
+        && now - promised > (isGivenBack ? Claiming + Release : Promise)
+        && (owed <= Term || now - owedSince > Promise);
 
     /// <summary>It has given its vote, and whoever has it is to have the time to do something with it.</summary>
     private bool IsWaiting => IsFenced && now - promised < Claiming;
@@ -215,33 +238,6 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
 
     /// <summary>By its rank among those that may lead: the others would have them wait for nobody.</summary>
     private TimeSpan Lead() => Stagger * Math.Min(MostStaggered, form!.Members.TakeWhile(m => m.Incarnation != Incarnation).Count(static m => m.MayLead));
-
-    /// <summary>Where two have stood at once, and neither had a majority, the next time one of them is the first.</summary>
-    private void GiveUp()
-    {
-        nextTry = candidacy!.Since + Claiming + Lead() + Stagger;
-        if (!candidacy.IsProbe) GiveBack(candidacy.Term, Peers(candidacy.Bases));
-        candidacy = null;
-    }
-
-    /// <summary>
-    /// Two have stood at once, and votes are missing for both: nobody waits for the rest of the round, nor for what its votes
-    /// promised it. A few times, since those to whom the ranks say different things would meet again and again.
-    /// </summary>
-    private void Withdraw()
-    {
-        GiveBack(candidacy!.Term, Peers(candidacy.Bases));
-        candidacy = null;
-        withdrawals++;
-        promised = now - Claiming;
-    }
-
-    /// <summary>It does not lead in this term, whatever votes still come: neither the others' nor its own bind anybody to it.</summary>
-    private void GiveBack(long term, IReadOnlyList<string> peers)
-    {
-        Tell(peers, new RequestVote { Term = term, Candidate = identity.Control, Withdrawn = true });
-        if (Voted == term && votedFor == identity.Control) isGivenBack = true;
-    }
 
     private void Stand(bool isProbe)
     {

@@ -36,6 +36,9 @@ public sealed partial class WorkerMachine
         }
     }
 
+    /// <summary>One of the member that it was before it came anew is none of its: what that one had promised, it does not know any more.</summary>
+    private bool IsIn(FormGeneration form) => form.Members.Any(member => member.Incarnation == succession.Incarnation);
+
     private void Join(FormGeneration form)
     {
         deliveries.Clear();
@@ -91,8 +94,8 @@ public sealed partial class WorkerMachine
 
         switch (message)
         {
-            // Whoever has promised itself to another coordinator agrees to no generation of this one's any more.
-            case WorkerReady when succession.IsFenced: return;
+            // Whoever has promised itself to another coordinator agrees to no generation of this one's any more, nor who comes anew to that of before.
+            case WorkerReady when succession.IsFenced || command.Kind != "form": return;
             case WorkerReady ready when ready.Generation == generation: succession.Ready(forming!); break;
             // Of a round that is over, or of an expulsion, nobody wants to know.
             case WorkerHalted halted when halted.Round != round: return;

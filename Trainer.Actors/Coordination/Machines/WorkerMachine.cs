@@ -87,10 +87,11 @@ public sealed partial class WorkerMachine
     /// <summary>Takes what happens, and says what is to be done about it.</summary>
     public IReadOnlyList<WorkerEffect> Handle(WorkerInput input, TimeSpan at)
     {
-        succession.Advance(at, at - now > MostBetweenInputs ? at - now : TimeSpan.Zero);
-        now = at;
+        var gap = at - now > MostBetweenInputs ? at - now : TimeSpan.Zero;
+        succession.Advance(at, gap);
+        (now, registering, left) = (at, registering + gap, left + gap);
         effects.Clear();
-        if (ended || (leaving is not null && !IsOfKeeping(input))) return [];
+        if (ended || (leaving is not null && !IsOfLeaving(input))) return [];
         switch (input)
         {
             case WorkerInput.Received received: Receive(received.Message); break;
@@ -110,7 +111,8 @@ public sealed partial class WorkerMachine
     }
 
     /// <summary>One that leaves takes part in nothing any more: a vote of its would be that of a member which is not there.</summary>
-    private static bool IsOfKeeping(WorkerInput input) => input is WorkerInput.Reported or WorkerInput.KeepsAt or WorkerInput.CannotKeep or WorkerInput.Tick;
+    private static bool IsOfLeaving(WorkerInput input) =>
+        input is WorkerInput.Reported or WorkerInput.Leads or WorkerInput.KeepsAt or WorkerInput.CannotKeep or WorkerInput.Tick;
 
     private void Tick()
     {
@@ -121,6 +123,7 @@ public sealed partial class WorkerMachine
         }
 
         succession.Tick();
+        if (succession.OwnWord is { } word) Consult(word);
         if ((accepted || succession.Waits || succession.IsVacant) && succession.IsForsaken)
         {
             Leave();
@@ -144,7 +147,7 @@ public sealed partial class WorkerMachine
         {
             nextBeat = now + BeatInterval;
             effects.Add(new WorkerEffect.Beat(generation));
-            if (succession is { Waits: false, IsSilent: true } && CanAsk) Ask(++asked, Registration());
+            if (succession is { MayStand: false, IsSilent: true } && CanAsk) Ask(++asked, Registration());
             if (prepared is not null && command == default) effects.Add(new WorkerEffect.Send(prepared));
         }
     }
@@ -204,7 +207,7 @@ public sealed partial class WorkerMachine
             case Expelled expelled: Return(expelled); break;
             case Dismiss dismissal: End(dismissal.Reason); break;
             case Halt halt: Stop(halt); break;
-            case FormGeneration form when form.Generation > generation: Join(form); break;
+            case FormGeneration form when form.Generation > generation: if (IsIn(form)) Join(form); break;
             case StopAtNextStep stop when stop.Generation == generation: effects.Add(new WorkerEffect.StopAtNextStep()); break;
             case DeliverState deliver when CanDeliver(deliver): Deliver(deliver); break;
             case FormGeneration form: Obey("form", form.Generation, 0, form); break;

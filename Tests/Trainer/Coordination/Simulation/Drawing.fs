@@ -83,7 +83,7 @@ let private fallen (random: Random) workers fault =
         | last when last = workers -> Home
         | other -> other
 
-    match random.Next 9 with
+    match random.Next 10 with
     | 0 -> Throw worker
     | 1 ->
         Partition(
@@ -98,6 +98,7 @@ let private fallen (random: Random) workers fault =
     | 5 when random.Next 4 = 0 -> Diverge
     | 6 when random.Next 3 = 0 -> Hang(worker, Math.Pow(10.0, 1.0 + random.NextDouble() * 1.5))
     | 7 -> Rumour worker
+    | 8 -> Lossy(duration random)
     | _ -> fault
 
 /// Runs that end in other ways, with slow validations, on either kind of host, and with faults of the network's and of the

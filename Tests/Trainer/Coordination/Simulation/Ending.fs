@@ -119,14 +119,11 @@ type Ending(run: Run, course: Undisturbed.Course, actors: Actors) =
            |> List.forall (fun (time, fault) -> time > started && fault <> Interrupt && fault <> Diverge)
 
     /// One of those that are left alone can lead, and none has ended for want of a coordinator before it does: they wait half a minute for
-    /// one. Nor does one go back meanwhile to a home that is there again, as a newcomer: behind six seconds its promise binds it no more.
+    /// one.
     let canBeLed () =
         let touched = List.collect (fun (_, fault) -> touched fault) schedule.Faults
 
-        let isBack =
-            List.exists (fun (_, fault) -> isOfHome fault && fault <> HomeCrash) schedule.Faults
-
-        ledger.TakingOver < (if isBack then 9.0 else 20.0)
+        ledger.TakingOver < 20.0
         && run.Nodes
            |> Seq.exists (fun node ->
                node.Number >= schedule.AtHome

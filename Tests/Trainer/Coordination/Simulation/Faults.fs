@@ -192,6 +192,7 @@ type Faults(run: Run, actors: Actors) =
         | Partition(workers, hasHome, seconds) -> part workers hasHome seconds
         | Flicker(worker, other, seconds) when placeOf worker <> placeOf other ->
             flicker (placeOf worker) (placeOf other) (time.Now + seconds)
+        | Lossy seconds -> network.Lose(time.Now + seconds)
         | Delay(worker, other, seconds) when placeOf worker <> placeOf other ->
             network.Slow(placeOf worker, placeOf other, time.Now + seconds)
         | _ -> ()

@@ -11,6 +11,7 @@ type Network(time: VirtualTime) =
     /// Pairs between which the control plane has no connection, and those between which it is slow, until when.
     let silent = HashSet<struct (int * int)>()
     let slow = Dictionary<struct (int * int), float>()
+    let mutable lossyUntil = 0.0
     let lastDelivery = Dictionary<struct (int * int), float>()
 
     let pair (a: int) (b: int) =
@@ -27,6 +28,9 @@ type Network(time: VirtualTime) =
 
     let isLost a b =
         isApart a b || silent.Contains(pair a b)
+
+    let isDropped a b =
+        a <> b && lossyUntil > time.Now && time.Between(0.0, 1.0) < 0.3
 
     let arrival a b =
         let latest = slow.GetValueOrDefault(pair a b, 0.0)
@@ -46,11 +50,12 @@ type Network(time: VirtualTime) =
     member _.Silence(a, b) = silent.Add(pair a b) |> ignore
     member _.Reconnect(a, b) = silent.Remove(pair a b) |> ignore
     member _.Slow(a, b, until) = slow[pair a b] <- until
+    member _.Lose until = lossyUntil <- max lossyUntil until
     member _.IsApart(a, b) = isApart a b
 
     /// What is sent, or would arrive, while the two have no connection is lost. Messages of a lane come in order.
     member _.Deliver(lane, a, b, action) =
-        if not (isLost a b) then
+        if not (isLost a b || isDropped a b) then
             let before = lastDelivery.GetValueOrDefault(lane, 0.0)
             let due = max before (arrival a b)
             lastDelivery[lane] <- due

@@ -37,6 +37,8 @@ type Fault =
     | Flicker of worker: int * other: int * seconds: float
     /// What is said between two comes late, in order.
     | Delay of worker: int * other: int * seconds: float
+    /// Of all that is said between hosts a part is lost.
+    | Lossy of seconds: float
     /// The control plane takes a worker for gone, which is not so, or its connection to it breaks.
     | Rumour of worker: int
     /// The home's disk is full, and has room again, or never (infinitely many seconds): no state is written there meanwhile.
@@ -122,6 +124,7 @@ let lasting fault =
     | Hang(_, seconds)
     | HomePause seconds
     | HomeCut seconds
+    | Lossy seconds
     | Cut(_, seconds)
     | Split(_, _, seconds)
     | Partition(_, _, seconds)
