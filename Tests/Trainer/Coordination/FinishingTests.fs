@@ -37,7 +37,14 @@ let private endsWith (stage: Stage) workers =
 let tests =
     testList
         "Trainer.Coordination.CoordinatorMachine.Finishing"
-        [ test "a worker that hangs as the run ends is given up, and the others end it well" {
+        [ test "a worker that has not heard yet that it was taken in is not refused as the run ends: it is at work" {
+              let stage = finishing ()
+              stage.Register 0
+              Expect.isEmpty (stage.Heard<WorkerRefused> 0) "a member"
+              stage.Register 3
+              Expect.isNonEmpty (stage.Heard<WorkerRefused> 3) "a newcomer"
+          }
+          test "a worker that hangs as the run ends is given up, and the others end it well" {
               let stage = finishing ()
               stage.Finish [ 0, "same"; 2, "same" ]
               stage.Delivered(0, "final")

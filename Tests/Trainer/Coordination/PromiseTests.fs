@@ -211,6 +211,28 @@ let tests =
 
               Expect.isTrue (asks 4.0) "its peers"
           }
+          test "votes that are given back in any order bind nobody" {
+              for terms in [ [ 2L; 3L ]; [ 3L; 2L ] ] do
+                  let voter = begun ()
+                  voter.Wait 2.0
+
+                  let ask term isWithdrawn =
+                      voter.Handle(
+                          WorkerInput.FromPeer(
+                              RequestVote(Term = term, Candidate = $"of {term}", Withdrawn = isWithdrawn)
+                          )
+                      )
+                      |> ignore
+
+                  ask 2L false
+                  voter.Wait 2.5
+                  ask 3L false
+                  ask (List.head terms) true
+                  Expect.isFalse (follows (voter.Effects(ofTerm 1L))) "one may still count"
+                  ask (List.last terms) true
+                  Expect.isTrue (follows (voter.Effects(ofTerm 1L))) "none does"
+                  Expect.equal (registers voter) (ByteString.CopyFrom 1uy) "the member"
+          }
           test "behind a vote that was given back one before it, that was not, still holds for its twelve seconds" {
               let voter = begun ()
               voter.Wait 2.0

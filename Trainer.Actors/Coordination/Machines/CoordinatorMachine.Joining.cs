@@ -28,7 +28,9 @@ public sealed partial class CoordinatorMachine
             return;
         }
 
-        if ((stage.Refusal ?? Likeness.WhyNot(registration, settings)) is { } reason)
+        // One that has not heard that it is taken in may be at work by now, and at the run's end.
+        var isTakenIn = members.Of(channel) is { } known && known.Incarnation == registration.Incarnation;
+        if (!isTakenIn && (stage.Refusal ?? Likeness.WhyNot(registration, settings)) is { } reason)
         {
             Send(channel, new WorkerRefused { Reason = reason });
             return;

@@ -35,6 +35,7 @@ internal sealed partial class Succession
         Tell(peers, message);
         regrets.Add((now + Repeat, now + Release, message, peers));
         if (Voted == term && votedFor == identity.Control) isGivenBack = true;
+        Forget(term, identity.Control);
     }
 
     private void Regret()
@@ -49,9 +50,12 @@ internal sealed partial class Succession
         }
     }
 
+    private void Forget(long term, string candidate) => owed.RemoveAll(vote => vote.Term == term && vote.Candidate == candidate);
+
     /// <summary>Nobody claims what it has promised this candidate in this term.</summary>
     private void TakeBack(RequestVote request)
     {
+        Forget(request.Term, request.Candidate);
         if (IsFenced && !isGivenBack && request.Term == Voted && request.Candidate == votedFor) (promised, isGivenBack) = (now - Claiming, true);
     }
 }

@@ -31,7 +31,7 @@ internal sealed partial class Succession
 
     private void Grant(long term, string candidate)
     {
-        if (IsLastOwed && Voted > owed) (owed, owedSince) = (Voted, promised);
+        if (IsLastOwed) owed.Add((Voted, votedFor, promised));
         (Voted, votedFor, IsFenced, promised, isGivenBack) = (term, candidate, true, now, false);
         if (candidate != identity.Control) candidacy = null;
     }

@@ -78,11 +78,8 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
     /// <summary>Its last vote was given back: nobody counts it any more.</summary>
     private bool isGivenBack;
 
-    /// <summary>The highest term of a vote before the last one that somebody may still count.</summary>
-    private long owed;
-
-    /// <summary>When that vote was given.</summary>
-    private TimeSpan owedSince;
+    /// <summary>Votes before the last one that somebody may still count.</summary>
+    private readonly List<(long Term, string Candidate, TimeSpan Since)> owed = [];
 
     /// <summary>The last term in which it was chosen itself.</summary>
     private long mandated;
@@ -150,7 +147,8 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
     /// <summary>It is no member any more; what that one has promised binds no newcomer, whose vote nobody counts for it.</summary>
     public void Leave()
     {
-        (form, begun, IsFenced, candidacy, owed) = (null, false, false, null, 0);
+        (form, begun, IsFenced, candidacy) = (null, false, false, null);
+        owed.Clear();
         (heardOf, Voted, votedFor) = (Math.Max(heardOf, Voted), Term, "");
         heard = now;
     }
@@ -212,7 +210,7 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
         identity.MayLead && IsUnclaimed && follow.Term > Term && follow.Term < Owed;
 
     /// <summary>The highest term of a vote that somebody may still count, the last one or one before; 0 where there is none.</summary>
-    private long Owed => Math.Max(owed, IsLastOwed ? Voted : 0);
+    private long Owed => Math.Max(owed.Select(static vote => vote.Term).DefaultIfEmpty().Max(), IsLastOwed ? Voted : 0);
 
     /// <summary>
     /// Of the last one: by another that it was given to, or since it was chosen with it itself. A candidate that was not, and leaves it at
@@ -224,7 +222,7 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
         IsFenced
         && announcement is not { Message.Coordinator: "" }
         && now - promised > (isGivenBack ? Claiming + Release : Promise)
-        && (owed <= Term || now - owedSince > Promise);
+        && owed.TrueForAll(vote => vote.Term <= Term || now - vote.Since > Promise);
 
     /// <summary>It has given its vote, and whoever has it is to have the time to do something with it.</summary>
     private bool IsWaiting => IsFenced && now - promised < Claiming;
