@@ -2,6 +2,7 @@ using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using CnnCluster.Kernels.Arena;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -45,6 +46,9 @@ internal enum UpdatePath
 /// <summary>Runs a rule over an arena: in place on its memory on the CPU, as tensor operations elsewhere.</summary>
 public static class Elementwise
 {
+    private const int CacheLine = 64;
+    private const int LinesAhead = 32;
+
     /// <param name="operands">The arena and its stretches.</param>
     /// <param name="k">The rule's numbers.</param>
     public static void Run<TRule>(in UpdateOperands operands, in Coefficients<double> k)
@@ -140,6 +144,16 @@ public static class Elementwise
         var numbers = k;
         for (var i = (nuint)from; i < (nuint)to; i += (nuint)TLane.Count)
         {
+            if (memory.IsFar && TLane.Count * Unsafe.SizeOf<T>() == CacheLine)
+            {
+                var ahead = i + (nuint)(LinesAhead * TLane.Count);
+                Fetch(ref parameters, ahead);
+                if (TRule.TakesGradient) Fetch(ref gradients, ahead);
+                if (TRule.States > 0) Fetch(ref first, ahead);
+                if (TRule.States > 1) Fetch(ref second, ahead);
+                if (TRule.States > 2) Fetch(ref third, ahead);
+            }
+
             var p = TLane.Load(in parameters, i);
             var g = TRule.TakesGradient ? TGradient.Take(ref p, TLane.Load(in gradients, i), adjustment) : default;
             var a = TRule.States > 0 ? TLane.Load(in first, i) : default;
@@ -151,6 +165,14 @@ public static class Elementwise
             if (TRule.States > 1) b.Store(ref second, i);
             if (TRule.States > 2) c.Store(ref third, i);
         }
+    }
+
+    /// <summary>Has the cache line of an element fetched; the element may lie behind the last one.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static unsafe void Fetch<T>(ref T first, nuint offset)
+        where T : unmanaged
+    {
+        if (Sse.IsSupported) Sse.Prefetch0((T*)Unsafe.AsPointer(ref first) + offset);
     }
 
     /// <summary>A gradient's way to its rule, chosen once for a stretch.</summary>
@@ -179,7 +201,12 @@ public static class Elementwise
 internal readonly ref struct StretchMemory<T>(ParameterArena arena, in Stretch stretch, int states)
     where T : unmanaged
 {
+    private const long LongestNear = 1 << 20;
+
     public int Length { get; } = stretch.Length;
+
+    /// <summary>Whether the arena is too large for the caches of a core, so that its lines are worth fetching ahead.</summary>
+    public bool IsFar { get; } = arena.ParameterBuffer.Length > LongestNear;
 
     public Span<T> Parameters { get; } = arena.ParameterBuffer.Elements<T>(stretch.Start, stretch.Length);
 

@@ -168,6 +168,26 @@ let tests =
                       for r, f in Array.zip right found do
                           Expect.floatClose { absolute = 1e-7; relative = 1e-5 } f r $"{kind}: tensors"
           }
+          test "an arena that no cache holds, whose lines are fetched ahead, gets the same bits" {
+              let segments = [ ArenaSegment("kernel", [| (1L <<< 20) + 5L |]) ]
+
+              let after dtype path =
+                  let rule = Adam(0.1, 0.9, 0.999, 1e-7, true)
+                  let arena = new ParameterArena(segments, rule, dtype, torch.CPU, 0)
+                  use numbers = torch.linspace (-1.0, 1.0, segments.Head.Length, dtype)
+                  arena.Parameters.copy_ numbers |> ignore
+                  arena.Gradients.copy_ (numbers.cos ()) |> ignore
+                  OptimizerStep(arena, rule, null, Path = path).Apply(1L, 0.1) |> ignore
+                  arena
+
+              for dtype in [ torch.ScalarType.Float32; torch.ScalarType.Float64 ] do
+                  use expected = after dtype UpdatePath.Scalar
+                  use found = after dtype UpdatePath.Vector512
+                  Expect.isTrue (found.Parameters.Equals expected.Parameters) $"{dtype}: parameters"
+
+                  for right, state in Seq.zip expected.States found.States do
+                      Expect.isTrue (state.Equals right) $"{dtype}: a state"
+          }
           for definition in UpdateRules.All do
               test $"{definition.Name}: a step allocates nothing" {
                   let rule = definition.Create.Invoke(settingsOf definition [ "weight-decay", 0.01 ])
