@@ -52,6 +52,11 @@ type NetworkModule
     let outputSources = [| for output in plan.Outputs -> output.Source |]
     let passed = Array.zeroCreate<Tensor> plan.Nodes.Length
 
+    let inLanes: LaneNetwork | null =
+        match steps, plan.Inputs.Length, outputSources with
+        | [| place, _, ModuleStep.Lanes(network, _, _) |], 1, [| FromNode last |] when last = place -> network
+        | _ -> null
+
     let sourceOf (inputs: IReadOnlyList<Tensor>) (values: Tensor[]) =
         function
         | FromInput i -> inputs[i]
@@ -125,10 +130,7 @@ type NetworkModule
     member _.Plan = plan
 
     /// The run in lanes that takes the one input to the one output, where the network is that alone; or null.
-    member _.InLanes: LaneNetwork | null =
-        match steps, plan.Inputs.Length, outputSources with
-        | [| place, _, ModuleStep.Lanes(network, _, _) |], 1, [| FromNode last |] when last = place -> network
-        | _ -> null
+    member _.InLanes: LaneNetwork | null = inLanes
 
     /// The weights and then the buffers that it computes with, in the plan's order: what changes them changes it.
     member _.Tensors: IReadOnlyList<Tensor> =

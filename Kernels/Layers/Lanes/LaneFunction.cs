@@ -45,26 +45,29 @@ internal sealed class LaneFunction : SingleTensorFunction<LaneFunction>
 }
 
 /// <summary>One pass through a lane network, until its backward pass.</summary>
-internal sealed class LanePass(LaneNetwork network)
+public sealed class LanePass
 {
+    private readonly LaneNetwork network;
     private StepContext? step;
 
-    public LaneNetwork Network => network;
+    internal LanePass(LaneNetwork network) => this.network = network;
 
-    public LaneValues Values { get; } = new();
+    internal LaneNetwork Network => network;
 
-    public StepContext Step => step ?? throw new InvalidOperationException("The pass has not begun.");
+    internal LaneValues Values { get; } = new();
+
+    internal StepContext Step => step ?? throw new InvalidOperationException("The pass has not begun.");
 
     /// <summary>Whether the input's gradient is needed.</summary>
-    public bool NeedsInput { get; private set; }
+    internal bool NeedsInput { get; private set; }
 
     /// <summary>The input's.</summary>
-    public long[] Shape { get; private set; } = [];
+    internal long[] Shape { get; private set; } = [];
 
     /// <summary>Whether its backward pass is still to come.</summary>
-    public bool Waits { get; set; }
+    internal bool Waits { get; set; }
 
-    public void Begin(Tensor samples, StepContext next)
+    internal void Begin(Tensor samples, StepContext next)
     {
         (step, NeedsInput, Waits) = (next, samples.requires_grad, false);
         if (Shape.Length != samples.dim()) Shape = new long[samples.dim()];

@@ -38,7 +38,11 @@ public sealed class LaneNetwork : IDisposable
         }
 
         trained = weights.FirstOrDefault(static w => w.Gradient is not null)?.Value;
+        Name = $"{layers[0].Path} to {layers[^1].LastPath}";
     }
+
+    /// <summary>Its first layer and its last, as a trace calls it.</summary>
+    public string Name { get; }
 
     /// <summary>The output of samples: (N, O, H, W), H and W 1 behind a dense layer.</summary>
     /// <param name="samples">(N, C, H, W) or anything of as many elements; N may be 0.</param>
@@ -51,6 +55,19 @@ public sealed class LaneNetwork : IDisposable
         return is_grad_enabled() && (trained is not null || samples.requires_grad)
             ? LaneFunction.Of(NewPass(samples, step), samples, trained)
             : Forward(samples, step);
+    }
+
+    /// <summary>The same without autograd, for one backward pass: <see cref="Backward(LanePass, Tensor)"/>.</summary>
+    /// <param name="samples">As in <see cref="Run"/>; no gradient of theirs is made.</param>
+    /// <param name="step">As in <see cref="Run"/>.</param>
+    /// <param name="pass">What the backward pass is of.</param>
+    /// <exception cref="CollectiveException">A peer is gone or late.</exception>
+    /// <exception cref="ArgumentException">As in <see cref="Run"/>.</exception>
+    public Tensor Forward(Tensor samples, StepContext step, out LanePass pass)
+    {
+        Check(samples);
+        pass = NewPass(samples, step);
+        return Forward(pass, samples);
     }
 
     public void Dispose()
@@ -73,9 +90,12 @@ public sealed class LaneNetwork : IDisposable
         return Give(values);
     }
 
-    /// <summary>Ends a pass: it may be another's then.</summary>
+    /// <summary>Adds to the weights' gradients. It ends the pass, which may be another's then.</summary>
+    /// <param name="pass">From the forward pass.</param>
+    /// <param name="outputGradient">As its output.</param>
     /// <returns>The input's gradient, if it is needed.</returns>
-    internal unsafe Tensor? Backward(LanePass pass, Tensor outputGradient)
+    /// <exception cref="CollectiveException">A peer is gone or late.</exception>
+    public unsafe Tensor? Backward(LanePass pass, Tensor outputGradient)
     {
         if (!pass.Waits) throw new InvalidOperationException("A forward pass in lanes has one backward pass.");
         pass.Waits = false;

@@ -54,10 +54,6 @@ let private lastOf features =
 
 // ---- networks of float32 ----
 
-let private oneRunInLanes () =
-    let own = weight [ 4L ]
-    fun x -> (Lanes.Of(x, own)).flatten 1L
-
 let private oneRunInLanesGradless () =
     fun (x: Tensor) ->
         use detached = x.detach ()
@@ -208,8 +204,8 @@ let private float64 = "    precision float64"
 let cases =
     let inOne network = fun () -> step 1 (network ())
 
-    [ "layers in lanes", inLanes, inOne oneRunInLanes
-      "batch norm in lanes", planOf "    conv 4 5x5 stride=2\n    batchnorm relu" "", inOne oneRunInLanes
+    [ "layers in lanes", inLanes, stepInLanes
+      "batch norm in lanes", planOf "    conv 4 5x5 stride=2\n    batchnorm relu" "", stepInLanes
       "shards that go through lanes together",
       planOf "    conv 4 5x5 stride=2\n    batchnorm relu" exact,
       (fun () -> stepOfShards 4)

@@ -244,6 +244,22 @@ let validationBatch (network: Tensor -> Tensor) =
         summed (lossesOf logits labels)
         summed (hitsOf logits labels)
 
+/// A step of one slice through a network in lanes.
+let stepInLanes () =
+    let pixels, images, labels = samplesOf (int64 BatchSize)
+    let outputs = shape [ int64 BatchSize; 10L; 1L; 1L ]
+    let gradient, loss, hits = sumsOfStep ()
+
+    around (fun () ->
+        gradient.zero_ () |> ignore
+        use slice = torch.NewDisposeScope()
+        use detached = (images.reshape pixels).detach()
+        detached.contiguous().Dispose()
+        let output = torch.empty (outputs, dtype = torch.float32)
+        output.requires_grad <- true
+        judge (output.flatten 1L) labels loss hits
+        output.grad.contiguous().Dispose())
+
 /// A step of shards that go through lanes together.
 let stepOfShards shards =
     let samples = int64 BatchSize / int64 shards

@@ -59,30 +59,6 @@ type Pass(isSideBySide, input: int64[], output: int64[]) =
             for _ in 1..times do
                 (x.permute channelsLast).Dispose()
 
-/// A run of layers in lanes.
-[<Sealed>]
-type Lanes() =
-    inherit torch.autograd.SingleTensorFunction<Lanes>()
-    override _.Name = nameof Lanes
-
-    static member Of(x: Tensor, weight: Tensor) =
-        torch.autograd.SingleTensorFunction<Lanes>.apply(x, weight, kept)
-
-    override _.forward(context, vars) =
-        context.save_data ("pass", kept)
-        use detached = (vars[0] :?> Tensor).detach()
-        use _ = detached.contiguous ()
-        torch.empty (logits, dtype = torch.float32)
-
-    override _.backward(context, gradient) =
-        context.get_data "pass" |> ignore
-        use _ = gradient.contiguous ()
-        let gradients = List<Tensor> 3
-        gradients.Add null
-        gradients.Add null
-        gradients.Add null
-        gradients
-
 /// Its output's gradient comes in planes.
 [<Sealed>]
 type MaxPool() =

@@ -12,6 +12,8 @@ namespace CnnCluster.Trainer.Training.Gradients;
 internal sealed class LossPass(TrainPlan plan, Tensor extras) : IDisposable
 {
     private readonly Objective objective = new(plan);
+    private readonly bool isFlat = plan.Network.Nodes[^1].Layer.Output.Rank == 0;
+    private readonly Tensor[] outputs = new Tensor[1];
     private readonly Tensor[] sums = [.. Enumerable.Range(0, (int)extras.numel()).Select(place => extras[place].DetachFromDisposeScope())];
 
     /// <summary>This worker has been asked to stop.</summary>
@@ -33,6 +35,20 @@ internal sealed class LossPass(TrainPlan plan, Tensor extras) : IDisposable
         {
             Add(StepExtras.FirstFigure + i, figures[i].sum());
         }
+    }
+
+    /// <summary>The same of a network that autograd knows nothing of.</summary>
+    /// <param name="inputs">The slice's.</param>
+    /// <param name="output">What the network made of them, (N, C, H, W); H and W are 1 where it has no sides.</param>
+    /// <param name="targets">The slice's.</param>
+    /// <param name="scope">The step.</param>
+    /// <returns>The output's gradient.</returns>
+    public Tensor BackPropagate(IReadOnlyList<Tensor> inputs, Tensor output, IReadOnlyList<Tensor> targets, StepScope scope)
+    {
+        output.requires_grad = true;
+        outputs[0] = isFlat ? output.flatten(1) : output;
+        BackPropagate(new BatchTensors(inputs, outputs, targets), scope);
+        return output.grad ?? throw new InvalidOperationException("The losses do not depend on the network's output.");
     }
 
     public void Dispose() => Array.ForEach(sums, static sum => sum.Dispose());

@@ -119,8 +119,6 @@ internal sealed class ShardsInLanes : IStepGradient
     {
         private readonly BatchPlacement placement;
         private readonly LossPass loss;
-        private readonly bool isFlat;
-        private readonly Tensor[] outputs = new Tensor[1];
         private IReadOnlyList<Tensor> inputs = [];
 
         public Shard(TrainPlan plan, ParameterArena arena)
@@ -128,7 +126,6 @@ internal sealed class ShardsInLanes : IStepGradient
             Gradient = new FlatBuffer(arena.Segments, arena.Gradients.dtype, arena.Gradients.device, arena.Extras.numel());
             placement = new BatchPlacement(plan.Network, arena.Gradients.dtype, arena.Gradients.device);
             loss = new LossPass(plan, Gradient.Extras);
-            isFlat = plan.Network.Nodes[^1].Layer.Output.Rank == 0;
         }
 
         public FlatBuffer Gradient { get; }
@@ -146,13 +143,8 @@ internal sealed class ShardsInLanes : IStepGradient
         }
 
         /// <summary>The gradient of the losses of what the network made of a slice.</summary>
-        public Tensor BackPropagate(Batch slice, Tensor output, StepScope scope)
-        {
-            output.requires_grad = true;
-            outputs[0] = isFlat ? output.flatten(1) : output;
-            loss.BackPropagate(new BatchTensors(inputs, outputs, placement.Targets(slice)), scope);
-            return output.grad ?? throw new InvalidOperationException("The losses do not depend on the network's output.");
-        }
+        public Tensor BackPropagate(Batch slice, Tensor output, StepScope scope) =>
+            loss.BackPropagate(inputs, output, placement.Targets(slice), scope);
 
         public void Dispose()
         {

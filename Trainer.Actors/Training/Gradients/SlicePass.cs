@@ -1,6 +1,7 @@
 using CnnCluster.Dsl;
 using CnnCluster.Kernels;
 using CnnCluster.Kernels.Layers;
+using CnnCluster.Kernels.Layers.Lanes;
 using CnnCluster.Kernels.Tracing;
 using CnnCluster.Trainer.Data;
 using CnnCluster.Trainer.Protocol;
@@ -101,7 +102,30 @@ internal sealed class SlicePass(
             return;
         }
 
+        if (module.InLanes is { } network)
+        {
+            BackPropagate(network, batch, scope);
+            return;
+        }
+
         loss.BackPropagate(Run(batch), scope);
+    }
+
+    /// <summary>The same where lanes are the whole network: autograd has the losses alone.</summary>
+    private void BackPropagate(LaneNetwork network, Batch batch, StepScope scope)
+    {
+        var (inputs, output) = Forward(network, batch, out var pass);
+        var outputGradient = loss.BackPropagate(inputs, output, placement.Targets(batch), scope);
+        using var backward = Trace.Span("backward");
+        _ = network.Backward(pass, outputGradient);
+    }
+
+    private (IReadOnlyList<Tensor> Inputs, Tensor Output) Forward(LaneNetwork network, Batch batch, out LanePass pass)
+    {
+        using var forward = Trace.Span("forward");
+        var inputs = placement.Inputs(batch);
+        using var layers = Trace.Span(network.Name, TraceCategory.Layer);
+        return (inputs, network.Forward(inputs[0], module.Step, out pass));
     }
 
     /// <summary>The same by a step of one's own.</summary>
