@@ -36,6 +36,7 @@ internal sealed class NodeStandby(
         }
         finally
         {
+            if (isOver) await EndLeadingAsync();
             gate.Release();
         }
     }

@@ -196,7 +196,7 @@ let tests =
               let after seconds =
                   List.collect voter.After [ for _ in 1 .. int (seconds * 10.0) -> 0.1 ]
 
-              Expect.isFalse (follows (after 4.5)) "for twelve seconds"
+              Expect.isFalse (follows (after 6.5)) "for fourteen seconds"
               Expect.isTrue (follows (after 1.0)) "and no longer"
               Expect.notEqual (registers voter) (ByteString.CopyFrom 1uy) "as a newcomer"
           }
@@ -233,7 +233,7 @@ let tests =
                   Expect.isTrue (follows (voter.Effects(ofTerm 1L))) "none does"
                   Expect.equal (registers voter) (ByteString.CopyFrom 1uy) "the member"
           }
-          test "behind a vote that was given back one before it, that was not, still holds for its twelve seconds" {
+          test "behind a vote that was given back one before it, that was not, still holds for as long as a promise" {
               let voter = begun ()
               voter.Wait 2.0
 
@@ -255,8 +255,8 @@ let tests =
                       voter.Pass 0.1 |> ignore
                       follows (voter.Effects(ofTerm 1L)))
 
-              Expect.isGreaterThan seconds 9.0 "second may still come"
-              Expect.isLessThan seconds 10.0 "it has not"
+              Expect.isGreaterThan seconds 11.0 "second may still come"
+              Expect.isLessThan seconds 12.0 "it has not"
           }
           test "who has promised itself to another agrees to no generation that its coordinator has asked for before" {
               let voter = begun ()
@@ -320,8 +320,8 @@ let tests =
               let seconds =
                   Expect.wantSome (heldBack voter) "it goes over before it would keep its state and end"
 
-              Expect.isGreaterThanOrEqual seconds 11.0 "whoever has the promise has the time to claim it"
-              Expect.isLessThan seconds 13.0 "and no more than that"
+              Expect.isGreaterThanOrEqual seconds 13.0 "whoever has the promise has the time to claim it"
+              Expect.isLessThan seconds 15.0 "and no more than that"
               Expect.notEqual (registers voter) (ByteString.CopyFrom 1uy) "the member that it was has promised itself"
           }
           test "a promise is its member's, and not the newcomer's that comes anew" {

@@ -103,6 +103,11 @@ let tests =
               Expect.isNonEmpty (stage.Heard<WorkerAccepted> 4) "it is taken in"
               Expect.isEmpty (stage.Heard<Expelled> 4) "and not told to come anew once more"
               let stage = begun 5
+              stage.Say(4, Superseded(Term = 1L))
+              comeAnew stage 4
+              stage.Halt([ 0..3 ], 4L)
+              Expect.isEmpty (stage.Heard<Expelled> 4) "nor where that one is known to be given up"
+              let stage = begun 5
               List.iter (comeAnew stage) [ 2..4 ]
               stage.Halt([ 0; 1 ], 4L)
               Expect.equal stage.State "Saving" "three of five may have chosen another"

@@ -162,7 +162,14 @@ let tests =
               side.Hear(Expelled(Reason = "was silent")) |> ignore
               side.Hear(WorkerAccepted(Slot = 4, Job = Job())) |> ignore
               Expect.isEmpty (side.Report(WorkerReady(Generation = 2L, Position = Position()))) "what was under way"
-              Expect.isEmpty (side.Hear(formOf 3L)) "what it is told as that one"
+
+              for generation in [ 2L; 3L ] do
+                  let heard = side.Hear(formOf generation)
+                  Expect.isEmpty (ordered heard) "what it is told as that one"
+                  Expect.all (sent heard) (fun m -> m :? RegisterWorker) "and says who it is"
+                  Expect.hasLength heard 1 "once"
+
+              Expect.isEmpty (side.Hear(TrainEpoch(Generation = 2L, Epoch = 1))) "nor trains"
               let form = formOf 3L
               form.Members.Add(Member(Incarnation = ByteString.CopyFrom 2uy))
               Expect.equal (ordered (side.Hear form)) [ form ] "as who it is"

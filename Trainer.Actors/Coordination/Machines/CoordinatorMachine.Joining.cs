@@ -20,7 +20,8 @@ public sealed partial class CoordinatorMachine
 
     private void Welcome(object channel, RegisterWorker registration)
     {
-        if (members.FormerOf(registration, channel) is { } former) Replace(former);
+        // A worker that has come anew does not speak for the member that it was, which may have promised itself to another coordinator.
+        if (members.FormerOf(registration, channel) is { } former) Lose(former, new Loss("has come anew", IsConfirmed: false));
         if (IsOutvoted && registration.Generation > 0)
         {
             // It has a part in the run, and is to look for it elsewhere.
@@ -29,7 +30,7 @@ public sealed partial class CoordinatorMachine
         }
 
         // One that has not heard that it is taken in may be at work by now, and at the run's end.
-        var isTakenIn = members.Of(channel) is { } known && known.Incarnation == registration.Incarnation;
+        var isTakenIn = !HasEnded && members.Of(channel) is { } known && known.Incarnation == registration.Incarnation;
         if (!isTakenIn && (stage.Refusal ?? Likeness.WhyNot(registration, settings)) is { } reason)
         {
             Send(channel, new WorkerRefused { Reason = reason });
@@ -43,6 +44,12 @@ public sealed partial class CoordinatorMachine
             return;
         }
 
+        // What was to be said to the member that it was is nothing to the newcomer.
+        foreach (var gone in givenUp.Keys.Where(gone => channel.Equals(gone.Channel) && gone.Incarnation != member.Incarnation).ToList())
+        {
+            givenUp.Remove(gone);
+        }
+
         (member.Heard, member.Doubted, member.Disconnected, member.IsRefused) = (now, null, null, false);
         effects.Add(new CoordinatorEffect.Watch(channel));
         told = Math.Max(told, registration.Generation);
@@ -52,16 +59,6 @@ public sealed partial class CoordinatorMachine
         }
 
         stage.Registered();
-    }
-
-    /// <summary>
-    /// A worker that has come anew does not speak for the member that it was, which may have promised itself to another coordinator; it knows
-    /// that it is not that one any more.
-    /// </summary>
-    private void Replace(Member former)
-    {
-        Lose(former, new Loss("has come anew", IsConfirmed: false));
-        givenUp.Remove(former);
     }
 
     /// <summary>Where the others are reached: those that live on where this coordinator does not, and know who leads then.</summary>

@@ -38,7 +38,8 @@ internal sealed partial class Succession
         Forget(term, identity.Control);
     }
 
-    private void Regret()
+    /// <summary>Says again what it has given back.</summary>
+    public void Regret()
     {
         for (var i = regrets.Count - 1; i >= 0; i--)
         {

@@ -49,10 +49,10 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
     private static readonly TimeSpan Announcing = TimeSpan.FromSeconds(10);
 
     /// <summary>
-    /// For a promise to be claimed, by one that may begin to lead as late as <see cref="Announcing"/>; behind it a coordinator that is there after
-    /// all is served again, as by a newcomer.
+    /// For a promise to be claimed, by one that has its majority as late as <see cref="Round"/>, and may begin to lead as late as
+    /// <see cref="Announcing"/> behind that; behind it a coordinator that is there after all is served again, as by a newcomer.
     /// </summary>
-    private static readonly TimeSpan Promise = TimeSpan.FromSeconds(12);
+    private static readonly TimeSpan Promise = TimeSpan.FromSeconds(14);
 
     /// <summary>The same behind a vote that was given back: another may stand first.</summary>
     private static readonly TimeSpan Release = TimeSpan.FromSeconds(4);
@@ -117,12 +117,17 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
     // ---- What its machine tells it ----
 
     /// <param name="at">The time.</param>
-    /// <param name="gap">How long its process stood still before: the coordinator is not late for that.</param>
+    /// <param name="gap">How long its process stood still before: nobody is late for that.</param>
     public void Advance(TimeSpan at, TimeSpan gap)
     {
         now = at;
         heard += gap;
         vacant += gap;
+        promised += gap;
+        for (var i = 0; i < owed.Count; i++)
+        {
+            owed[i] = owed[i] with { Since = owed[i].Since + gap };
+        }
     }
 
     public void Hear()
@@ -194,7 +199,7 @@ internal sealed partial class Succession(WorkerIdentity identity, List<WorkerEff
     /// another is asked for; but not for ever.
     /// </summary>
     public bool IsForsaken =>
-        identity.MayLead && announcement is null && IsOrphan(Patience) && (now - promised > Promise + Silence || IsOrphan(2 * Patience));
+        identity.MayLead && IsOrphan(Patience) && ((announcement is null && now - promised > Promise + Silence) || IsOrphan(2 * Patience));
 
     /// <summary>What it tells the others of the coordinator in its own process, as long as it does not follow that one itself.</summary>
     public FollowCoordinator? OwnWord => announcement is { Message: { Coordinator.Length: > 0 } word } && word.Term > Term ? word : null;

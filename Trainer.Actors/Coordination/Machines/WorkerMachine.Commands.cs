@@ -36,7 +36,10 @@ public sealed partial class WorkerMachine
         }
     }
 
-    /// <summary>One of the member that it was before it came anew is none of its: what that one had promised, it does not know any more.</summary>
+    /// <summary>
+    /// One of the member that it was before it came anew is none of its: what that one had promised, it does not know any more. The coordinator
+    /// has not heard of who it is.
+    /// </summary>
     private bool IsIn(FormGeneration form) => form.Members.Any(member => member.Incarnation == succession.Incarnation);
 
     private void Join(FormGeneration form)
@@ -54,7 +57,7 @@ public sealed partial class WorkerMachine
     /// <summary>A command that is heard again was not answered, or the answer was lost.</summary>
     private void Obey(string kind, long of, int epoch, IMessage message)
     {
-        if (of != generation) return;
+        if (of != generation || command == default) return;
         if (kind != "form") succession.Begin(of);
         if (command == (kind, of, epoch))
         {

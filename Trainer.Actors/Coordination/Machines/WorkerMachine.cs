@@ -118,6 +118,7 @@ public sealed partial class WorkerMachine
     {
         if (leaving is not null)
         {
+            succession.Regret();
             if (now - left > KeepPatience) End($"{leaving}; its state could not be kept within {KeepPatience.TotalMinutes:0} min");
             return;
         }
@@ -156,7 +157,8 @@ public sealed partial class WorkerMachine
     {
         if (now - registering > RegisterPatience)
         {
-            End($"no coordinator answered within {RegisterPatience.TotalSeconds:0} s");
+            if (succession.Waits) Leave();
+            else End($"no coordinator answered within {RegisterPatience.TotalSeconds:0} s");
             return;
         }
 
@@ -207,7 +209,8 @@ public sealed partial class WorkerMachine
             case Expelled expelled: Return(expelled); break;
             case Dismiss dismissal: End(dismissal.Reason); break;
             case Halt halt: Stop(halt); break;
-            case FormGeneration form when form.Generation > generation: if (IsIn(form)) Join(form); break;
+            case FormGeneration form when !IsIn(form): effects.Add(new WorkerEffect.Send(Registration())); break;
+            case FormGeneration form when form.Generation > generation: Join(form); break;
             case StopAtNextStep stop when stop.Generation == generation: effects.Add(new WorkerEffect.StopAtNextStep()); break;
             case DeliverState deliver when CanDeliver(deliver): Deliver(deliver); break;
             case FormGeneration form: Obey("form", form.Generation, 0, form); break;
