@@ -12,8 +12,8 @@ using static TorchSharp.torch;
 namespace CnnCluster.Trainer.Training.Gradients;
 
 /// <summary>
-/// Exact mode where layers take statistics of the whole batch and lanes compute the network: a worker's shards go through it
-/// together, on one thread and without autograd but for their losses.
+/// Exact mode where lanes compute the network, and layers take statistics of the whole batch or the shards' gradients are few numbers: a worker's
+/// shards go through it together, on one thread and without autograd but for their losses.
 /// </summary>
 internal sealed class ShardsInLanes : IStepGradient
 {

@@ -21,6 +21,9 @@ internal sealed class StepGradients(
     Func<NetworkTensors, NetworkModule> newModule,
     WireFormat? wire)
 {
+    /// <summary>Of all shards' gradients, where shards need not meet: each has one of its own when they go through a network together.</summary>
+    private const long MostTogether = 1 << 24;
+
     /// <summary>For the ranks of a generation.</summary>
     /// <param name="main">The replica's own pass, whose gradient is the arena's; its module is told whom it computes with.</param>
     /// <param name="collective">Joins the ranks.</param>
@@ -35,9 +38,10 @@ internal sealed class StepGradients(
         }
 
         var sums = new ShardSums(deal, arena, collective);
-        return !ExactMode.ShardsMeet(plan) ? new ShardsInTurn(main, sums)
-            : main.Module.InLanes is { } network ? new ShardsInLanes(plan, main.Module, network, arena, sums, new ShardSum(collective, deal.Own, deal.Total), deal)
-            : Together(main, collective, deal, sums);
+        var isFewNumbers = deal.Total * arena.Gradients.numel() <= MostTogether;
+        return main.Module.InLanes is { } network && (isFewNumbers || ExactMode.ShardsMeet(plan)) ? new ShardsInLanes(plan, main.Module, network, arena, sums, new ShardSum(collective, deal.Own, deal.Total), deal)
+            : ExactMode.ShardsMeet(plan) ? Together(main, collective, deal, sums)
+            : new ShardsInTurn(main, sums);
     }
 
     /// <summary>Sums go on beside backward where the network between hosts has them wait, and the CPU computes.</summary>
